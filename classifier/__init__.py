@@ -1,0 +1,1 @@
+"""Without privileges: frames in, envelopes and findings out."""

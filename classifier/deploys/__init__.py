@@ -1,0 +1,1 @@
+"""What may explain a change: deploy events, how they arrive and why they are believed."""

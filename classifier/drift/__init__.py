@@ -1,0 +1,1 @@
+"""Why a behaviour deviates: three signals and the label they lead to. Pure."""

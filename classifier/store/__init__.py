@@ -1,0 +1,1 @@
+"""What survives a kill: SQLite, schema steps forward only."""

@@ -1,0 +1,1 @@
+"""What a person or a program calls: settings, command line, metrics, demo."""

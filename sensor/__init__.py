@@ -1,0 +1,1 @@
+"""Runs on the node with privileges: kernel maps in, frames out. No web framework, no learning, no database."""

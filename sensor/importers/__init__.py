@@ -1,0 +1,1 @@
+"""Traces of other tools become the stream that the sensor sends."""

@@ -1,0 +1,168 @@
+"""The records of the stream: what a sensor says, and what may explain it.
+
+A stream is an ordered sequence of these records. Live, it comes from the sensor's socket and the deploy receivers; in a
+replay, from a trace file. Everything the classifier knows, it knows from this stream, so the same stream gives the same
+findings. Times are seconds since the epoch in event time; a record never holds the time at which it was handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NewType
+
+CgroupId = NewType("CgroupId", int)  # kernfs id of a cgroup v2 directory, unique until the node reboots
+Workload = NewType("Workload", str)  # "cluster/namespace/kind/name/container" or "unit:NAME"
+Behaviour = NewType("Behaviour", str)  # canonical, e.g. "egress:tcp:api.example.org:443"; see docs/behaviours.md
+
+NOTHING: Mapping[str, str | int | float] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Replica:
+    """One container (or unit instance): the thing that runs a revision of a workload."""
+
+    node: str
+    cgroup: CgroupId
+    generation: int = 0  # distinguishes two uses of one cgroup id, e.g. after a reboot
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeState:
+    """What one probe gives on this machine."""
+
+    name: str
+    state: str  # "on", "stand-in" (a lesser hook does its work) or "off"
+    misses: tuple[str, ...] = ()  # blind spots, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """First record of every stream and of every sensor start."""
+
+    time: float
+    node: str
+    kernel: str
+    epoch: str  # one start of one sensor's kernel side; ids of events are unique within it
+    scope: str  # cgroup path observed, "/" for the machine, "import" for foreign traces
+    interval: float  # seconds between windows
+    arch: str = "x86_64"  # decides what the syscall numbers mean
+    probes: tuple[ProbeState, ...] = ()
+    source: str = "sensor"  # or "scap", "strace", "sequence"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What is known of a replica's owner, from `time` on. A later one replaces an earlier one."""
+
+    time: float
+    replica: Replica
+    path: str  # cgroup path, as seen from the cgroup root
+    workload: Workload | None  # None until somebody has named the owner
+    revision: str | None  # ReplicaSet hash, image digest, unit-file digest; None where unknown
+    source: str  # "cri", "docker", "podman", "systemd", "rule", "cgroup", "import"
+    container: str = ""  # container id
+    name: str = ""  # container name
+    pod: str = ""  # namespace/name
+    image: str = ""
+    startup_observed: bool = True  # False: it ran before the sensor did
+    ended: float | None = None  # when its cgroup went; None while it lives
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact with its evidence: an exec, a first connection, a first open, a name, a digest.
+
+    `kind` is "exec", "fork", "exit", "egress", "ingress", "open", "identity", "dns", "tls", "syscall" or "digest".
+    `data` holds plain values only; docs/records.md lists the fields per kind.
+    """
+
+    id: str  # "<node>/<epoch>/<number>"
+    time: float
+    replica: Replica
+    kind: str
+    behaviour: Behaviour | None = None  # None: evidence only, no behaviour of its own (fork, exit, dns)
+    data: Mapping[str, str | int | float] = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of one behaviour a replica showed in one window."""
+
+    behaviour: Behaviour
+    count: int = 1
+    bytes_out: int = 0
+    bytes_in: int = 0
+    first: float = 0.0  # 0.0: not before the window's start
+    evidence: tuple[str, ...] = ()  # ids of events that show it, at most 8, oldest first
+    data: Mapping[str, str | int | float] = NOTHING  # e.g. lineage, address, path, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one replica did in one interval. No window: nothing was observed, which is not the same as nothing done."""
+
+    replica: Replica
+    start: float
+    end: float
+    uses: tuple[Use, ...] = ()
+    syscalls: Mapping[int, int] = field(default_factory=dict)  # number → calls in this window
+    grams: tuple[int, ...] = ()  # trigrams this replica made for the first time: (a+1)<<20 | (b+1)<<10 | (c+1)
+    foreign: int = 0  # 32-bit calls and numbers beyond the table
+    loss: Mapping[str, int] = field(default_factory=dict)  # what was lost → how much; empty: nothing
+
+    @property
+    def partial(self) -> bool:
+        """Whether anything of this window was lost."""
+        return any(self.loss.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """A change that somebody announced, and how far that somebody is believed."""
+
+    id: str  # the sender's id; a second delivery changes nothing
+    time: float  # when the change began, as the sender says
+    received: float  # when it reached us: late news is judged as such
+    source: str  # "cli", "http", "folder", "systemd", "kubernetes"
+    workload: Workload
+    kind: str  # "image", "model", "prompt", "tools", "config", "dependency", "restart"
+    revision: str | None = None  # what the replicas of the change carry; None: applies without a restart
+    actor: str = ""
+    scope: tuple[str, ...] = ()  # behaviours it declares, with * as wildcard; empty: nothing declared
+    trust: str = "none"  # "signed", "local" (root on this node), "none"
+    refused: str = ""  # why it has no weight: "bad signature", "replayed", "sent by a workload"; "" if believed
+    sender: Replica | None = None  # the replica that sent it, where one did
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span in which a node was not observed."""
+
+    node: str
+    start: float
+    end: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Every window of this node that ends at or before `time` has been sent."""
+
+    node: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """What a person decided about a finding. Part of the stream, so that a replay knows it too."""
+
+    time: float
+    finding: str
+    decision: str  # "accept" (it is normal from now on), "risky" (never learn it), "dismiss" (close, learn nothing)
+    actor: str
+    note: str = ""
+
+
+Record = Head | Identity | Event | Window | Deploy | Gap | Tick | Triage
