@@ -46,7 +46,7 @@ def decode(frame: bytes) -> Record:
     if len(frame) > LIMIT:
         raise FrameError(f"frame of {len(frame)} bytes, the limit is {LIMIT}")
     try:
-        version, kind, values = msgpack.unpackb(frame, raw=False, strict_map_key=False, max_buffer_size=LIMIT)
+        version, kind, values = msgpack.unpackb(frame, raw=False, strict_map_key=False)
     except (ValueError, TypeError, msgpack.UnpackException) as e:
         raise FrameError(f"damaged frame: {e}") from e
     return _record(kind, _upgraded(version, kind, values))

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NewType
 
 CgroupId = NewType("CgroupId", int)  # kernfs id of a cgroup v2 directory, unique until the node reboots
 Workload = NewType("Workload", str)  # "cluster/namespace/kind/name/container" or "unit:NAME"
 Behaviour = NewType("Behaviour", str)  # canonical, e.g. "egress:tcp:api.example.org:443"; see docs/behaviours.md
-
-NOTHING: Mapping[str, str | int | float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -83,7 +80,7 @@ class Event:
     replica: Replica
     kind: str
     behaviour: Behaviour | None = None  # None: evidence only, no behaviour of its own (fork, exit, dns)
-    data: Mapping[str, str | int | float] = NOTHING
+    data: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class Use:
     bytes_in: int = 0
     first: float = 0.0  # 0.0: not before the window's start
     evidence: tuple[str, ...] = ()  # ids of events that show it, at most 8, oldest first
-    data: Mapping[str, str | int | float] = NOTHING  # e.g. lineage, address, path, digest
+    data: Mapping[str, str | int | float] = field(default_factory=dict)  # e.g. lineage, address, path, digest
 
 
 @dataclass(frozen=True, slots=True)
