@@ -1,0 +1,95 @@
+# What a push runs is what `make` runs. Every target does its own set-up; a second set-up takes no time.
+# Nothing is written outside this checkout but Debian packages, and those only as root.
+
+PYTHON ?= /usr/bin/python3
+BIN := .venv/bin
+FUZZ_SECONDS ?= 600
+
+# bcc's loader runs under Debian's own Python; headers need not match the kernel, so any generic set does.
+ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
+PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-headers-cloud-$(ARCH)
+# What only the tests need: systemd-analyze reads the units, strace and gcc make known loads.
+TEST_PACKAGES := systemd strace gcc libc6-dev
+
+.PHONY: help setup setup-test demo test lint format bench fuzz manual clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make setup   install Debian packages that are missing (root) and the command into .venv"
+	@echo "make demo    two agents, a rollout, a theft: live as root with BPF, else the recorded story"
+	@echo "make test    all tests, the kernel's included where root and BPF are there"
+	@echo "make lint    ruff and the import contracts"
+	@echo "make bench   costs, measured on this machine"
+	@echo "make fuzz    hostile input for every reader, FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make manual  write docs/cli.md and the tables of docs/configuration.md anew"
+
+setup: packages-base $(BIN)/.installed
+
+setup-test: packages-test $(BIN)/.installed
+
+.PHONY: packages-base packages-test
+packages-base:
+	@$(call install,$(PACKAGES))
+
+packages-test:
+	@$(call install,$(PACKAGES) $(TEST_PACKAGES))
+
+# A package counts as there only when dpkg says "installed"; the list of missing ones decides whether apt runs at all.
+define install
+set -eu; missing=""; \
+if command -v dpkg-query >/dev/null; then \
+  for p in $(1); do \
+    [ "$$(dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null || true)" = installed ] || missing="$$missing $$p"; \
+  done; \
+else \
+  echo "set-up: no dpkg here; the equivalents of these packages are needed: $(1)"; \
+fi; \
+if [ -n "$$missing" ]; then \
+  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+    echo "set-up: installing$$missing"; \
+    export DEBIAN_FRONTEND=noninteractive; \
+    apt-get -o DPkg::Lock::Timeout=300 -qq update; \
+    apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $$missing >/dev/null; \
+  else \
+    echo "set-up: not root, so these packages stay missing:$$missing"; \
+    echo "set-up: live observation needs them; replaying traces does not"; \
+  fi; \
+fi
+endef
+
+# The stamp is newer than pyproject.toml exactly when what pyproject.toml asks for is installed.
+$(BIN)/.installed: pyproject.toml
+	@set -eu; \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { \
+	  echo "Error: $(PYTHON) cannot make a virtual environment" >&2; \
+	  echo "Hint: as root, run \"apt-get install python3-venv\"" >&2; rm -rf .venv; exit 1; }; \
+	echo "set-up: installing driftline into .venv"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cri]'; \
+	touch $@
+
+demo: setup
+	@$(BIN)/driftline demo
+
+test: setup-test
+	@$(BIN)/python -m pytest
+
+lint: $(BIN)/.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+format: $(BIN)/.installed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: setup-test
+	@$(BIN)/python -m bench
+
+fuzz: setup-test
+	@DRIFTLINE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz --timeout 0
+
+manual: $(BIN)/.installed
+	@$(BIN)/python -m console.cli.manual > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+
+clean:
+	rm -rf .venv build run *.egg-info .ruff_cache .import_linter_cache .hypothesis
