@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* What every probe shares: layouts, seats (which cgroup has which slot), loss counters, path walk.
+ *
+ * Kernel structs are read by offsets that the loader takes from the running kernel's BTF (-DOFF_...), so the headers
+ * that this is compiled with need not match the kernel.
+ * The loader puts all probe files behind this one and compiles them as one program.
+ */
+#include <uapi/linux/bpf.h>
+#include <uapi/linux/ptrace.h>
+
+#define CALLS 512             /* system call numbers counted one by one */
+#define GRAM_WORDS 2048       /* 2^17 bits */
+#define NO_SLOT 0             /* a seat that is empty */
+#define OUTSIDE 16383         /* a seat of a cgroup that is not observed */
+#define SEAT_BITS 14
+#define SEATS (1 << SEAT_BITS)
+#define TIDS 65536
+#define PATH_BYTES 512
+#define NAME_BYTES 128        /* longest part of a path that is kept whole */
+#define ARGV_BYTES 512
+#define PAYLOAD_BYTES 1536
+
+enum fact_kind {
+    FACT_SEAT = 1, FACT_LEFT, FACT_SYSCALL, FACT_GRAM, FACT_FORK, FACT_EXIT, FACT_EXEC, FACT_FLOW, FACT_OPEN,
+    FACT_DNS, FACT_HELLO, FACT_FOUND
+};
+
+/* Why something was lost; one counter per slot and reason. Slot 0 holds what belongs to no slot. */
+enum loss {
+    LOST_FACT, LOST_PATH, LOST_EXEC, LOST_PAYLOAD, LOST_FLOW, LOST_FILE, LOST_PROCESS, LOST_SEAT, LOSSES
+};
+
+#define CUT_PATH 1
+#define CUT_ARGV 2
+#define CUT_CWD 4
+#define HAS_TTY 8
+#define IS_MEMFD 16
+#define IS_WRITE 32
+#define IS_UNLINKED 64
+
+struct fact {
+    u64 time;        /* ns, CLOCK_BOOTTIME */
+    u16 kind;
+    u16 flags;
+    u32 slot;
+    u32 generation;
+    u32 pid;         /* user-space pid: the kernel's tgid */
+    u32 tid;
+    u32 uid;
+    u64 image;       /* process image: device and inode of the executable, mixed */
+    u64 a, b, c;     /* by kind */
+};
+_Static_assert(sizeof(struct fact) == 64, "update sensor/probes/abi.py");
+
+struct path {
+    u32 length;      /* bytes used in text */
+    u32 parts;
+    char text[PATH_BYTES + NAME_BYTES];  /* parts, innermost first, each ended by NUL */
+};
+
+struct path_fact {
+    struct fact f;
+    struct path path;
+};
+_Static_assert(sizeof(struct path_fact) == 712, "update sensor/probes/abi.py");
+
+struct slot {
+    u64 cgroup;
+    u64 taken;       /* ns, CLOCK_BOOTTIME */
+    u64 left;        /* ns; 0 while the cgroup lives */
+    u32 generation;
+    u32 reserved;
+    u64 lost[LOSSES];
+};
+_Static_assert(sizeof(struct slot) == 96, "update sensor/probes/abi.py");
+
+struct process {
+    u64 image;
+    u64 parent_image;
+    u64 started;     /* ns, CLOCK_BOOTTIME, of the last exec */
+    u32 slot;
+    u32 generation;
+    u32 ppid;
+    u32 execs;
+};
+
+BPF_F_TABLE("array", u32, u64, seats, SEATS, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, struct slot, slots, MAX_SLOTS, BPF_F_MMAPABLE);
+BPF_TABLE("hash", u64, u32, owners, MAX_SLOTS);        /* cgroup id -> slot: decides races for a seat */
+BPF_QUEUE(free_slots, u32, MAX_SLOTS);
+BPF_TABLE("hash", u32, struct process, processes, MAX_PROCESSES);
+BPF_TABLE("lru_hash", u64, struct path, images, 4096);  /* image -> where it lay when first run */
+BPF_RINGBUF_OUTPUT(facts, FACT_PAGES);
+BPF_RINGBUF_OUTPUT(paths, PATH_PAGES);
+
+static u64 (*task_now)(void) = (void *)BPF_FUNC_get_current_task;
+
+static inline void count_lost(u32 slot, u32 why) {
+    struct slot *s = slots.lookup(&slot);
+    if (s && why < LOSSES)
+        __sync_fetch_and_add(&s->lost[why], 1);
+}
+
+/* A value of a kernel struct, by address and offset. */
+#define PEEK(type, address, offset) ({ type v_ = 0; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)((u64)(address) + (offset))); v_; })
+
+static inline u32 generation_of(u32 slot) {
+    struct slot *s = slots.lookup(&slot);
+    return s ? s->generation : 0;
+}
+
+static inline void fill(struct fact *f, u16 kind, u32 slot, u64 image) {
+    u64 who = bpf_get_current_pid_tgid();
+    f->time = bpf_ktime_get_boot_ns();
+    f->kind = kind;
+    f->flags = 0;
+    f->slot = slot;
+    f->generation = generation_of(slot);
+    f->pid = who >> 32;  /* user-space pid: the kernel's tgid */
+    f->tid = who;
+    f->uid = bpf_get_current_uid_gid();
+    f->image = image;
+    f->a = f->b = f->c = 0;
+}
+
+static inline void send_fact(u16 kind, u32 slot, u64 image, u64 a, u64 b, u64 c) {
+    struct fact *f = facts.ringbuf_reserve(sizeof(*f));
+    if (!f) {
+        count_lost(slot, LOST_FACT);
+        return;
+    }
+    fill(f, kind, slot, image);
+    f->a = a;
+    f->b = b;
+    f->c = c;
+    facts.ringbuf_submit(f, 0);
+}
+
+/* Appends one name to a path; the length is masked because the verifier does not believe an if. */
+static inline int append(struct path *p, u64 name) {
+    u32 at = p->length;
+    asm volatile("%0 &= 511" : "+r"(at));
+    int n = bpf_probe_read_kernel_str(&p->text[at], NAME_BYTES, (void *)name);
+    if (n <= 0)
+        return 0;
+    p->length = at + n;
+    p->parts++;
+    return n < NAME_BYTES;
+}
+
+/* Names of a cgroup's directory and of those above it, from kernfs, which needs no file system. */
+static inline void cgroup_path(struct path *p, u64 node) {
+    p->length = p->parts = 0;
+    for (int i = 0; i < 8; i++) {
+        u64 above = PEEK(u64, node, OFF_KN_PARENT);
+        if (!above || p->length >= PATH_BYTES - NAME_BYTES)
+            break;
+        append(p, PEEK(u64, node, OFF_KN_NAME));
+        node = above;
+    }
+}
+
+static inline void tell_seat(u32 slot, u64 cgroup) {
+    struct path_fact *r = paths.ringbuf_reserve(sizeof(*r));
+    if (!r) {
+        count_lost(slot, LOST_PATH);
+        return;
+    }
+    fill(&r->f, FACT_SEAT, slot, 0);
+    r->f.a = cgroup;
+    u64 set = PEEK(u64, task_now(), OFF_TASK_CGROUPS);
+    u64 group = PEEK(u64, set, OFF_CSS_SET_DFL);
+    cgroup_path(&r->path, PEEK(u64, group, OFF_CGROUP_KN));
+    paths.ringbuf_submit(r, 0);
+}
+
+static inline void write_seat(u64 cgroup, u32 slot) {
+    u32 k = cgroup & (SEATS - 1);
+    u64 *seat = seats.lookup(&k);
+    if (seat)
+        *seat = (cgroup & ~(u64)(SEATS - 1)) | slot;  /* one store: a torn seat would name the wrong owner */
+}
+
+static inline int in_scope(void) {
+#if SCOPE_LEVEL == 0
+    return bpf_get_current_cgroup_id() != SCOPE_CGROUP;  /* the root cgroup is nobody's workload */
+#else
+    return bpf_get_current_ancestor_cgroup_id(SCOPE_LEVEL) == SCOPE_CGROUP;
+#endif
+}
+
+/* Takes a free slot for a cgroup that has none. Two CPUs may try at once: `owners` lets one win. */
+static inline u32 take_slot(u64 cgroup) {
+    u32 slot = NO_SLOT;
+    if (free_slots.pop(&slot))
+        goto full;
+    struct slot *s = slots.lookup(&slot);
+    if (!s)
+        goto full;
+    if (owners.insert(&cgroup, &slot))
+        goto lost_race;
+    s->taken = bpf_ktime_get_boot_ns();
+    s->left = 0;
+    s->generation++;
+    s->cgroup = cgroup;
+    write_seat(cgroup, slot);
+    tell_seat(slot, cgroup);
+    return slot;
+lost_race:
+    free_slots.push(&slot, 0);
+    u32 *winner = owners.lookup(&cgroup);
+    return winner ? *winner : NO_SLOT;
+full:
+    count_lost(0, LOST_SEAT);
+    return NO_SLOT;
+}
+
+/* The slow way to a slot: the seat holds another cgroup, or none. */
+static inline u32 find_slot(u64 cgroup) {
+    u32 *known = owners.lookup(&cgroup);
+    if (known)
+        return *known;
+    if (in_scope())
+        return take_slot(cgroup);
+    write_seat(cgroup, OUTSIDE);
+    return OUTSIDE;
+}
+
+static inline u32 seated(u64 cgroup) {
+    u32 k = cgroup & (SEATS - 1);
+    u64 *seat = seats.lookup(&k);
+    if (!seat || (*seat ^ cgroup) >> SEAT_BITS)
+        return NO_SLOT;
+    return *seat & (SEATS - 1);
+}
+
+/* Slot of the current task's cgroup: 1 .. MAX_SLOTS-1, or 0 where it is not observed. */
+static inline u32 current_slot(void) {
+    u64 cgroup = bpf_get_current_cgroup_id();
+    u32 slot = seated(cgroup);
+    if (slot == NO_SLOT)
+        slot = find_slot(cgroup);
+    return slot < MAX_SLOTS ? slot : NO_SLOT;
+}
+
+/* Path of a file as its process sees it: up to the process's root, across mounts. */
+static inline int file_path(struct path *p, u64 mount, u64 dentry) {
+    u64 fs = PEEK(u64, task_now(), OFF_TASK_FS);
+    u64 root_mount = PEEK(u64, fs, OFF_FS_ROOT + OFF_PATH_MNT);
+    u64 root = PEEK(u64, fs, OFF_FS_ROOT + OFF_PATH_DENTRY);
+    p->length = p->parts = 0;
+    for (int i = 0; i < 24; i++) {
+        if (dentry == root && mount == root_mount)
+            return 1;
+        if (p->length >= PATH_BYTES - NAME_BYTES)
+            return 0;
+        u64 above = PEEK(u64, dentry, OFF_DENTRY_PARENT);
+        if (dentry == PEEK(u64, mount, OFF_VFSMOUNT_ROOT) || dentry == above) {
+            u64 whole = mount - OFF_MOUNT_MNT;
+            u64 outer = PEEK(u64, whole, OFF_MOUNT_PARENT);
+            if (outer == whole) {        /* no mount above: a memfd, a pipe, or a detached tree */
+                append(p, PEEK(u64, dentry, OFF_DENTRY_NAME));
+                return 1;
+            }
+            dentry = PEEK(u64, whole, OFF_MOUNT_POINT);
+            mount = outer + OFF_MOUNT_MNT;
+            continue;
+        }
+        if (!append(p, PEEK(u64, dentry, OFF_DENTRY_NAME)))
+            return 0;
+        dentry = above;
+    }
+    return 0;
+}
+
+static inline u64 file_dentry(u64 file) { return PEEK(u64, file, OFF_FILE_PATH + OFF_PATH_DENTRY); }
+static inline u64 file_mount(u64 file) { return PEEK(u64, file, OFF_FILE_PATH + OFF_PATH_MNT); }
+
+static inline u64 file_key(u64 file) {
+    u64 inode = PEEK(u64, file_dentry(file), OFF_DENTRY_INODE);
+    u64 sb = PEEK(u64, inode, OFF_INODE_SB);
+    u64 number = PEEK(u64, inode, OFF_INODE_INO);
+    return (number ^ ((u64)PEEK(u32, sb, OFF_SB_DEV) << 40)) * 0x9E3779B97F4A7C15ULL | 1;  /* never 0: 0 is "unknown" */
+}

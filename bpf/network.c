@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Who talks to whom: per cgroup, process image, peer, port and direction: connections, packets, payload bytes both ways.
+ * cgroup_skb on the observed subtree for packets; cgroup/connect4|6 for attempts; inet_sock_set_state for listeners.
+ * Sees: TCP and UDP over IPv4 and IPv6, connected or not; DNS answers from port 53 over UDP; the first TLS ClientHello of a
+ * socket. Misses: raw and packet sockets' own headers, names inside DoH, DoT, ECH and QUIC, IPv6 extension headers other than none.
+ * A packet that the stack sends by itself (retransmission, delayed segment) counts for the image that used the socket last.
+ * Bytes are TCP/UDP payload, retransmissions included. Costs: see docs/probes.md#network. */
+
+struct flow {
+    u64 image;
+    u8 peer[16];         /* IPv4 in the last four bytes, mapped form */
+    u32 slot;
+    u32 generation;
+    u16 port;            /* host order: the peer's for egress, ours for ingress */
+    u8 protocol;
+    u8 ingress;          /* 1: the peer began */
+    u32 used;            /* 1: this row is taken */
+    u64 opens;           /* connections begun (egress) or sockets accepted (ingress) */
+    u64 bytes_out, bytes_in, packets_out, packets_in;
+    u64 first, last;     /* ns, CLOCK_BOOTTIME */
+    u32 pid;             /* who used it first */
+    u32 reserved;
+    u64 spare[3];
+};
+_Static_assert(sizeof(struct flow) == 128, "update sensor/probes/abi.py");
+
+struct flow_id {
+    u64 image;
+    u8 peer[16];
+    u32 slot;
+    u16 port;
+    u8 protocol;
+    u8 ingress;
+};
+
+struct talk {            /* what is remembered of a socket */
+    u64 image;
+    u32 pid;
+    u32 slot;
+    u32 row;             /* of its last flow + 1; 0: none yet */
+    u16 peer_port;       /* host order */
+    u8 known;            /* 1: direction known */
+    u8 greeted;          /* 1: payload looked at for a ClientHello */
+    u8 ingress;
+    u8 reserved[7];
+    u8 peer[16];
+};
+
+struct payload_fact {
+    struct fact f;       /* a: flow row, b: socket cookie */
+    u8 peer[16];
+    u16 port;
+    u16 local_port;
+    u32 length;          /* bytes in data */
+    u32 whole;           /* bytes of the payload */
+    u32 reserved;
+    char data[PAYLOAD_BYTES + 512];
+};
+_Static_assert(sizeof(struct payload_fact) == 2144, "update sensor/probes/abi.py");
+
+struct listener {
+    u32 slot;
+    u16 port;
+    u16 reserved;
+};
+
+BPF_F_TABLE("array", u32, struct flow, flows, MAX_FLOWS, BPF_F_MMAPABLE);
+BPF_TABLE("hash", struct flow_id, u32, flow_rows, MAX_FLOWS);
+BPF_QUEUE(free_flows, u32, MAX_FLOWS);
+BPF_TABLE("lru_hash", u64, struct talk, talks, 32768);
+BPF_TABLE("hash", struct listener, u64, listeners, 4096);
+BPF_RINGBUF_OUTPUT(payloads, PAYLOAD_PAGES);
+
+struct packet {
+    u8 peer[16];
+    u32 bytes;           /* TCP or UDP payload */
+    u32 offset;          /* of the payload in the skb */
+    u16 peer_port, local_port;
+    u8 protocol;
+    u8 syn;              /* SYN without ACK */
+    u8 ok;
+};
+
+static inline u16 be16(u8 *p) { return (u16)p[0] << 8 | p[1]; }
+
+static inline void read_ports(struct __sk_buff *skb, struct packet *p, u32 at, int out) {
+    u8 h[14] = {};
+    u32 header = 8;
+    if (p->protocol == 6) {
+        if (bpf_skb_load_bytes(skb, at, h, 14))
+            return;
+        header = (h[12] >> 4) * 4;
+        p->syn = (h[13] & 0x12) == 0x02;
+    } else if (p->protocol != 17 || bpf_skb_load_bytes(skb, at, h, 8))
+        return;
+    p->local_port = out ? be16(h) : be16(h + 2);
+    p->peer_port = out ? be16(h + 2) : be16(h);
+    p->offset = at + header;
+    p->bytes = skb->len > p->offset ? skb->len - p->offset : 0;
+    p->ok = 1;
+}
+
+static inline void read_packet(struct __sk_buff *skb, struct packet *p, int out) {
+    u8 h[40] = {};
+    if (skb->protocol == __constant_htons(0x0800)) {
+        if (bpf_skb_load_bytes(skb, 0, h, 20) || be16(h + 6) & 0x1fff)
+            return;      /* a later fragment carries no ports */
+        p->peer[10] = p->peer[11] = 0xff;
+        __builtin_memcpy(&p->peer[12], out ? h + 16 : h + 12, 4);
+        p->protocol = h[9];
+        read_ports(skb, p, (h[0] & 15) * 4, out);
+    } else if (skb->protocol == __constant_htons(0x86dd)) {
+        if (bpf_skb_load_bytes(skb, 0, h, 40))
+            return;
+        __builtin_memcpy(p->peer, out ? h + 24 : h + 8, 16);
+        p->protocol = h[6];
+        read_ports(skb, p, 40, out);
+    }
+}
+
+static inline int began_by_peer(struct packet *p, u32 slot, int out) {
+    if (p->syn)
+        return !out;
+    struct listener l = {.slot = slot, .port = p->local_port};
+    if (p->protocol == 6)
+        return listeners.lookup(&l) != 0;
+    return !out;         /* a datagram socket: whoever sent first */
+}
+
+static inline u32 new_flow(struct flow_id *id, u32 pid) {
+    u32 row = 0;
+    if (free_flows.pop(&row)) {
+        count_lost(id->slot, LOST_FLOW);
+        return 0;
+    }
+    if (flow_rows.insert(id, &row)) {
+        free_flows.push(&row, 0);
+        u32 *other = flow_rows.lookup(id);
+        return other ? *other + 1 : 0;
+    }
+    struct flow *f = flows.lookup(&row);
+    if (!f)
+        return 0;
+    f->image = id->image;
+    __builtin_memcpy(f->peer, id->peer, 16);
+    f->slot = id->slot;
+    f->generation = generation_of(id->slot);
+    f->port = id->port;
+    f->protocol = id->protocol;
+    f->ingress = id->ingress;
+    f->opens = f->bytes_out = f->bytes_in = f->packets_out = f->packets_in = 0;
+    f->pid = pid;
+    f->first = f->last = bpf_ktime_get_boot_ns();
+    f->used = 1;
+    return row + 1;
+}
+
+static inline void tell_flow(u32 slot, u64 image, u32 row, u32 pid) {
+    struct fact *f = facts.ringbuf_reserve(sizeof(*f));
+    if (!f) {
+        count_lost(slot, LOST_FACT);
+        return;
+    }
+    f->time = bpf_ktime_get_boot_ns();
+    f->kind = FACT_FLOW;
+    f->flags = 0;
+    f->slot = slot;
+    f->generation = generation_of(slot);
+    f->pid = f->tid = pid;
+    f->uid = 0;
+    f->image = image;
+    f->a = row - 1;
+    f->b = f->c = 0;
+    facts.ringbuf_submit(f, 0);
+}
+
+static inline u32 flow_of(struct talk *t, u8 *peer, u16 port, u8 protocol) {
+    struct flow_id id = {};
+    id.image = t->image;
+    __builtin_memcpy(id.peer, peer, 16);
+    id.slot = t->slot;
+    id.port = port;
+    id.protocol = protocol;
+    id.ingress = t->ingress;
+    u32 *row = flow_rows.lookup(&id);
+    if (row)
+        return *row + 1;
+    u32 new = new_flow(&id, t->pid);
+    if (new)
+        tell_flow(t->slot, t->image, new, t->pid);
+    return new;
+}
+
+static inline void count_open(u32 row) {
+    u32 k = row - 1;
+    struct flow *f = row ? flows.lookup(&k) : 0;
+    if (f)
+        __sync_fetch_and_add(&f->opens, 1);
+}
+
+/* Who uses the socket now: the current process, if it is of the socket's own workload, else whoever used it last. */
+static inline void note_user(struct talk *t, u64 task, int out) {
+    if (!out && t->image)
+        return;          /* packets come in while anybody runs */
+    u32 pid = PEEK(u32, task, OFF_TASK_TGID);
+    if (pid == t->pid)
+        return;
+    struct process *p = processes.lookup(&pid);
+    if (!p || p->slot != t->slot)
+        return;
+    t->pid = pid;
+    if (t->image != p->image) {
+        t->image = p->image;
+        t->row = 0;
+    }
+}
+
+static inline void look_into(struct __sk_buff *skb, struct packet *p, struct talk *t, u16 kind, u64 cookie) {
+    struct payload_fact *r = payloads.ringbuf_reserve(sizeof(*r));
+    if (!r) {
+        count_lost(t->slot, LOST_PAYLOAD);
+        return;
+    }
+    u32 n = (p->bytes < PAYLOAD_BYTES ? p->bytes : PAYLOAD_BYTES) - 1;  /* never called for an empty payload */
+    asm volatile("%0 &= 2047\n%0 += 1" : "+r"(n));
+    r->f.time = bpf_ktime_get_boot_ns();
+    r->f.kind = kind;
+    r->f.flags = 0;
+    r->f.slot = t->slot;
+    r->f.generation = generation_of(t->slot);
+    r->f.pid = r->f.tid = t->pid;
+    r->f.uid = 0;
+    r->f.image = t->image;
+    r->f.a = t->row ? t->row - 1 : (u64)-1;
+    r->f.b = cookie;
+    r->f.c = 0;
+    __builtin_memcpy(r->peer, p->peer, 16);
+    r->port = p->peer_port;
+    r->local_port = p->local_port;
+    r->whole = p->bytes;
+    r->reserved = 0;
+    r->length = bpf_skb_load_bytes(skb, p->offset, r->data, n) ? 0 : n;
+    payloads.ringbuf_submit(r, 0);
+}
+
+static inline int is_hello(struct __sk_buff *skb, u32 offset) {
+    u8 h[6] = {};
+    return !bpf_skb_load_bytes(skb, offset, h, 6) && h[0] == 0x16 && h[1] == 3 && h[5] == 1;
+}
+
+static inline void count_packet(struct flow *f, u32 bytes, int out) {
+    if (out) {
+        __sync_fetch_and_add(&f->bytes_out, bytes);
+        __sync_fetch_and_add(&f->packets_out, 1);
+    } else {
+        __sync_fetch_and_add(&f->bytes_in, bytes);
+        __sync_fetch_and_add(&f->packets_in, 1);
+    }
+    f->last = bpf_ktime_get_boot_ns();
+}
+
+static inline struct talk *talk_of(struct __sk_buff *skb, u64 cookie) {
+    struct talk *t = talks.lookup(&cookie);
+    if (t)
+        return t;
+    u64 cgroup = bpf_skb_cgroup_id(skb);
+    u32 slot = seated(cgroup);
+    if (slot == NO_SLOT) {
+        u32 *known = owners.lookup(&cgroup);
+        slot = known ? *known : NO_SLOT;
+    }
+    if (slot == NO_SLOT || slot >= MAX_SLOTS)
+        return 0;        /* its cgroup has made no system call since we began: nothing to attribute to */
+    struct talk new = {.slot = slot};
+    talks.update(&cookie, &new);
+    return talks.lookup(&cookie);
+}
+
+static inline int same_peer(struct talk *t, struct packet *p) {
+    u64 *a = (u64 *)t->peer, *b = (u64 *)p->peer;
+    return t->peer_port == p->peer_port && a[0] == b[0] && a[1] == b[1];
+}
+
+static inline int on_packet(struct __sk_buff *skb, int out) {
+    struct packet p = {};
+    read_packet(skb, &p, out);
+    if (!p.ok)
+        return 1;
+    u64 cookie = bpf_get_socket_cookie(skb);
+    struct talk *t = talk_of(skb, cookie);
+    if (!t)
+        return 1;
+    note_user(t, task_now(), out);
+    if (!t->known) {
+        t->ingress = began_by_peer(&p, t->slot, out);
+        t->known = 1;
+    }
+    if (!t->row || !same_peer(t, &p)) {
+        t->row = flow_of(t, p.peer, t->ingress ? p.local_port : p.peer_port, p.protocol);
+        if (t->ingress && !p.syn && !same_peer(t, &p))
+            count_open(t->row);
+        __builtin_memcpy(t->peer, p.peer, 16);
+        t->peer_port = p.peer_port;
+    }
+    u32 k = t->row - 1;
+    struct flow *f = t->row ? flows.lookup(&k) : 0;
+    if (f)
+        count_packet(f, p.bytes, out);
+    if (!p.bytes)
+        return 1;
+    if (p.protocol == 17 && !out && p.peer_port == 53)
+        look_into(skb, &p, t, FACT_DNS, cookie);
+    if (p.protocol == 6 && out && !t->greeted) {
+        t->greeted = 1;
+        if (is_hello(skb, p.offset))
+            look_into(skb, &p, t, FACT_HELLO, cookie);
+    }
+    return 1;
+}
+
+int packet_out(struct __sk_buff *skb) { return on_packet(skb, 1); }
+int packet_in(struct __sk_buff *skb) { return on_packet(skb, 0); }
+
+/* An attempt to connect, whether or not a packet leaves. The address is the kernel's copy. */
+static inline int on_connect(struct bpf_sock_addr *ctx, u8 *peer) {
+    u32 slot = current_slot();
+    if (slot == NO_SLOT)
+        return 1;
+    u32 pid = PEEK(u32, task_now(), OFF_TASK_TGID);
+    struct talk t = {.slot = slot, .pid = pid, .known = 1};
+    t.image = process_image(pid);
+    t.peer_port = __constant_ntohs(ctx->user_port);
+    __builtin_memcpy(t.peer, peer, 16);
+    t.row = flow_of(&t, peer, t.peer_port, ctx->protocol == 17 ? 17 : 6);
+    count_open(t.row);
+    u64 cookie = bpf_get_socket_cookie(ctx);
+    talks.update(&cookie, &t);
+    return 1;
+}
+
+int connect4(struct bpf_sock_addr *ctx) {
+    u8 peer[16] = {};
+    u32 address = ctx->user_ip4;
+    peer[10] = peer[11] = 0xff;
+    __builtin_memcpy(&peer[12], &address, 4);
+    return on_connect(ctx, peer);
+}
+
+int connect6(struct bpf_sock_addr *ctx) {
+    u32 peer[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
+    return on_connect(ctx, (u8 *)peer);
+}
+
+#define TCP_LISTEN_ 10
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) {
+    u64 sock = ctx->args[0];
+    u32 old = ctx->args[1], new = ctx->args[2];
+    if (old != TCP_LISTEN_ && new != TCP_LISTEN_)
+        return 0;
+    u32 slot = current_slot();
+    if (slot == NO_SLOT)
+        return 0;
+    struct listener l = {.slot = slot, .port = PEEK(u16, sock, OFF_SOCK_NUM)};
+    u64 now = bpf_ktime_get_boot_ns();
+    if (new == TCP_LISTEN_)
+        listeners.update(&l, &now);
+    else
+        listeners.delete(&l);
+    return 0;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* Exec, fork and exit per cgroup, with lineage. Raw tracepoints sched_process_exec, _fork, _exit; cgroup_rmdir.
+ * Sees: every exec that succeeded, with the path that the kernel resolved, argv, cwd, uid, tty and the parent's image.
+ * Misses: execs that failed; environment. argv is the new program's own memory at its start. Costs: see docs/probes.md#process. */
+
+struct exec_fact {
+    struct fact f;       /* a: parent's image, b: parent's pid, c: device and inode of the file */
+    struct path path;
+    struct path cwd;
+    u32 argv_bytes;      /* bytes in argv; the flag CUT_ARGV says that there were more */
+    u32 links;           /* the file's link count: 0 means deleted or memfd */
+    char argv[ARGV_BYTES];
+};
+_Static_assert(sizeof(struct exec_fact) == 1880, "update sensor/probes/abi.py");
+
+BPF_RINGBUF_OUTPUT(execs, EXEC_PAGES);
+
+static inline u32 pid_of(u64 task) { return PEEK(u32, task, OFF_TASK_TGID); }
+
+static inline u64 exe_of(u64 task) {
+    u64 mm = PEEK(u64, task, OFF_TASK_MM);
+    u64 file = mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
+    return file ? file_key(file) : 0;
+}
+
+static inline void read_argv(struct exec_fact *e, u64 mm) {
+    u64 start = PEEK(u64, mm, OFF_MM_ARG_START);
+    u64 n = PEEK(u64, mm, OFF_MM_ARG_END) - start;
+    if (n > ARGV_BYTES - 1) {
+        n = ARGV_BYTES - 1;
+        e->f.flags |= CUT_ARGV;
+    }
+    u32 length = n;
+    asm volatile("%0 &= 511" : "+r"(length));
+    e->argv_bytes = bpf_probe_read_user(e->argv, length, (void *)start) ? 0 : length;
+}
+
+static inline void read_file(struct exec_fact *e, u64 file) {
+    u64 dentry = file_dentry(file);
+    u64 mount = file_mount(file);
+    if (!file_path(&e->path, mount, dentry))
+        e->f.flags |= CUT_PATH;
+    u64 inode = PEEK(u64, dentry, OFF_DENTRY_INODE);
+    e->links = PEEK(u32, inode, OFF_INODE_NLINK);
+    e->f.c = PEEK(u64, inode, OFF_INODE_INO);
+}
+
+static inline void tell_exec(u32 slot, u64 task, u64 file, struct process *p) {
+    struct exec_fact *e = execs.ringbuf_reserve(sizeof(*e));
+    if (!e) {
+        count_lost(slot, LOST_EXEC);
+        return;
+    }
+    fill(&e->f, FACT_EXEC, slot, p->image);
+    e->f.a = p->parent_image;
+    e->f.b = p->ppid;
+    if (PEEK(u64, PEEK(u64, task, OFF_TASK_SIGNAL), OFF_SIGNAL_TTY))
+        e->f.flags |= HAS_TTY;
+    read_file(e, file);
+    u64 fs = PEEK(u64, task, OFF_TASK_FS);
+    if (!file_path(&e->cwd, PEEK(u64, fs, OFF_FS_PWD + OFF_PATH_MNT), PEEK(u64, fs, OFF_FS_PWD + OFF_PATH_DENTRY)))
+        e->f.flags |= CUT_CWD;
+    read_argv(e, PEEK(u64, task, OFF_TASK_MM));
+    images.update(&p->image, &e->path);
+    execs.ringbuf_submit(e, 0);
+}
+
+static inline u64 parent_image(u64 parent, u32 ppid) {
+    struct process *p = processes.lookup(&ppid);
+    return p ? p->image : exe_of(parent);
+}
+
+/* The parent of a process as it is now; an exec keeps the image that called it as an ancestor of its own. */
+RAW_TRACEPOINT_PROBE(sched_process_exec) {
+    u32 slot = current_slot();
+    if (slot == NO_SLOT)
+        return 0;
+    u64 task = ctx->args[0];
+    u64 file = PEEK(u64, ctx->args[2], OFF_BPRM_FILE);
+    u32 pid = pid_of(task);
+    u64 parent = PEEK(u64, task, OFF_TASK_PARENT);
+    struct process now = {};
+    struct process *before = processes.lookup(&pid);
+    now.image = file_key(file);
+    now.ppid = pid_of(parent);
+    now.parent_image = parent_image(parent, now.ppid);
+    now.started = bpf_ktime_get_boot_ns();
+    now.slot = slot;
+    now.generation = generation_of(slot);
+    now.execs = before ? before->execs + 1 : 1;
+    if (processes.update(&pid, &now))
+        count_lost(slot, LOST_PROCESS);
+    tell_exec(slot, task, file, &now);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_fork) {
+    u32 slot = current_slot();
+    if (slot == NO_SLOT)
+        return 0;
+    u64 child = ctx->args[1];
+    u32 pid = pid_of(child);
+    u32 tid = PEEK(u32, child, OFF_TASK_PID);
+#ifdef WITH_GRAMS
+    u32 k = tid_key(tid);
+    u64 fresh = (u64)tid << 32;
+    tids.update(&k, &fresh);  /* a thread id that was used before has no past */
+#endif
+    if (pid != tid)
+        return 0;             /* a thread of the same process */
+    u32 ppid = bpf_get_current_pid_tgid() >> 32;
+    struct process *p = processes.lookup(&ppid);
+    struct process new = {};
+    new.image = p ? p->image : exe_of(ctx->args[0]);
+    new.parent_image = p ? p->parent_image : 0;
+    new.ppid = ppid;
+    new.slot = slot;
+    new.generation = generation_of(slot);
+    if (processes.update(&pid, &new))
+        count_lost(slot, LOST_PROCESS);
+    send_fact(FACT_FORK, slot, new.image, pid, ppid, 0);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) {
+    u64 task = ctx->args[0];
+    if (PEEK(u32, PEEK(u64, task, OFF_TASK_SIGNAL), OFF_SIGNAL_LIVE))
+        return 0;             /* other threads of the process live on */
+    u32 pid = pid_of(task);
+    struct process *p = processes.lookup(&pid);
+    if (!p)
+        return 0;             /* not observed, or it began before us and did nothing since */
+    send_fact(FACT_EXIT, p->slot, p->image, PEEK(u32, task, OFF_TASK_EXIT), p->ppid, 0);
+    processes.delete(&pid);
+    return 0;
+}
+
+/* A cgroup is gone: its slot is read once more by the daemon before anybody else gets it. */
+RAW_TRACEPOINT_PROBE(cgroup_rmdir) {
+    u64 cgroup = PEEK(u64, PEEK(u64, ctx->args[0], OFF_CGROUP_KN), OFF_KN_ID);
+    if (PEEK(u32, PEEK(u64, ctx->args[0], OFF_CGROUP_ROOT), OFF_ROOT_HIERARCHY))
+        return 0;             /* a version 1 hierarchy, whose ids are not ours */
+    u32 slot = seated(cgroup);
+    if (slot == NO_SLOT) {
+        u32 *known = owners.lookup(&cgroup);
+        slot = known ? *known : NO_SLOT;
+    }
+    struct slot *s = slots.lookup(&slot);
+    if (!s || slot == NO_SLOT || slot >= MAX_SLOTS || s->cgroup != cgroup)
+        return 0;
+    s->left = bpf_ktime_get_boot_ns();
+    send_fact(FACT_LEFT, slot, 0, cgroup, 0, 0);
+    return 0;
+}

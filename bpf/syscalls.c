@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* System calls per cgroup: counts per number, hashed trigrams of each thread, what is new. Raw tracepoint sys_enter.
+ * Sees: every call that seccomp lets through, from a cgroup's first one on. Misses: calls that seccomp denied (it runs
+ * before), work that io_uring does without a call. Costs: see docs/probes.md#syscalls. */
+
+struct calls {
+    u64 count[CALLS];
+    u64 foreign;     /* 32-bit calls */
+    u64 beyond;      /* numbers past the table, x32 among them */
+    u64 reserved[6];
+};
+_Static_assert(sizeof(struct calls) == 4160, "update sensor/probes/abi.py");
+
+struct gram_bits {
+    u64 word[GRAM_WORDS];
+};
+
+BPF_F_TABLE("array", u32, struct calls, calls, MAX_SLOTS * CPUS, BPF_F_MMAPABLE);  /* slot * CPUS + cpu: no atomics */
+BPF_F_TABLE("array", u32, struct gram_bits, grams, MAX_SLOTS, BPF_F_MMAPABLE);
+BPF_ARRAY(tids, u64, TIDS);  /* thread -> its last two calls: tid << 32 | before << 10 | last, each number + 1 */
+
+static u64 (*task_btf)(void) = (void *)BPF_FUNC_get_current_task_btf;
+
+static inline u32 tid_key(u32 tid) {
+    return (tid * 0x9E3779B1u) >> 16;  /* neighbours in different cache lines */
+}
+
+static inline u64 process_image(u32 pid) {
+    struct process *p = processes.lookup(&pid);
+    return p ? p->image : 0;
+}
+
+static inline void first_call(u32 slot, u64 number) {
+    send_fact(FACT_SYSCALL, slot, process_image(bpf_get_current_pid_tgid() >> 32), number, 0, 0);
+}
+
+static inline void first_gram(u32 slot, u64 *word, u64 bit, u32 gram) {
+    *word |= bit;  /* a race with another CPU may drop a bit; the next occurrence sets it again */
+    send_fact(FACT_GRAM, slot, process_image(bpf_get_current_pid_tgid() >> 32), gram, 0, 0);
+}
+
+static inline void note_gram(u32 slot, u32 tid, u32 number) {
+    u32 k = tid_key(tid);
+    u64 *last = tids.lookup(&k);
+    struct gram_bits *bits = grams.lookup(&slot);
+    if (!last || !bits)
+        return;
+    u64 before = *last;
+    u32 gram = ((before >> 32 == tid ? (u32)before & 0xfffff : 0) << 10) | (number + 1);
+    *last = (u64)tid << 32 | gram;
+    u32 h = (gram * 0x9E3779B1u) >> 15;
+    u64 *word = &bits->word[(h >> 6) & (GRAM_WORDS - 1)];
+    u64 bit = 1ULL << (h & 63);
+    if (!(*word & bit))
+        first_gram(slot, word, bit, gram);
+}
+
+RAW_TRACEPOINT_PROBE(sys_enter) {
+    u32 slot = current_slot();
+    if (slot == NO_SLOT)
+        return 0;
+    u32 k = slot * CPUS + bpf_get_smp_processor_id();
+    struct calls *c = calls.lookup(&k);
+    if (!c)
+        return 0;
+    u64 task = task_btf();
+    u64 number = ctx->args[1];
+    if (*(u32 *)(task + OFF_TASK_STATUS) & 2 /* TS_COMPAT */) {
+        c->foreign++;
+        return 0;
+    }
+    if (number >= CALLS) {
+        c->beyond++;
+        return 0;
+    }
+    if (c->count[number]++ == 0)
+        first_call(slot, number);
+    note_gram(slot, *(u32 *)(task + OFF_TASK_PID), number);
+    return 0;
+}

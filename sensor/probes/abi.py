@@ -1,0 +1,105 @@
+"""Layouts that the kernel side and Python share, as NumPy types; tests compare them with the C structs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CALLS = 512
+GRAM_WORDS = 2048
+SEATS = 16384
+OUTSIDE = 16383
+
+(SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND) = range(1, 13)
+LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats")
+
+CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED = (1 << i for i in range(7))
+
+_FACT = [
+    ("time", "<u8"),
+    ("kind", "<u2"),
+    ("flags", "<u2"),
+    ("slot", "<u4"),
+    ("generation", "<u4"),
+    ("pid", "<u4"),
+    ("tid", "<u4"),
+    ("uid", "<u4"),
+    ("image", "<u8"),
+    ("a", "<u8"),
+    ("b", "<u8"),
+    ("c", "<u8"),
+]
+FACT = np.dtype(_FACT)
+PATH = np.dtype([("length", "<u4"), ("parts", "<u4"), ("text", "V640")])
+PATH_FACT = np.dtype([*_FACT, ("path", PATH)])
+EXEC_FACT = np.dtype([*_FACT, ("path", PATH), ("cwd", PATH), ("argv_bytes", "<u4"), ("links", "<u4"), ("argv", "V512")])
+PAYLOAD_FACT = np.dtype(
+    [
+        *_FACT,
+        ("peer", "V16"),
+        ("port", "<u2"),
+        ("local_port", "<u2"),
+        ("length", "<u4"),
+        ("whole", "<u4"),
+        ("reserved", "<u4"),
+        ("data", "V2048"),
+    ]
+)
+SLOT = np.dtype(
+    [
+        ("cgroup", "<u8"),
+        ("taken", "<u8"),
+        ("left", "<u8"),
+        ("generation", "<u4"),
+        ("reserved", "<u4"),
+        ("lost", "<u8", (len(LOSSES),)),
+    ]
+)
+CALLS_ROW = np.dtype([("count", "<u8", (CALLS,)), ("foreign", "<u8"), ("beyond", "<u8"), ("reserved", "<u8", (6,))])
+GRAM_ROW = np.dtype([("word", "<u8", (GRAM_WORDS,))])
+FILE_USE = np.dtype(
+    [
+        ("image", "<u8"),
+        ("file", "<u8"),
+        ("slot", "<u4"),
+        ("generation", "<u4"),
+        ("writes", "<u4"),
+        ("used", "<u4"),
+        ("count", "<u8"),
+        ("first", "<u8"),
+        ("last", "<u8"),
+        ("reserved", "<u8"),
+    ]
+)
+FLOW_ROW = np.dtype(
+    [
+        ("image", "<u8"),
+        ("peer", "V16"),
+        ("slot", "<u4"),
+        ("generation", "<u4"),
+        ("port", "<u2"),
+        ("protocol", "u1"),
+        ("ingress", "u1"),
+        ("used", "<u4"),
+        ("opens", "<u8"),
+        ("bytes_out", "<u8"),
+        ("bytes_in", "<u8"),
+        ("packets_out", "<u8"),
+        ("packets_in", "<u8"),
+        ("first", "<u8"),
+        ("last", "<u8"),
+        ("pid", "<u4"),
+        ("reserved", "<u4"),
+        ("spare", "<u8", (3,)),
+    ]
+)
+PROCESS = np.dtype(
+    [
+        ("image", "<u8"),
+        ("parent_image", "<u8"),
+        ("started", "<u8"),
+        ("slot", "<u4"),
+        ("generation", "<u4"),
+        ("ppid", "<u4"),
+        ("execs", "<u4"),
+    ]
+)

@@ -1,0 +1,104 @@
+"""What probes there are: where each attaches, what it needs, sees and misses, and what stands in for it.
+
+`docs/probes.md` is written from this table. Standard library only: the loader reads it under the system Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RAW_TRACEPOINT, CGROUP_SKB, CGROUP_SOCK_ADDR = 17, 8, 18  # enum bpf_prog_type
+
+
+@dataclass(frozen=True)
+class Hook:
+    """One program and the place it is attached to."""
+
+    function: str
+    kind: int  # enum bpf_prog_type
+    target: str = ""  # name of the raw tracepoint
+    attach: int = 0  # enum bpf_attach_type, for cgroup programs
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One source file below bpf/."""
+
+    name: str
+    hooks: tuple[Hook, ...]
+    sees: str
+    misses: tuple[str, ...]
+    needs: str = "CAP_BPF, CAP_PERFMON; Linux 5.8"
+    offsets: tuple[str, ...] = ()  # members of `btf.MEMBERS` without which it cannot run
+    stand_in_for: str = ""  # the better hook that this one replaces where that is missing
+    after: tuple[str, ...] = ()  # probes that it cannot do without
+
+
+def raw(name: str) -> Hook:
+    return Hook(f"raw_tracepoint__{name}", RAW_TRACEPOINT, name)
+
+
+PROBES: tuple[Probe, ...] = (
+    Probe(
+        "syscalls",
+        (raw("sys_enter"),),
+        "every system call of a cgroup from its first one on, counted per number; hashed trigrams of each thread",
+        (
+            "calls that seccomp denied (sys_enter fires after seccomp)",
+            "work that io_uring does without a call",
+            "arguments",
+        ),
+        offsets=("TASK_STATUS", "TASK_PID"),
+        stand_in_for="audit or fentry on the seccomp path (denied calls)",
+    ),
+    Probe(
+        "process",
+        (raw("sched_process_exec"), raw("sched_process_fork"), raw("sched_process_exit"), raw("cgroup_rmdir")),
+        "exec with the kernel's resolved path, argv, cwd, uid, tty, lineage; fork; exit; end of a cgroup",
+        ("execs that failed", "environment", "argv past 511 bytes (marked as cut)"),
+        offsets=("TASK_TGID", "BPRM_FILE", "MM_ARG_START"),
+        stand_in_for="LSM bprm_committed_creds (digest and denial at the exec itself)",
+    ),
+    Probe(
+        "files",
+        (raw("sys_exit"),),
+        "files that were opened, by the kernel's own path, with read or write intent; counts per file and image",
+        (
+            "opens by io_uring and by 32-bit calls",
+            "the open of an executable by exec itself",
+            "reads and writes of a file opened before the sensor started",
+        ),
+        offsets=("TASK_FILES", "FILES_FDT", "FDT_FD"),
+        stand_in_for="LSM or fentry file_open (every way to open a file, and its denial)",
+        after=("syscalls",),
+    ),
+    Probe(
+        "network",
+        (
+            Hook("packet_in", CGROUP_SKB, attach=0),
+            Hook("packet_out", CGROUP_SKB, attach=1),
+            Hook("connect4", CGROUP_SOCK_ADDR, attach=10),
+            Hook("connect6", CGROUP_SOCK_ADDR, attach=11),
+            raw("inet_sock_set_state"),
+        ),
+        "TCP and UDP, IPv4 and IPv6, connected and not: peer, port, direction, connections, packets, payload bytes; "
+        "DNS answers over UDP; TLS server names",
+        (
+            "names inside DNS over HTTPS or TLS, ECH and QUIC (QUIC is UDP with its bytes)",
+            "raw and packet sockets",
+            "DNS over TCP",
+            "IPv6 packets with extension headers",
+        ),
+        needs="CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN; Linux 5.8, cgroup v2",
+        offsets=("SOCK_NUM", "TASK_TGID"),
+        stand_in_for="kprobe or fentry on tcp_sendmsg and udp_sendmsg (bytes by the process that wrote them)",
+        after=("process",),
+    ),
+)
+
+BY_NAME = {p.name: p for p in PROBES}
+
+MAPS = (
+    "seats slots owners free_slots processes images facts paths calls grams tids execs files file_rows free_files "
+    "flows flow_rows free_flows talks listeners payloads"
+).split()
