@@ -70,9 +70,11 @@ struct slot {
     u64 left;        /* ns; 0 while the cgroup lives */
     u32 generation;
     u32 reserved;
+    u64 told;        /* ns; end of the last window that was accepted. Written by the daemon, kept here across its death */
     u64 lost[LOSSES];
+    u64 lost_told[LOSSES];
 };
-_Static_assert(sizeof(struct slot) == 96, "update sensor/probes/abi.py");
+_Static_assert(sizeof(struct slot) == 168, "update sensor/probes/abi.py");
 
 struct process {
     u64 image;

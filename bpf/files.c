@@ -13,7 +13,7 @@ struct file_use {
     u32 used;            /* 1: this row is taken */
     u64 count;
     u64 first, last;     /* ns, CLOCK_BOOTTIME */
-    u64 reserved;
+    u64 told;            /* count that the daemon has delivered */
 };
 _Static_assert(sizeof(struct file_use) == 64, "update sensor/probes/abi.py");
 
@@ -81,6 +81,7 @@ static inline void new_file(struct file_id *id, u64 file) {
     u->generation = generation_of(id->slot);
     u->writes = id->writes;
     u->count = 1;
+    u->told = 0;
     u->first = u->last = bpf_ktime_get_boot_ns();
     u->used = 1;
     tell_open(id->slot, id, row, file);

@@ -20,9 +20,10 @@ struct flow {
     u64 first, last;     /* ns, CLOCK_BOOTTIME */
     u32 pid;             /* who used it first */
     u32 reserved;
-    u64 spare[3];
+    u64 told[5];         /* opens, bytes and packets that the daemon has delivered */
+    u64 spare[6];
 };
-_Static_assert(sizeof(struct flow) == 128, "update sensor/probes/abi.py");
+_Static_assert(sizeof(struct flow) == 192, "update sensor/probes/abi.py");
 
 struct flow_id {
     u64 image;
@@ -149,6 +150,7 @@ static inline u32 new_flow(struct flow_id *id, u32 pid) {
     f->protocol = id->protocol;
     f->ingress = id->ingress;
     f->opens = f->bytes_out = f->bytes_in = f->packets_out = f->packets_in = 0;
+    f->told[0] = f->told[1] = f->told[2] = f->told[3] = f->told[4] = 0;
     f->pid = pid;
     f->first = f->last = bpf_ktime_get_boot_ns();
     f->used = 1;
@@ -297,7 +299,7 @@ static inline int on_packet(struct __sk_buff *skb, int out) {
     }
     if (!t->row || !same_peer(t, &p)) {
         t->row = flow_of(t, p.peer, t->ingress ? p.local_port : p.peer_port, p.protocol);
-        if (t->ingress && !p.syn && !same_peer(t, &p))
+        if (!same_peer(t, &p) && (p.protocol == 17 || (t->ingress && !p.syn)))
             count_open(t->row);
         __builtin_memcpy(t->peer, p.peer, 16);
         t->peer_port = p.peer_port;
@@ -351,12 +353,13 @@ int connect6(struct bpf_sock_addr *ctx) {
     return on_connect(ctx, (u8 *)peer);
 }
 
+#define TCP_CLOSE_ 7
 #define TCP_LISTEN_ 10
 RAW_TRACEPOINT_PROBE(inet_sock_set_state) {
     u64 sock = ctx->args[0];
     u32 old = ctx->args[1], new = ctx->args[2];
-    if (old != TCP_LISTEN_ && new != TCP_LISTEN_)
-        return 0;
+    if (new != TCP_LISTEN_ && (old != TCP_LISTEN_ || new != TCP_CLOSE_))
+        return 0;        /* an accepted socket also leaves LISTEN, the state that it was cloned in */
     u32 slot = current_slot();
     if (slot == NO_SLOT)
         return 0;

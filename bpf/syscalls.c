@@ -16,6 +16,7 @@ struct gram_bits {
 };
 
 BPF_F_TABLE("array", u32, struct calls, calls, MAX_SLOTS * CPUS, BPF_F_MMAPABLE);  /* slot * CPUS + cpu: no atomics */
+BPF_F_TABLE("array", u32, struct calls, calls_told, MAX_SLOTS, BPF_F_MMAPABLE);    /* what the daemon has delivered */
 BPF_F_TABLE("array", u32, struct gram_bits, grams, MAX_SLOTS, BPF_F_MMAPABLE);
 BPF_ARRAY(tids, u64, TIDS);  /* thread -> its last two calls: tid << 32 | before << 10 | last, each number + 1 */
 

@@ -51,7 +51,9 @@ SLOT = np.dtype(
         ("left", "<u8"),
         ("generation", "<u4"),
         ("reserved", "<u4"),
+        ("told", "<u8"),
         ("lost", "<u8", (len(LOSSES),)),
+        ("lost_told", "<u8", (len(LOSSES),)),
     ]
 )
 CALLS_ROW = np.dtype([("count", "<u8", (CALLS,)), ("foreign", "<u8"), ("beyond", "<u8"), ("reserved", "<u8", (6,))])
@@ -67,7 +69,7 @@ FILE_USE = np.dtype(
         ("count", "<u8"),
         ("first", "<u8"),
         ("last", "<u8"),
-        ("reserved", "<u8"),
+        ("told", "<u8"),
     ]
 )
 FLOW_ROW = np.dtype(
@@ -89,7 +91,8 @@ FLOW_ROW = np.dtype(
         ("last", "<u8"),
         ("pid", "<u4"),
         ("reserved", "<u4"),
-        ("spare", "<u8", (3,)),
+        ("told", "<u8", (5,)),
+        ("spare", "<u8", (6,)),
     ]
 )
 PROCESS = np.dtype(

@@ -99,6 +99,6 @@ PROBES: tuple[Probe, ...] = (
 BY_NAME = {p.name: p for p in PROBES}
 
 MAPS = (
-    "seats slots owners free_slots processes images facts paths calls grams tids execs files file_rows free_files "
+    "seats slots owners free_slots processes images facts paths calls calls_told grams tids execs files file_rows free_files "
     "flows flow_rows free_flows talks listeners payloads"
 ).split()

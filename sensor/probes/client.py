@@ -1,0 +1,198 @@
+"""From settings to loaded probes: starts the loader once, finds its pins again after a restart, unloads.
+
+A lock per name keeps a second sensor from attaching twice. The plan that the pins were made with lies beside the lock; pins
+of another plan, or of none, are replaced.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from sensor.probes import pins
+from sensor.settings import SensorSettings
+
+PYTHON = "/usr/bin/python3"  # the one that the distribution's bcc is built for
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT = 120  # seconds for a compile under emulation
+
+
+class ProbeError(RuntimeError):
+    """Probes cannot be loaded; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Probes in the kernel."""
+
+    folder: Path  # of the pins
+    epoch: str  # one life of these counters
+    probes: dict[str, str]  # name → "on" or why not
+    existing: frozenset[int]  # cgroups that had processes before the probes were attached
+    fresh: bool  # False: they were there already, and counted while nobody read
+    scope: str  # cgroup path, "/" for the machine
+    base: Path  # directory of the cgroup v2 root
+
+
+class Lock:
+    """Held while a sensor of this name runs.
+
+    Raises:
+        ProbeError: Another one runs.
+    """
+
+    def __init__(self, settings: SensorSettings) -> None:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        path = settings.run_dir / f"{settings.name}.lock"
+        self._file = path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as e:
+            raise ProbeError(f"a sensor named {settings.name!r} runs already; stop it, or give this one --name") from e
+
+    def release(self) -> None:
+        self._file.close()
+
+
+def ensure(settings: SensorSettings) -> Loaded:
+    """Probes as the settings ask for them: those that are pinned if they fit, else fresh ones.
+
+    Raises:
+        ProbeError: They cannot be loaded.
+    """
+    plan, base = _plan(settings)
+    kept = _kept(settings, plan, base)
+    if kept is not None:
+        return kept
+    unload(settings)
+    existing = _populated(Path(plan["scope_path"]))
+    report = _run_loader(settings.name, plan)
+    state = {"plan": _digest(plan), "epoch": secrets.token_hex(6), "probes": report["probes"], "existing": sorted(existing)}
+    _state_file(settings).write_text(json.dumps(state))
+    return _loaded(settings, state, plan, base, fresh=True)
+
+
+def unload(settings: SensorSettings) -> bool:
+    """Detaches and unpins what a sensor of this name loaded; whether there was anything."""
+    removed = pins.remove(settings.name)
+    _state_file(settings).unlink(missing_ok=True)
+    return removed
+
+
+def cgroup_root() -> Path:
+    """Directory where cgroup v2 is mounted, hybrid layouts included.
+
+    Raises:
+        ProbeError: It is mounted nowhere.
+    """
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, where, kind, *_ = line.split(" ")
+        if kind == "cgroup2":
+            return Path(where)
+    raise ProbeError("no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified")
+
+
+def _plan(settings: SensorSettings) -> tuple[dict, Path]:
+    base = cgroup_root()
+    scope = (settings.scope or base).resolve()
+    if not scope.is_dir() or not scope.is_relative_to(base):
+        raise ProbeError(f"{scope} is no cgroup below {base}; make it first, or leave --scope out")
+    sizes = settings.sizes
+    return {
+        "name": settings.name,
+        "scope_cgroup": scope.stat().st_ino,
+        "scope_level": len(scope.relative_to(base).parts),
+        "scope_path": str(scope),
+        "probes": list(settings.probes),
+        "sizes": {
+            "MAX_SLOTS": min(sizes.slots, 16382),
+            "CPUS": _cpus(),
+            "MAX_PROCESSES": sizes.processes,
+            "MAX_FILES": sizes.files,
+            "MAX_FLOWS": sizes.flows,
+            "FACT_PAGES": sizes.fact_pages,
+            "PATH_PAGES": sizes.path_pages,
+            "EXEC_PAGES": sizes.exec_pages,
+            "PAYLOAD_PAGES": sizes.payload_pages,
+        },
+    }, base
+
+
+def _cpus() -> int:
+    """Possible CPUs, which may be more than are on."""
+    last = Path("/sys/devices/system/cpu/possible").read_text().strip().rpartition("-")[2]
+    return int(last) + 1
+
+
+def _kept(settings: SensorSettings, plan: dict, base: Path) -> Loaded | None:
+    try:
+        state = json.loads(_state_file(settings).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if not pins.exists(settings.name) or state.get("plan") != _digest(plan):
+        return None
+    return _loaded(settings, state, plan, base, fresh=False)
+
+
+def _loaded(settings: SensorSettings, state: dict, plan: dict, base: Path, *, fresh: bool) -> Loaded:
+    scope = "/" + str(Path(plan["scope_path"]).relative_to(base))
+    return Loaded(
+        pins.folder(settings.name),
+        state["epoch"],
+        state["probes"],
+        frozenset(state["existing"]),
+        fresh,
+        "/" if scope == "/." else scope,
+        base,
+    )
+
+
+def _state_file(settings: SensorSettings) -> Path:
+    return settings.run_dir / f"{settings.name}.json"
+
+
+def _digest(plan: dict) -> str:
+    sources = b"".join(p.read_bytes() for p in sorted((ROOT / "bpf").glob("*.[ch]")))
+    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    return hashlib.sha256(json.dumps(plan, sort_keys=True).encode() + sources + boot).hexdigest()
+
+
+def _populated(scope: Path) -> set[int]:
+    """Ids of the cgroups below a directory that hold processes now."""
+    found = set()
+    for directory, _, files in os.walk(scope):
+        if "cgroup.procs" in files and (Path(directory) / "cgroup.procs").read_text():
+            found.add(os.stat(directory).st_ino)
+    return found
+
+
+def _run_loader(name: str, plan: dict) -> dict:
+    command = [PYTHON, "-m", "sensor.probes.loader"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=TIMEOUT, env=_environment()
+        )
+        report = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"error": _tail(done.stderr, done.returncode)}
+    except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as e:
+        report = {"error": str(e)}
+    if "error" in report:
+        pins.remove(name)  # also what a killed loader left half done
+        raise ProbeError(report["error"])
+    return report
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of our virtual environment: the loader's packages are the distribution's."""
+    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR")}
+    return keep | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _tail(text: str, code: int) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return f"the loader ended with {code}: {lines[-1] if lines else 'no output'}"

@@ -1,0 +1,41 @@
+"""What the sensor is told: where to look, how much memory to take, where to send."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Entries of the kernel's tables; each says when it is full."""
+
+    slots: int = 1024  # workload replicas at a time
+    processes: int = 32768
+    files: int = 16384  # (replica, image, file) rows
+    flows: int = 16384  # (replica, image, peer, port) rows
+    fact_pages: int = 256  # ring of 64-byte facts, in pages of 4 KiB; a power of two
+    path_pages: int = 256
+    exec_pages: int = 256
+    payload_pages: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSettings:
+    """Settings of one sensor."""
+
+    name: str = "default"  # of its pins: two sensors on one machine need two names
+    scope: Path | None = None  # directory of the observed cgroup subtree; None: the whole machine
+    node: str = ""  # "" takes the host name
+    interval: float = 10.0  # seconds between windows
+    probes: tuple[str, ...] = ("syscalls", "process", "files", "network")
+    sizes: Sizes = field(default_factory=Sizes)
+    run_dir: Path = Path("/run/driftline")  # lock, plan and socket
+    socket: Path | None = None  # of the classifier; None: <run_dir>/classifier.sock
+    rules: tuple[dict[str, str], ...] = ()  # identity rules, see docs/configuration.md
+    keep_pinned: bool = True  # False: a clean stop unloads everything
+    digest: bool = True  # hash executables that were run
+
+    @property
+    def address(self) -> Path:
+        return self.socket or self.run_dir / "classifier.sock"
