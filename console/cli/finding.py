@@ -1,0 +1,84 @@
+"""`driftline finding`: list, show, triage."""
+
+from __future__ import annotations
+
+import click
+
+from console.cli.configured import control
+from console.cli.output import emit_json, json_option, list_options, say
+
+LABELS = ("expected_evolution", "risky_drift", "needs_review")
+DECISIONS = ("accept", "risky", "dismiss")
+
+
+@click.group()
+def finding() -> None:
+    """List, show and triage findings.
+
+    \b
+    Example:
+      driftline finding list --label risky_drift
+    """
+
+
+@finding.command("list")
+@click.option("--label", type=click.Choice(LABELS), help="Only findings with this label.")
+@click.option("--workload", help="Only findings of this workload.")
+@list_options
+@click.pass_context
+def list_(ctx: click.Context, label: str | None, workload: str | None, as_json: bool, as_csv: bool) -> None:
+    """List findings, the latest last.
+
+    \b
+    Example:
+      driftline finding list --label risky_drift --json
+    """
+    from console.cli import findings
+
+    found = findings.chosen(control(ctx).get("findings", label=label, workload=workload), label, workload)
+    findings.print_list(found, as_json=as_json, as_csv=as_csv)
+
+
+@finding.command()
+@click.argument("id")
+@json_option
+@click.pass_context
+def show(ctx: click.Context, id: str, as_json: bool) -> None:
+    """Show a finding with its signals, the deploy it rests on, and its evidence.
+
+    \b
+    Example:
+      driftline finding show 3f9a1c
+    """
+    from console.cli import findings
+
+    asked = control(ctx)
+    found = asked.get("findings", id)
+    if as_json:
+        emit_json(found)
+        return
+    findings.print_one(found, findings.evidence(asked, found))
+
+
+@finding.command()
+@click.argument("id")
+@click.argument("decision", type=click.Choice(DECISIONS))
+@click.option("--note", default="", help="Why, for those who read it later.")
+@click.option("--actor", help="Who decides; the user of this session without it.")
+@json_option
+@click.pass_context
+def triage(ctx: click.Context, id: str, decision: str, note: str, actor: str | None, as_json: bool) -> None:
+    """Decide about a finding: accept it as normal, mark it risky for good, or dismiss it.
+
+    \b
+    Example:
+      driftline finding triage 3f9a1c accept --note "new search backend, change 812"
+    """
+    from console.cli.actor import current
+
+    body = {"finding": id, "decision": decision, "note": note, "actor": actor or current()}
+    answer = control(ctx).post("triage", body=body)
+    if as_json:
+        emit_json(answer)
+    else:
+        say(f"{id}: {decision}")

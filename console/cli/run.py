@@ -1,0 +1,55 @@
+"""`driftline run`: both programs as children of this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from console.cli.configured import settings
+from console.cli.failure import CANNOT_HONOUR, Failure
+
+
+@click.command()
+@click.option("--scope", metavar="CGROUP", help="Observe only this cgroup and what is below it.")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds between windows.")
+@click.pass_context
+def run(ctx: click.Context, scope: str | None, interval: float | None) -> None:
+    """Run sensor and classifier together, the classifier without any privilege.
+
+    \b
+    Example:
+      driftline run --scope /system.slice
+    """
+    from console.supervise import Child, Supervisor, bound, unprivileged, user_ids
+
+    chosen = settings(ctx)
+    if os.geteuid() != 0:
+        hint = "run it as root; replaying a trace needs no root"
+        raise Failure("observing the kernel needs root", hint, code=CANNOT_HONOUR)
+    user = user_ids(chosen["user"])
+    for place in ("run_dir", "state_dir"):
+        prepare(Path(chosen[place]), user)
+    config = ctx.find_root().obj
+    myself = [sys.executable, "-m", "console.cli.main", *(("--config", config) if config else ())]
+    options = [*(("--scope", scope) if scope else ()), *(("--interval", str(interval)) if interval else ())]
+    children = [
+        Child("sensor", bound([*myself, "sensor", *options])),
+        Child("classifier", unprivileged([*myself, "classifier"], user)),
+    ]
+    ctx.exit(Supervisor(children, say).run())
+
+
+def prepare(folder: Path, user: tuple[int, int]) -> None:
+    """Make a folder that the classifier owns and nobody else enters."""
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise Failure(f"{folder} is a symbolic link", "name the folder itself in the configuration")
+    os.chown(folder, *user, follow_symlinks=False)
+
+
+def say(line: str) -> None:
+    """One line for the log, which systemd or the terminal dates."""
+    click.echo(f"driftline: {line}", err=True)

@@ -1,0 +1,186 @@
+"""`driftline trace`: record, replay, show, verify, import."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli.failure import Failure
+from console.cli.output import emit_json, emit_table, json_option, say, track
+
+if TYPE_CHECKING:
+    from wire.records import Record
+
+EXISTING = click.Path(exists=True, dir_okay=False)
+
+
+@click.group()
+def trace() -> None:
+    """Record, replay, show, verify and import traces.
+
+    \b
+    Example:
+      driftline trace replay incident.trace
+    """
+
+
+@trace.command()
+@click.argument("file", type=EXISTING)
+@json_option
+@click.option("--salvage", is_flag=True, help="Read a damaged file up to the damage.")
+@click.option("--until", type=float, metavar="TIME", help="Stop before the first record after this event time.")
+@click.option(
+    "--policy",
+    "policy_name",
+    default="default",
+    show_default=True,
+    metavar="default|demo|FILE",
+    help="Thresholds: the published ones, the demo's, or those of a YAML file.",
+)
+@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), help="Divide every duration by this.")
+def replay(
+    file: str, as_json: bool, salvage: bool, until: float | None, policy_name: str, time_scale: float | None
+) -> None:
+    """Print the findings of a trace, the same bytes on every machine.
+
+    \b
+    Example:
+      driftline trace replay incident.trace --json | sha256sum
+    """
+    from console.cli import findings
+    from console.cli.replaying import replayed
+
+    found = replayed(
+        track(_records(file, salvage=salvage), "replaying"), policy=policy_name, time_scale=time_scale, until=until
+    )
+    if as_json:
+        findings.print_canonical(found)
+    else:
+        findings.print_table(findings.plain(found))
+
+
+@trace.command()
+@click.argument("file", type=EXISTING)
+@json_option
+@click.option("--kind", "kinds", multiple=True, help="Only records of this kind, such as event; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=0), help="Stop after this many records.")
+@click.option("--salvage", is_flag=True, help="Read a damaged file up to the damage.")
+def show(file: str, as_json: bool, kinds: tuple[str, ...], limit: int | None, salvage: bool) -> None:
+    """Print the records of a trace, one a line.
+
+    \b
+    Example:
+      driftline trace show incident.trace --kind deploy
+    """
+    from itertools import islice
+
+    from console.cli.records import check_kinds, kind_of, line_of, plain
+
+    wanted = check_kinds(kinds)
+    chosen = (r for r in _records(file, salvage=salvage) if not wanted or kind_of(r) in wanted)
+    if as_json:
+        print_array(plain(r) for r in islice(chosen, limit))
+        return
+    for record in islice(chosen, limit):
+        say(line_of(record))
+
+
+@trace.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=EXISTING)
+@json_option
+def verify(files: tuple[str, ...], as_json: bool) -> None:
+    """Check every block of traces and say what is damaged.
+
+    \b
+    Example:
+      driftline trace verify *.trace
+    """
+    from console.cli.records import fields_of
+    from wire.trace import verify as examine
+
+    reports = [{"file": file, **fields_of(examine(file))} for file in track(files, "verifying", len(files))]
+    if as_json:
+        emit_json(reports)
+    else:
+        headings = list(reports[0])
+        emit_table(headings, ([report[name] for name in headings] for report in reports))
+    damaged = [report["file"] for report in reports if report.get("damage")]
+    if damaged:
+        hint = f'"driftline trace replay --salvage {damaged[0]}" reads it up to the damage'
+        raise Failure(f"{', '.join(damaged)}: damaged", hint)
+
+
+@trace.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=EXISTING)
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, writable=True), help="Trace to write.")
+@click.option(
+    "--format",
+    "chosen",
+    type=click.Choice(["auto", "scap", "strace", "sequence"]),
+    default="auto",
+    show_default=True,
+    help="What the files are; auto looks at their first bytes.",
+)
+@json_option
+def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool) -> None:
+    """Turn captures of other tools into one trace.
+
+    \b
+    Example:
+      driftline trace import capture.scap -o capture.trace
+    """
+    from console.cli import importing
+
+    summary = importing.write(files, output, chosen, watch=lambda records: track(records, "importing"))
+    if as_json:
+        emit_json(summary)
+        return
+    emit_table(("what", "count"), summary["counts"].items())
+    say(f"{output}: {summary['records']} records")
+
+
+@trace.command()
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, writable=True), help="Trace to write.")
+@click.option("--scope", metavar="CGROUP", help="Record only this cgroup and what is below it.")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds between windows.")
+@click.option(
+    "--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds to record; until Ctrl-C without."
+)
+@click.option("--full", is_flag=True, help="Record every system call, not only what is new.")
+@click.option("--name", help="Name of this instance of the sensor.")
+@json_option
+@click.pass_context
+def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> None:
+    """Record what the kernel shows into a trace.
+
+    \b
+    Example:
+      driftline trace record -o incident.trace --scope /system.slice/agent.service --duration 60
+    """
+    from console.cli import recording
+    from console.cli.configured import settings
+
+    summary = recording.record(settings(ctx), output, **wanted)
+    if as_json:
+        emit_json(summary)
+    else:
+        say(", ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+def _records(file: str, *, salvage: bool) -> Iterator[Record]:
+    from wire.trace import read
+
+    return iter(read(file, salvage=salvage))
+
+
+def print_array(items: Iterator[Any]) -> None:
+    """Print a JSON array item by item, so that a large trace needs no large memory."""
+    import json
+
+    opening = "["
+    for item in items:
+        click.echo(opening + "\n" + json.dumps(item, sort_keys=True, default=str), nl=False)
+        opening = ","
+    click.echo("[]" if opening == "[" else "\n]")

@@ -1,0 +1,349 @@
+"""Configuration file and environment to settings: strict, bounded, and the only place that reads either.
+
+A key that is not in `KEYS` is an error with its line and the nearest right key. `DRIFTLINE_SENSOR_INTERVAL=5` overrides
+`sensor.interval`. Each program gets its own frozen settings from here and reads nothing itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import socket
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEFAULT_PATH = Path("/etc/driftline/driftline.yaml")
+LIMIT = 256 << 10  # bytes of a configuration file; more is a mistake
+DEPTH = 8  # nested levels; KEYS needs four
+RULES = 256
+PATTERN = 512  # characters of one rule's pattern
+
+Node = Any  # a node of PyYAML, which has no types
+
+
+class SettingsError(ValueError):
+    """A configuration that cannot be used; the message says where and what to do."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: what it takes, what holds without it, what it does."""
+
+    kind: str  # "text", "path", "whole", "number", "flag", "texts", "rules"
+    default: Any  # None: nothing, which `about` explains
+    about: str
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+KEYS: dict[str, Key] = {
+    "node": Key("text", None, "Name of this machine in records; the host name where empty."),
+    "run_dir": Key("path", "/run/driftline", "Sockets."),
+    "state_dir": Key("path", "/var/lib/driftline", "What must survive a restart."),
+    "user": Key("text", None, "User that `driftline run` gives the classifier; `driftline`, or uid 65520 without one."),
+    "sensor.name": Key("text", "default", "Name of this instance; two with different names do not touch each other."),
+    "sensor.scope": Key("path", None, "Observe only this cgroup and what is below it; the whole machine where empty."),
+    "sensor.interval": Key("number", 10.0, "Seconds between windows.", 0.1, 3600),
+    "sensor.max_workloads": Key("whole", 1024, "Slots for cgroups in the kernel's tables.", 1, 65536),
+    "identity.rules": Key("rules", (), "Names for cgroups that no container runtime and no systemd unit explains."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Whose a cgroup is, where neither runtime nor systemd says it."""
+
+    match: str  # pattern on the cgroup path, with named groups
+    workload: str  # template, {name} for a named group
+    revision: str = ""  # template; empty: unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every key with its value, from the file, the environment or the default."""
+
+    values: Mapping[str, Any]
+    path: Path | None = None  # None: no file was read
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    @property
+    def node(self) -> str:
+        """The name of this machine."""
+        return self["node"] or socket.gethostname()
+
+
+def load(path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of a file and the environment; without a path, of the default file if it exists.
+
+    Raises:
+        SettingsError: The file or a variable holds what no program could use.
+        OSError: The named file cannot be read.
+    """
+    values = {name: key.default for name, key in KEYS.items()}
+    chosen = Path(path) if path else (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    if chosen is not None:
+        values |= parse(text_of(chosen), str(chosen))
+    values |= from_environment(os.environ if environment is None else environment)
+    return Settings(values, chosen)
+
+
+def text_of(path: Path) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        SettingsError: It is too large or no UTF-8 text.
+    """
+    with path.open("rb") as file:
+        raw = file.read(LIMIT + 1)
+    if len(raw) > LIMIT:
+        raise SettingsError(f"{path}: larger than {LIMIT >> 10} KiB; keep only configuration in it")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise SettingsError(f"{path}: not UTF-8 text (byte {e.start}); save it as UTF-8") from e
+
+
+def parse(text: str, where: str = "configuration") -> dict[str, Any]:
+    """The keys that a configuration text sets.
+
+    >>> parse("sensor: {interval: 5}")
+    {'sensor.interval': 5.0}
+    """
+    root = _composed(text, where)
+    return {} if root is None else dict(_walk(root, "", where))
+
+
+def scalars(text: str, where: str) -> Iterator[tuple[str, str, str]]:
+    """A flat mapping as name, text and place, for those who know the kinds.
+
+    >>> list(scalars("park: 5", "p.yaml"))
+    [('park', '5', 'p.yaml:1')]
+    """
+    root = _composed(text, where)
+    if root is None or _empty(root):
+        return
+    if root.id != "mapping" or any(value.id != "scalar" for _, value in root.value):
+        raise SettingsError(f"{_at(root, where)}: only lines of `name: value` belong here; remove the rest")
+    for key, value in root.value:
+        yield str(key.value), value.value, _at(key, where)
+
+
+def _composed(text: str, where: str) -> Node | None:
+    """The nodes of a YAML text, nothing built of them yet."""
+    import yaml
+
+    try:
+        _refuse_bombs(text, where)
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as e:
+        line = e.problem_mark.line + 1 if e.problem_mark else 1
+        raise SettingsError(f"{where}:{line}: {e.problem}; check the indentation and quotes around it") from e
+    except yaml.YAMLError as e:
+        raise SettingsError(f"{where}: {e}; remove what YAML does not allow".replace("\n", " ")) from e
+
+
+def _refuse_bombs(text: str, where: str) -> None:
+    """Refuse references, which can multiply, and nesting that no key has, before anything is built."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise SettingsError(f"{where}:{line}: references (*name) are not read; write the value out")
+        if depth > DEPTH:
+            raise SettingsError(f"{where}:{line}: nested more than {DEPTH} levels; no key is that deep")
+
+
+def _walk(node: Node, prefix: str, where: str) -> Iterator[tuple[str, Any]]:
+    if _empty(node):
+        return
+    if node.id != "mapping":
+        raise SettingsError(f"{_at(node, where)}: {prefix or 'the file'} holds keys; write `key: value` below it")
+    seen: set[str] = set()
+    for key_node, value_node in node.value:
+        name = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
+        if name in seen:
+            raise SettingsError(f"{_at(key_node, where)}: {name} is set twice; keep one")
+        seen.add(name)
+        if name in KEYS:
+            yield name, _value(name, value_node, where)
+        elif any(known.startswith(name + ".") for known in KEYS):
+            yield from _walk(value_node, name, where)
+        else:
+            raise SettingsError(f"{_at(key_node, where)}: unknown key {name}; {_nearest(name)}")
+
+
+def _nearest(name: str) -> str:
+    sections = {known.rpartition(".")[0] for known in KEYS} - {""}
+    near = difflib.get_close_matches(name, [*KEYS, *sections], n=1, cutoff=0.5)
+    tail = [known for known in KEYS if known.rpartition(".")[2] == name.rpartition(".")[2]]
+    return f"did you mean {(tail or near)[0]}?" if tail or near else "docs/configuration.md lists the keys"
+
+
+def _empty(node: Node) -> bool:
+    return node.tag == "tag:yaml.org,2002:null"
+
+
+def _at(node: Node, where: str) -> str:
+    return f"{where}:{node.start_mark.line + 1}"
+
+
+def _value(name: str, node: Node, where: str) -> Any:
+    key = KEYS[name]
+    if key.kind == "rules":
+        return _rules(node, where)
+    if _empty(node):
+        return key.default
+    if key.kind == "texts":
+        if node.id != "sequence" or any(item.id != "scalar" for item in node.value):
+            raise SettingsError(f"{_at(node, where)}: {name} is a list; write `- value` lines below it")
+        return tuple(item.value for item in node.value)
+    if node.id != "scalar":
+        raise SettingsError(f"{_at(node, where)}: {name} takes one value; write `{name.rpartition('.')[2]}: value`")
+    return checked(name, node.value, _at(node, where))
+
+
+def checked(name: str, text: str, where: str) -> Any:
+    """The value that a text gives a key.
+
+    >>> checked("sensor.max_workloads", "64", "test")
+    64
+    """
+    key = KEYS[name]
+    try:
+        value = CONVERT[key.kind](text)
+    except ValueError:
+        raise SettingsError(f"{where}: {name} takes {WORDS[key.kind]}, not {text!r:.60}; correct it") from None
+    if key.choices and value not in key.choices:
+        raise SettingsError(f"{where}: {name} is one of {', '.join(key.choices)}, not {text!r:.60}; choose one")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_range(name, key, value, where)
+    return value
+
+
+def _check_range(name: str, key: Key, value: float, where: str) -> None:
+    least, most = key.least, key.most
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
+        bounds = f"{'' if least is None else f'{least:g} or more'}{'' if most is None else f', at most {most:g}'}"
+        raise SettingsError(f"{where}: {name} is {value:g}; it must be {bounds.lstrip(', ')}")
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in ("true", "yes", "on", "1"):
+        return True
+    if text.lower() in ("false", "no", "off", "0"):
+        return False
+    raise ValueError(text)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError(text)
+    return text
+
+
+def _whole(text: str) -> int:
+    if len(text) > 18:
+        raise ValueError(text)
+    return int(text)
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+CONVERT = {
+    "text": _line,
+    "path": _path,
+    "whole": _whole,
+    "number": float,
+    "flag": _flag,
+    "texts": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+}
+WORDS = {
+    "text": "one line of text",
+    "path": "an absolute path",
+    "whole": "a whole number",
+    "number": "a number",
+    "flag": "true or false",
+    "texts": "a list of texts",
+    "rules": "a list of rules",
+}
+
+
+def _rules(node: Node, where: str) -> tuple[Rule, ...]:
+    if _empty(node):
+        return ()
+    if node.id != "sequence":
+        raise SettingsError(f"{_at(node, where)}: identity.rules is a list; begin each rule with `- match:`")
+    if len(node.value) > RULES:
+        raise SettingsError(f"{_at(node, where)}: {len(node.value)} rules, the limit is {RULES}; join some patterns")
+    return tuple(_rule(item, where) for item in node.value)
+
+
+def _rule(node: Node, where: str) -> Rule:
+    at, wanted = _at(node, where), ("match", "workload", "revision")
+    if node.id != "mapping" or any(v.id != "scalar" for _, v in node.value):
+        raise SettingsError(f"{at}: a rule has the keys {', '.join(wanted)}; write each as `key: text`")
+    parts = {key.value: value.value for key, value in node.value}
+    for key, _ in node.value:
+        if key.value not in wanted:
+            near = difflib.get_close_matches(key.value, wanted, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"a rule has {', '.join(wanted)}"
+            raise SettingsError(f"{_at(key, where)}: unknown key {key.value} in a rule; {remedy}")
+    if not parts.get("match") or not parts.get("workload"):
+        raise SettingsError(f"{at}: a rule needs match and workload; add what is missing")
+    rule = Rule(parts["match"], parts["workload"], parts.get("revision", ""))
+    _check_rule(rule, at)
+    return rule
+
+
+def _check_rule(rule: Rule, at: str) -> None:
+    if len(rule.match) > PATTERN:
+        raise SettingsError(f"{at}: pattern of {len(rule.match)} characters, the limit is {PATTERN}; split the rule")
+    try:
+        groups = set(re.compile(rule.match).groupindex)
+    except (re.error, RecursionError, OverflowError) as e:
+        raise SettingsError(f"{at}: pattern {rule.match!r:.80}: {e}; correct the pattern") from e
+    for template in (rule.workload, rule.revision):
+        try:
+            names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+        except ValueError as e:
+            raise SettingsError(f"{at}: template {template!r:.80}: {e}; write {{{{ for a brace") from e
+        if names - groups:
+            missing = sorted(names - groups)[0]
+            raise SettingsError(
+                f"{at}: {{{missing}}} is no group of the pattern; write (?P<{missing or 'name'}>…) there"
+            )
+
+
+def variable(name: str) -> str:
+    """The environment variable that overrides a key.
+
+    >>> variable("sensor.max_workloads")
+    'DRIFTLINE_SENSOR_MAX_WORKLOADS'
+    """
+    return "DRIFTLINE_" + name.upper().replace(".", "_")
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The keys that variables set. Unknown DRIFTLINE_ names stay: an orchestrator may add its own."""
+    found = {}
+    for name, key in KEYS.items():
+        text = environment.get(variable(name))
+        if text is not None and key.kind != "rules":
+            found[name] = checked(name, text, variable(name)) if text else key.default
+    return found
