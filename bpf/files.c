@@ -46,6 +46,12 @@ static inline u64 open_file(u64 task, u32 fd) {
     return PEEK(u64, PEEK(u64, table, OFF_FDT_FD), fd * 8);
 }
 
+static inline u64 name_key(u64 dentry) {
+    u64 name[2] = {};
+    bpf_probe_read_kernel_str(name, sizeof(name), (void *)PEEK(u64, dentry, OFF_DENTRY_NAME));
+    return (name[0] * 0x9E3779B97F4A7C15ULL ^ name[1]) | 1;
+}
+
 static inline void tell_open(u32 slot, struct file_id *id, u32 row, u64 file) {
     struct path_fact *r = paths.ringbuf_reserve(sizeof(*r));
     if (!r) {
@@ -99,7 +105,7 @@ static inline void note_open(u32 slot, u64 task, u32 fd) {
     id.image = process_image(bpf_get_current_pid_tgid() >> 32);
     id.file = file_key(file);
     if (PEEK(u64, PEEK(u64, inode, OFF_INODE_SB), OFF_SB_MAGIC) == PROC_MAGIC)
-        id.file = PROC_MAGIC;  /* inodes of /proc differ per process: one row for all, its first path stands for them */
+        id.file = name_key(file_dentry(file));  /* inodes of /proc differ per process: one row per name */
     id.slot = slot;
     id.writes = !!(PEEK(u32, file, OFF_FILE_MODE) & FMODE_WRITE_);
     u32 *row = file_rows.lookup(&id);

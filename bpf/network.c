@@ -43,7 +43,8 @@ struct talk {            /* what is remembered of a socket */
     u8 known;            /* 1: direction known */
     u8 greeted;          /* 1: payload looked at for a ClientHello */
     u8 ingress;
-    u8 reserved[7];
+    u8 reserved[3];
+    u32 generation;
     u8 peer[16];
 };
 
@@ -69,7 +70,7 @@ BPF_F_TABLE("array", u32, struct flow, flows, MAX_FLOWS, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct flow_id, u32, flow_rows, MAX_FLOWS);
 BPF_QUEUE(free_flows, u32, MAX_FLOWS);
 BPF_TABLE("lru_hash", u64, struct talk, talks, 32768);
-BPF_TABLE("hash", struct listener, u64, listeners, 4096);
+BPF_TABLE("lru_hash", struct listener, u64, listeners, 4096);
 BPF_RINGBUF_OUTPUT(payloads, PAYLOAD_PAGES);
 
 struct packet {
@@ -208,7 +209,7 @@ static inline void note_user(struct talk *t, u64 task, int out) {
     if (pid == t->pid)
         return;
     struct process *p = processes.lookup(&pid);
-    if (!p || p->slot != t->slot)
+    if (!p || p->slot != t->slot || p->generation != t->generation)
         return;
     t->pid = pid;
     if (t->image != p->image) {
@@ -263,8 +264,8 @@ static inline void count_packet(struct flow *f, u32 bytes, int out) {
 
 static inline struct talk *talk_of(struct __sk_buff *skb, u64 cookie) {
     struct talk *t = talks.lookup(&cookie);
-    if (t)
-        return t;
+    if (t && t->generation == generation_of(t->slot))
+        return t;        /* else its slot has passed to another cgroup */
     u64 cgroup = bpf_skb_cgroup_id(skb);
     u32 slot = seated(cgroup);
     if (slot == NO_SLOT) {
@@ -273,7 +274,7 @@ static inline struct talk *talk_of(struct __sk_buff *skb, u64 cookie) {
     }
     if (slot == NO_SLOT || slot >= MAX_SLOTS)
         return 0;        /* its cgroup has made no system call since we began: nothing to attribute to */
-    struct talk new = {.slot = slot};
+    struct talk new = {.slot = slot, .generation = generation_of(slot)};
     talks.update(&cookie, &new);
     return talks.lookup(&cookie);
 }
@@ -329,7 +330,7 @@ static inline int on_connect(struct bpf_sock_addr *ctx, u8 *peer) {
     if (slot == NO_SLOT)
         return 1;
     u32 pid = PEEK(u32, task_now(), OFF_TASK_TGID);
-    struct talk t = {.slot = slot, .pid = pid, .known = 1};
+    struct talk t = {.slot = slot, .generation = generation_of(slot), .pid = pid, .known = 1};
     t.image = process_image(pid);
     t.peer_port = __constant_ntohs(ctx->user_port);
     __builtin_memcpy(t.peer, peer, 16);

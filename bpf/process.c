@@ -4,7 +4,7 @@
  * Misses: execs that failed; environment. argv is the new program's own memory at its start. Costs: see docs/probes.md#process. */
 
 struct exec_fact {
-    struct fact f;       /* a: parent's image, b: parent's pid, c: device and inode of the file */
+    struct fact f;       /* a: image that called exec, b: parent's pid, c: device and inode of the file */
     struct path path;
     struct path cwd;
     u32 argv_bytes;      /* bytes in argv; the flag CUT_ARGV says that there were more */
@@ -70,7 +70,7 @@ static inline u64 parent_image(u64 parent, u32 ppid) {
     return p ? p->image : exe_of(parent);
 }
 
-/* The parent of a process as it is now; an exec keeps the image that called it as an ancestor of its own. */
+/* The parent image is the one that called exec: after a fork the parent's own, after `exec curl` in a shell the shell. */
 RAW_TRACEPOINT_PROBE(sched_process_exec) {
     u32 slot = current_slot();
     if (slot == NO_SLOT)
@@ -83,7 +83,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec) {
     struct process *before = processes.lookup(&pid);
     now.image = file_key(file);
     now.ppid = pid_of(parent);
-    now.parent_image = parent_image(parent, now.ppid);
+    now.parent_image = before ? before->image : parent_image(parent, now.ppid);
     now.started = bpf_ktime_get_boot_ns();
     now.slot = slot;
     now.generation = generation_of(slot);

@@ -112,14 +112,16 @@ class Ring:
         self._producer = np.frombuffer(self._their, np.uint64, 1)
 
     def read(self, limit: int = 1 << 16) -> np.ndarray:
-        """Copies of the records that are complete, oldest first; empty where there are none."""
+        """Copies of the records that are complete, oldest first; they stay in the ring until `done`."""
         at, end = int(self._consumer[0]), int(self._producer[0])
         count = min((end - at) // self._row.itemsize, limit)
         rows = np.frombuffer(self._their, self._row, count, PAGE + (at & (self._size - 1)))
         busy = np.flatnonzero(rows["header"] & self.BUSY)
-        rows = rows[: int(busy[0])].copy() if len(busy) else rows.copy()
-        self._consumer[0] = at + len(rows) * self._row.itemsize
-        return rows
+        return rows[: int(busy[0])].copy() if len(busy) else rows.copy()
+
+    def done(self, count: int) -> None:
+        """Gives the space of the oldest `count` records back. A reader that dies before this reads them again."""
+        self._consumer[0] = int(self._consumer[0]) + count * self._row.itemsize
 
     def fill(self) -> float:
         """Share of the ring that waits to be read, 0 to 1."""

@@ -1,0 +1,68 @@
+"""What kind of thing a file or an address is: model, secret, config, code, data; whose identity it proves."""
+
+from __future__ import annotations
+
+import re
+
+from sensor.observe.names import file_of, template
+from wire.records import Behaviour
+
+MODEL = re.compile(r"\.(safetensors|gguf|ggml|onnx|ckpt|pth?|h5|tflite|mlmodel|pb)$|(^|/)models?/|/snapshots/[0-9a-f]{40}/")
+TOKEN = re.compile(r"(^|/)(serviceaccount/(\.\.[^/]+/)?token|azure/tokens/.*token)$")
+CLOUD = re.compile(
+    r"/\.aws/(credentials|config)$|/\.config/gcloud/.*(credentials|\.db|\.json)$|/\.azure/.*(token|profile)"
+    r"|application_default_credentials\.json$|/\.kube/config$|/\.docker/config\.json$"
+)
+SECRET = re.compile(
+    r"^/etc/(g?shadow-?|sudoers|krb5\.keytab)$|/\.ssh/|/ssl/private/|/private-keys|^(/var)?/run/secrets/"
+    r"|\.(kdbx|jks|p12|pfx|key|keytab)$|(^|/)(\.env|\.netrc|\.pgpass|\.git-credentials|\.npmrc|\.pypirc|id_[a-z0-9]+)$"
+    r"|^/proc/.*/(environ|mem)$"
+)
+CODE = re.compile(r"\.(py[co]?|so(\.[0-9.]+)?|m?js|cjs|rb|pl|pm|jar|class|sh|wasm|php|lua|dll)$|^(/usr)?/s?bin/")
+CONFIG = re.compile(r"^/etc/|\.(ya?ml|toml|ini|conf|cfg|properties|json)$")
+PACKAGE = re.compile(r"^(.*/(?:site-packages|dist-packages|node_modules)/(?:@[^/]+/)?[^/]+)/.+$")
+METADATA = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "100.100.100.200"}
+
+_ORDER = (("model", MODEL), ("secret", SECRET), ("code", CODE), ("config", CONFIG))
+
+
+def file_class(path: str) -> str:
+    """The first class that fits.
+
+    >>> file_class("/models/a/model-00001.safetensors"), file_class("/etc/shadow"), file_class("/app/agent.py")
+    ('model', 'secret', 'code')
+    """
+    return next((name for name, pattern in _ORDER if pattern.search(path)), "data")
+
+
+def file_behaviour(path: str, writes: bool) -> Behaviour:
+    """What opening this file is called.
+
+    >>> file_behaviour("/run/secrets/kubernetes.io/serviceaccount/..2026/token", False)
+    'identity:token:/run/secrets/kubernetes.io/serviceaccount/token'
+    >>> file_behaviour("/usr/lib/python3.11/json/decoder.py", False)
+    'open:code:/usr/lib/python3.11/json/*'
+    """
+    if TOKEN.search(path) and not writes:
+        return Behaviour(f"identity:token:{re.sub(r'/[.][.][^/]+', '', path)}")
+    if CLOUD.search(path) and not writes:
+        return Behaviour(f"identity:cloud:{path}")
+    kind = file_class(path)
+    return file_of(kind, _closed(kind, path, writes), writes)
+
+
+def _closed(kind: str, path: str, writes: bool) -> str:
+    """Secrets stay literal; code that is read counts by package or folder, for a library is used as a whole."""
+    if kind == "secret":
+        return re.sub(r"^/proc/[^/]+", "/proc/*", path)
+    if path.startswith("/proc/"):
+        return "/proc/*/" + path.rpartition("/")[2]
+    if kind == "code" and not writes:
+        package = PACKAGE.match(path)
+        return template(package[1] if package else path.rpartition("/")[0].removesuffix("/__pycache__")) + "/*"
+    return template(path)
+
+
+def identity_of(address: str) -> Behaviour | None:
+    """The use of an identity that talking to this address is."""
+    return Behaviour(f"identity:metadata:{address}") if address in METADATA else None

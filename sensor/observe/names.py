@@ -1,0 +1,95 @@
+"""Canonical names of behaviours, from what the kernel saw. docs/behaviours.md is their specification."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+from wire.records import Behaviour
+
+LIMIT = 512  # characters of a behaviour
+UNKNOWN = "-"  # an image or parent that nobody saw
+
+_BAD = re.compile(r"[\x00-\x20\x7f-\xa0<\\\u2028\u2029\ud800-\udfff]")
+_VARIABLE = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # UUID
+    r"|(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])"  # a hash or an id
+    r"|(?<=tmp)[0-9A-Za-z_]{6,}|(?<=tmp\.)[0-9A-Za-z]{6,}"  # mktemp and tempfile
+    r"|(?<![0-9A-Za-z.])\d+(?![0-9A-Za-z])|(?<=[-_])\d+(?![0-9A-Za-z])",  # a number of its own
+    re.IGNORECASE,
+)
+
+
+def escaped(text: str) -> str:
+    """Without control characters, spaces, '<' and backslashes, which would let a name look like another.
+
+    >>> escaped("a b<c")
+    'a\\\\x20b\\\\x3cc'
+    """
+    return _BAD.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+
+
+def cut(text: str) -> Behaviour:
+    return Behaviour(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…")
+
+
+@lru_cache(4096)
+def template(path: str) -> str:
+    """A path with its variable parts as `*`.
+
+    >>> template("/tmp/run-3fa85f64-5717-4562-b3fc-2c963f66afa6/out.json")
+    '/tmp/run-*/out.json'
+    >>> template("/usr/lib/python3.11/os.py")
+    '/usr/lib/python3.11/os.py'
+    """
+    return "/".join(_VARIABLE.sub("*", part) for part in path.split("/"))
+
+
+def base(path: str) -> str:
+    return escaped(path.rpartition("/")[2] or path) or UNKNOWN
+
+
+def exec_of(path: str, caller: str) -> Behaviour:
+    """`exec:PATH<CALLER`, the caller by base name.
+
+    >>> exec_of("/usr/bin/curl", "sh")
+    'exec:/usr/bin/curl<sh'
+    """
+    return cut(f"exec:{escaped(template(path))}<{caller}")
+
+
+def host(address: str, name: str | None) -> str:
+    if name:
+        return escaped(name)
+    return f"[{address}]" if ":" in address else address
+
+
+def flow_of(ingress: bool, protocol: int, where: str, port: int) -> Behaviour:
+    """`egress:tcp:HOST:PORT` or `ingress:tcp:PORT`."""
+    kind = {6: "tcp", 17: "udp"}.get(protocol, str(protocol))
+    return cut(f"ingress:{kind}:{port}" if ingress else f"egress:{kind}:{where}:{port}")
+
+
+def file_of(kind: str, path: str, writes: bool) -> Behaviour:
+    return cut(f"{'write' if writes else 'open'}:{kind}:{escaped(path)}")
+
+
+def address(raw: bytes) -> str:
+    """Text of 16 address bytes, IPv4 in its own form.
+
+    >>> address(bytes(10) + b"\\xff\\xff\\x7f\\0\\0\\1")
+    '127.0.0.1'
+    """
+    value = ipaddress.IPv6Address(raw)
+    return str(value.ipv4_mapped or value)
+
+
+def path(text: bytes) -> str:
+    """A path from its parts, innermost first, each ended by NUL, as the kernel side writes them.
+
+    >>> path(b"curl\\0bin\\0usr\\0")
+    '/usr/bin/curl'
+    """
+    parts = text.split(b"\0")[:-1]
+    return "/" + "/".join(p.decode("utf-8", "backslashreplace") for p in reversed(parts) if p != b"/")
