@@ -89,7 +89,9 @@ fuzz: setup-test
 	@DRIFTLINE_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/fuzz --timeout 0
 
 manual: $(BIN)/.installed
-	@$(BIN)/python -m console.cli.manual > docs/cli.md.new && mv docs/cli.md.new docs/cli.md
+	@mkdir -p build
+	@$(BIN)/python -m console.cli.manual > build/page && mv build/page docs/cli.md
+	@$(BIN)/python -m console.cli.manual docs/configuration.md > build/page && mv build/page docs/configuration.md
 
 clean:
 	rm -rf .venv build run *.egg-info .ruff_cache .import_linter_cache .hypothesis

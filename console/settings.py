@@ -14,7 +14,10 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sensor.settings import SensorSettings
 
 DEFAULT_PATH = Path("/etc/driftline/driftline.yaml")
 LIMIT = 256 << 10  # bytes of a configuration file; more is a mistake
@@ -44,14 +47,26 @@ class Key:
 
 
 KEYS: dict[str, Key] = {
-    "node": Key("text", None, "Name of this machine in records; the host name where empty."),
-    "run_dir": Key("path", "/run/driftline", "Sockets."),
-    "state_dir": Key("path", "/var/lib/driftline", "What must survive a restart."),
-    "user": Key("text", None, "User that `driftline run` gives the classifier; `driftline`, or uid 65520 without one."),
-    "sensor.name": Key("text", "default", "Name of this instance; two with different names do not touch each other."),
+    "node": Key("text", "", "Name of this machine in records; the host name where empty."),
+    "run_dir": Key("path", "/run/driftline", "The classifier's sockets."),
+    "state_dir": Key("path", "/var/lib/driftline", "What the classifier keeps over restarts."),
+    "user": Key("text", "", "User that `driftline run` gives the classifier; `driftline`, or uid 65520 without one."),
+    "sensor.name": Key("text", "default", "Name of this instance; two on one machine need two names."),
     "sensor.scope": Key("path", None, "Observe only this cgroup and what is below it; the whole machine where empty."),
     "sensor.interval": Key("number", 10.0, "Seconds between windows.", 0.1, 3600),
-    "sensor.max_workloads": Key("whole", 1024, "Slots for cgroups in the kernel's tables.", 1, 65536),
+    "sensor.probes": Key("texts", ("syscalls", "process", "files", "network"), "Probes to load."),
+    "sensor.run_dir": Key("path", "/run/driftline-sensor", "The sensor's lock and plan; only root enters."),
+    "sensor.socket": Key("path", None, "The classifier's socket; `<run_dir>/classifier.sock` where empty."),
+    "sensor.keep_pinned": Key("flag", True, "Keep counting in the kernel while the sensor is stopped."),
+    "sensor.digest": Key("flag", True, "Hash the executables that were run."),
+    "sensor.sizes.slots": Key("whole", 1024, "Replicas at a time.", 1, 65536),
+    "sensor.sizes.processes": Key("whole", 32768, "Processes at a time.", 64, 1 << 22),
+    "sensor.sizes.files": Key("whole", 16384, "Rows of (replica, image, file).", 64, 1 << 20),
+    "sensor.sizes.flows": Key("whole", 16384, "Rows of (replica, image, peer, port).", 64, 1 << 20),
+    "sensor.sizes.fact_pages": Key("pages", 256, "Ring of facts, in pages of 4 KiB, a power of two.", 1, 65536),
+    "sensor.sizes.path_pages": Key("pages", 256, "Ring of paths, likewise.", 1, 65536),
+    "sensor.sizes.exec_pages": Key("pages", 256, "Ring of execs, likewise.", 1, 65536),
+    "sensor.sizes.payload_pages": Key("pages", 128, "Ring of DNS answers and TLS names, likewise.", 1, 65536),
     "identity.rules": Key("rules", (), "Names for cgroups that no container runtime and no systemd unit explains."),
 }
 
@@ -79,6 +94,27 @@ class Settings:
     def node(self) -> str:
         """The name of this machine."""
         return self["node"] or socket.gethostname()
+
+    def sensor(self, **wanted: Any) -> SensorSettings:
+        """Settings of the sensor; what the command line `wanted` goes before the file."""
+        from sensor.settings import SensorSettings, Sizes
+
+        told = {k.removeprefix("sensor."): v for k, v in self.values.items() if k.startswith("sensor.")}
+        sizes = {k.removeprefix("sizes."): told.pop(k) for k in list(told) if k.startswith("sizes.")}
+        told |= {k: v for k, v in wanted.items() if v is not None}
+        return SensorSettings(
+            node=self.node,
+            sizes=Sizes(**sizes),
+            rules=tuple(
+                {"match": r.match, "workload": r.workload, "revision": r.revision} for r in self["identity.rules"]
+            ),
+            **told
+            | {
+                "scope": cgroup_directory(told["scope"]) if told["scope"] else None,
+                "run_dir": Path(told["run_dir"]),
+                "socket": Path(told["socket"] or f"{self['run_dir']}/classifier.sock"),
+            },
+        )
 
 
 def load(path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -259,6 +295,13 @@ def _whole(text: str) -> int:
     return int(text)
 
 
+def _pages(text: str) -> int:
+    number = _whole(text)
+    if number < 1 or number & (number - 1):
+        raise ValueError(text)
+    return number
+
+
 def _line(text: str) -> str:
     if not text.isprintable():
         raise ValueError(text)
@@ -269,6 +312,7 @@ CONVERT = {
     "text": _line,
     "path": _path,
     "whole": _whole,
+    "pages": _pages,
     "number": float,
     "flag": _flag,
     "texts": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
@@ -277,6 +321,7 @@ WORDS = {
     "text": "one line of text",
     "path": "an absolute path",
     "whole": "a whole number",
+    "pages": "a power of two",
     "number": "a number",
     "flag": "true or false",
     "texts": "a list of texts",
@@ -328,6 +373,17 @@ def _check_rule(rule: Rule, at: str) -> None:
             raise SettingsError(
                 f"{at}: {{{missing}}} is no group of the pattern; write (?P<{missing or 'name'}>…) there"
             )
+
+
+def cgroup_directory(scope: str | Path, mounts: Path = Path("/proc/self/mountinfo")) -> Path:
+    """The directory of a cgroup, named by it or by the path below the root of the cgroup v2 hierarchy."""
+    roots = [fields[4] for line in mounts.read_text().splitlines() if (fields := line.split()) and "cgroup2" in fields]
+    for root in roots:
+        if Path(scope).is_relative_to(root):
+            return Path(scope)
+    if not roots:
+        raise SettingsError("no cgroup v2 hierarchy is mounted here; mount one, or leave the scope out")
+    return Path(roots[0]) / str(scope).lstrip("/")
 
 
 def variable(name: str) -> str:

@@ -50,8 +50,7 @@ def from_exception(error: Exception) -> Failure:
     hint = str(getattr(error, "hint", "") or "")
     code = int(getattr(error, "exit_code", FAILED) or FAILED)
     if type(error).__module__.partition(".")[0] in OURS:
-        message, _, remedy = str(error).partition("; ")
-        return Failure(message, hint or remedy, code=code)
+        return _from_ours(str(error), hint, code)
     if isinstance(error, OSError):
         return _from_os(error)
     if isinstance(error, ModuleNotFoundError):
@@ -60,6 +59,14 @@ def from_exception(error: Exception) -> Failure:
         f"unexpected {type(error).__name__}: {error}",
         "this is a mistake in driftline; run it again with DRIFTLINE_DEBUG=1 and report what it prints",
     )
+
+
+def _from_ours(text: str, hint: str, code: int) -> Failure:
+    """Where, what; what to do: the last part is the hint."""
+    message, separator, remedy = text.rpartition("; ")
+    if hint or not separator:
+        return Failure(text, hint, code=code)
+    return Failure(message, remedy, code=code)
 
 
 def _from_os(error: OSError) -> Failure:

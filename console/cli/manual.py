@@ -1,22 +1,30 @@
-"""The click tree to docs/cli.md: `python -m console.cli.manual > docs/cli.md`."""
+"""The click tree to docs/cli.md: `python -m console.cli.manual > docs/cli.md`.
+
+With a page as its argument it prints that page with the table of configuration keys between its marks written anew.
+"""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from console.cli.main import root
+from console.settings import KEYS, Key, variable
+
+BEGIN, END = "<!-- keys: written by make manual -->\n", "<!-- end of keys -->"
 
 OPENING = """\
 # The command `driftline`
 
 Written by `make manual` from the commands themselves; edit those, not this page.
 
-Lists and tables are for people; `--json` is for programs (one JSON value on stdout) and `--csv` for spreadsheets. Progress
-bars go to stderr and only to a terminal. There is no colour where stdout is no terminal or `NO_COLOR` is set. Names that
-workloads chose are printed with control characters escaped.
+Tables are for people; `--json` is for programs (one JSON value on stdout), `--csv` for spreadsheets. Progress bars go to
+stderr and only to a terminal. There is no colour where stdout is no terminal or `NO_COLOR` is set. Names that workloads
+chose are printed with control characters escaped.
 
 | exit code | means |
 |---|---|
@@ -78,5 +86,35 @@ def _metavar(param: click.Option) -> str:
     return "`" + shown.upper().replace("|", "\\|") + "`" if not param.metavar else "`" + shown.replace("|", "\\|") + "`"
 
 
+def with_keys(page: str) -> str:
+    """The page with the table of keys between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{keys()}\n{END}{after}"
+
+
+def keys() -> str:
+    """Every configuration key as a row: default, limits, variable, meaning."""
+    rows = (
+        f"| `{name}` | {_default(key)} | `{variable(name)}` | {key.about}{_limits(key)} |" for name, key in KEYS.items()
+    )
+    text = "\n".join(["| key | default | variable | what it does |", "|---|---|---|---|", *rows])
+    return text.replace(f"`{variable('identity.rules')}`", "none")
+
+
+def _default(key: Key) -> str:
+    if key.default in (None, "", ()):
+        return "empty"
+    shown = ", ".join(key.default) if isinstance(key.default, tuple) else key.default
+    return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
+
+
+def _limits(key: Key) -> str:
+    chosen = f" One of {', '.join(f'`{c}`' for c in key.choices)}." if key.choices else ""
+    if key.least is None or key.most is None:
+        return chosen
+    return f"{chosen} From {key.least:g} to {key.most:.15g}."
+
+
 if __name__ == "__main__":
-    print(manual(), end="")
+    print(with_keys(Path(sys.argv[1]).read_text()) if len(sys.argv) > 1 else manual(), end="")

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +19,7 @@ from console.cli.escape import cell, escape
 
 T = TypeVar("T")
 Command = Callable[..., Any]
+WIDE = 100_000  # columns of a table that goes into a file or a pipe: nothing is folded there
 PATIENCE = 2.0  # seconds before long work shows a progress bar
 COLOURS = {
     "risky_drift": "bold red",
@@ -89,14 +92,12 @@ def emit_table(headings: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         words = ["-" if value is None else escape(_flat(value)) for value in row]
         table.add_row(*(Text(word, style=COLOURS.get(word, "")) for word in words))
-    width = None if tty else 100_000
-    console = Console(file=io.StringIO(), width=width, force_terminal=tty, highlight=False, soft_wrap=not tty)
     if tty:
-        console = Console(highlight=False)
-        console.print(table)
+        Console(highlight=False).print(table)
         return
-    console.print(table)
-    click.echo("\n".join(line.rstrip() for line in console.file.getvalue().splitlines()))  # type: ignore[attr-defined]
+    text = io.StringIO()
+    Console(file=text, width=WIDE, highlight=False).print(table)
+    click.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def say(text: str, *, style: str = "") -> None:
@@ -119,30 +120,57 @@ def moment(seconds: float | None) -> str | None:
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
     """Pass items on; after `PATIENCE` seconds show a progress bar on stderr, if that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    begun, bar, task = time.monotonic(), None, None
-    try:
-        for number, item in enumerate(items):
-            if bar is None and number % 64 == 0 and time.monotonic() - begun > PATIENCE:
-                bar, task = _bar(label, total)
-            if bar is not None and number % 64 == 0:
-                bar.update(task, completed=number)
+    with working(label, total) as progress:
+        for number, item in enumerate(items, 1):
             yield item
+            if number % 64 == 0 or total is not None:
+                progress(number)
+
+
+@contextmanager
+def working(label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr for what takes longer than `PATIENCE` seconds; gives a function that takes what is done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    bar = _Bar(label, total)
+    try:
+        yield bar.update
     finally:
-        if bar is not None:
-            bar.stop()
+        bar.stop()
 
 
-def _bar(label: str, total: int | None) -> tuple[Any, Any]:
-    from rich.console import Console
-    from rich.progress import Progress
+class _Bar:
+    """A progress bar that a timer brings up, so that short work shows none."""
 
-    bar = Progress(console=Console(stderr=True), transient=True)
-    task = bar.add_task(escape(label).replace("[", r"\["), total=total)
-    bar.start()
-    return bar, task
+    def __init__(self, label: str, total: int | None) -> None:
+        self._label, self._total, self._done = escape(label), total, 0
+        self._progress: Any = None
+        self._timer = threading.Timer(PATIENCE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def update(self, done: int) -> None:
+        self._done = done
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=done)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        self._timer.join()
+        if self._progress is not None:
+            self._progress.stop()
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        words = TextColumn("{task.description}", markup=False)
+        columns = words, BarColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn()
+        progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        progress.add_task(self._label, total=self._total, completed=self._done)
+        progress.start()
+        self._progress = progress
 
 
 def _style(style: str) -> dict[str, Any]:

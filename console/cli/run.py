@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from console.cli.configured import settings
-from console.cli.failure import CANNOT_HONOUR, Failure
+from console.cli.failure import Failure
+from console.cli.privilege import need_root
 
 
 @click.command()
@@ -26,9 +27,7 @@ def run(ctx: click.Context, scope: str | None, interval: float | None) -> None:
     from console.supervise import Child, Supervisor, bound, unprivileged, user_ids
 
     chosen = settings(ctx)
-    if os.geteuid() != 0:
-        hint = "run it as root; replaying a trace needs no root"
-        raise Failure("observing the kernel needs root", hint, code=CANNOT_HONOUR)
+    need_root("observing the kernel")
     user = user_ids(chosen["user"])
     for place in ("run_dir", "state_dir"):
         prepare(Path(chosen[place]), user)

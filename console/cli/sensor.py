@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from console.cli.configured import settings
+from console.cli.privilege import need_root
 
 
 @click.command()
@@ -24,10 +25,11 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
       driftline sensor --scope /system.slice/agent.service --interval 5
     """
     chosen = settings(ctx).sensor(**wanted)
+    need_root("taking programs out of the kernel" if unload else "observing the kernel")
     if unload:
-        from sensor.probes import loader_client
+        from sensor.probes.client import unload as take_out
 
-        loader_client.unload(chosen.name)
+        take_out(chosen)
         return
     from sensor.agent import Agent
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from console.cli.escape import escape
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_table, json_option, say, track
+from console.cli.output import emit_json, emit_table, json_option, say, track, working
 
 if TYPE_CHECKING:
     from wire.records import Record
@@ -100,16 +101,19 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
     from console.cli.records import fields_of
     from wire.trace import verify as examine
 
-    reports = [{"file": file, **fields_of(examine(file))} for file in track(files, "verifying", len(files))]
+    reports = []
+    for file in files:
+        with working(f"verifying {file}"):
+            reports.append({"file": file, **fields_of(examine(file))})
     if as_json:
         emit_json(reports)
     else:
         headings = list(reports[0])
         emit_table(headings, ([report[name] for name in headings] for report in reports))
-    damaged = [report["file"] for report in reports if report.get("damage")]
+    damaged = [report["file"] for report in reports if not report["complete"]]
     if damaged:
-        hint = f'"driftline trace replay --salvage {damaged[0]}" reads it up to the damage'
-        raise Failure(f"{', '.join(damaged)}: damaged", hint)
+        hint = f'"driftline trace replay --salvage {damaged[0]}" reads what is whole'
+        raise Failure(f"{', '.join(damaged)}: cut or damaged", hint)
 
 
 @trace.command("import")
@@ -161,7 +165,9 @@ def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> Non
     """
     from console.cli import recording
     from console.cli.configured import settings
+    from console.cli.privilege import need_root
 
+    need_root("recording")
     summary = recording.record(settings(ctx), output, **wanted)
     if as_json:
         emit_json(summary)
@@ -170,9 +176,13 @@ def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> Non
 
 
 def _records(file: str, *, salvage: bool) -> Iterator[Record]:
+    """The records of a trace; what salvage had to leave out is said on stderr."""
     from wire.trace import read
 
-    return iter(read(file, salvage=salvage))
+    reader = read(file, salvage=salvage)
+    yield from reader
+    if reader.damage.regions:
+        click.echo(f"Note: {escape(file)}: {escape('; '.join(map(str, reader.damage.places)))}", err=True)
 
 
 def print_array(items: Iterator[Any]) -> None:
