@@ -15,6 +15,7 @@ import click
 from console.cli.main import root
 from console.settings import KEYS, Key, variable
 
+NUMBERS = {"float range": "NUMBER", "float": "NUMBER", "integer range": "NUMBER", "integer": "NUMBER"}
 BEGIN, END = "<!-- keys: written by make manual -->\n", "<!-- end of keys -->"
 
 OPENING = """\
@@ -82,8 +83,11 @@ def _option(param: click.Parameter) -> str:
 
 
 def _metavar(param: click.Option) -> str:
-    shown = param.metavar or ("|".join(param.type.choices) if isinstance(param.type, click.Choice) else param.type.name)
-    return "`" + shown.upper().replace("|", "\\|") + "`" if not param.metavar else "`" + shown.replace("|", "\\|") + "`"
+    if isinstance(param.type, click.Choice):
+        shown = param.metavar or "|".join(param.type.choices)
+    else:
+        shown = param.metavar or NUMBERS.get(param.type.name, param.type.name.upper())
+    return f"`{shown}`".replace("|", "\\|")
 
 
 def with_keys(page: str) -> str:

@@ -59,7 +59,7 @@ def replay(
     if as_json:
         findings.print_canonical(found)
     else:
-        findings.print_table(findings.plain(found))
+        findings.print_list(findings.plain(found))
 
 
 @trace.command()
