@@ -94,6 +94,24 @@ RAW_TRACEPOINT_PROBE(sched_process_exec) {
     return 0;
 }
 
+/* A process that came into the cgroup from outside, or began before us, and now forks: who is it? */
+static inline void tell_found(u32 slot, u64 task, u32 pid, struct process *p) {
+    u64 mm = PEEK(u64, task, OFF_TASK_MM);
+    u64 file = mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
+    struct path_fact *r = file ? paths.ringbuf_reserve(sizeof(*r)) : 0;
+    if (!r) {
+        count_lost(slot, LOST_PATH);
+        return;
+    }
+    p->image = file_key(file);
+    fill(&r->f, FACT_FOUND, slot, p->image);
+    if (!file_path(&r->path, file_mount(file), file_dentry(file)))
+        r->f.flags |= CUT_PATH;
+    images.update(&p->image, &r->path);
+    paths.ringbuf_submit(r, 0);
+    processes.update(&pid, p);
+}
+
 RAW_TRACEPOINT_PROBE(sched_process_fork) {
     u32 slot = current_slot();
     if (slot == NO_SLOT)
@@ -111,11 +129,14 @@ RAW_TRACEPOINT_PROBE(sched_process_fork) {
     u32 ppid = bpf_get_current_pid_tgid() >> 32;
     struct process *p = processes.lookup(&ppid);
     struct process new = {};
-    new.image = p ? p->image : exe_of(ctx->args[0]);
-    new.parent_image = p ? p->parent_image : 0;
-    new.ppid = ppid;
     new.slot = slot;
     new.generation = generation_of(slot);
+    if (!p)
+        tell_found(slot, ctx->args[0], ppid, &new);
+    else
+        new.image = p->image;
+    new.parent_image = p ? p->parent_image : 0;
+    new.ppid = ppid;
     if (processes.update(&pid, &new))
         count_lost(slot, LOST_PROCESS);
     send_fact(FACT_FORK, slot, new.image, pid, ppid, 0);

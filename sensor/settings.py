@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sensor.identity.settings import IdentitySettings
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -32,7 +34,7 @@ class SensorSettings:
     sizes: Sizes = field(default_factory=Sizes)
     run_dir: Path = Path("/run/driftline")  # lock, plan and socket
     socket: Path | None = None  # of the classifier; None: <run_dir>/classifier.sock
-    rules: tuple[dict[str, str], ...] = ()  # identity rules, see docs/configuration.md
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
     keep_pinned: bool = True  # False: a clean stop unloads everything
     digest: bool = True  # hash executables that were run
 

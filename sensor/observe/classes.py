@@ -23,7 +23,9 @@ CONFIG = re.compile(r"^/etc/|\.(ya?ml|toml|ini|conf|cfg|properties|json)$")
 PACKAGE = re.compile(r"^(.*/(?:site-packages|dist-packages|node_modules)/(?:@[^/]+/)?[^/]+)/.+$")
 METADATA = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "100.100.100.200"}
 
-_ORDER = (("model", MODEL), ("secret", SECRET), ("code", CODE), ("config", CONFIG))
+PATHS_OF_PYTHON = re.compile(r"/(site|dist)-packages/[^/]+\.pth$")  # lists folders; torch gave its weights the same suffix
+
+_ORDER = (("code", PATHS_OF_PYTHON), ("model", MODEL), ("secret", SECRET), ("code", CODE), ("config", CONFIG))
 
 
 def file_class(path: str) -> str:

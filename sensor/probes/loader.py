@@ -51,8 +51,8 @@ def load(plan: dict) -> dict:
     target = pins.unfinished(plan["name"], os.getpid())
     target.mkdir()
     try:
+        _fill_queues(program, plan["sizes"])  # before the first call can ask for a slot
         attached = _attach_all(program, wanted, target, plan["scope_path"])
-        _fill_queues(program, plan["sizes"])
         _pin_maps(program, target)
         os.rename(target, pins.folder(plan["name"]))
     except BaseException:

@@ -66,9 +66,14 @@ class Map:
         value = ctypes.create_string_buffer(self.value_size)
         return value.raw if LIB.bpf_map_lookup_elem(self.fd, key, value) == 0 else None
 
-    def put(self, key: bytes | None, value: bytes) -> bool:
-        """Whether there was room."""
-        return LIB.bpf_map_update_elem(self.fd, key, value, ctypes.c_uint64(0)) == 0
+    def put(self, key: bytes | None, value: bytes, *, only_new: bool = False) -> bool:
+        """Whether there was room, and with `only_new` whether the key was not there."""
+        return LIB.bpf_map_update_elem(self.fd, key, value, ctypes.c_uint64(int(only_new))) == 0
+
+    def pop(self) -> bytes | None:
+        """Takes the oldest value of a queue; None where it is empty."""
+        value = ctypes.create_string_buffer(self.value_size)
+        return value.raw if LIB.bpf_map_lookup_and_delete_elem(self.fd, None, value) == 0 else None
 
     def drop(self, key: bytes) -> None:
         LIB.bpf_map_delete_elem(self.fd, key)

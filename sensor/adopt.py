@@ -1,0 +1,97 @@
+"""What was there before the sensor becomes known to it: cgroups, processes, sockets and listeners."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+from sensor.observe import names
+from sensor.observe.observer import SOCKET, Observer
+from sensor.probes import abi
+from sensor.probes.kernel import Kernel
+
+TIMEOUT = 30  # seconds for looking at everything that was there
+
+
+def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], base: Path, now: int) -> int:
+    """Seats the cgroups that had processes before the probes, with those processes and their sockets.
+
+    Args:
+        directories: cgroup id → its directory.
+        base: Directory of the cgroup root.
+        now: ns of CLOCK_BOOTTIME.
+
+    Returns:
+        How many processes were adopted.
+    """
+    found = _look([str(d) for d in directories.values()])
+    count = 0
+    for cgroup, directory in directories.items():
+        slot = kernel.take_seat(cgroup, now)
+        if slot is None:
+            continue
+        generation = int(kernel.slots[slot]["generation"])
+        observer.seat(slot, generation, cgroup, f"/{directory.relative_to(base)}", now)
+        rows = found.get(str(directory), {"processes": [], "sockets": []})
+        images = _processes(kernel, observer, rows["processes"], slot, generation)
+        _sockets(kernel, rows["sockets"], images, slot, generation)
+        count += len(images)
+    return count
+
+
+def known(kernel: Kernel, observer: Observer) -> None:
+    """After a restart: lineage of the live processes, from the kernel's tables."""
+    texts = kernel.images()
+    rows = kernel.processes()
+    for pid in sorted(rows, key=lambda p: int(rows[p]["started"])):
+        text = texts.get(int(rows[pid]["image"]))
+        if text is not None:
+            observer.lineage.adopt(pid, names.path(text), int(rows[pid]["ppid"]))
+
+
+def _look(directories: list[str]) -> dict[str, Any]:
+    if not directories:
+        return {}
+    command = [sys.executable, "-m", "sensor.observe.existing", *directories]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    except (subprocess.SubprocessError, OSError):  # then their processes are found at their next fork or exec
+        return {}
+    return json.loads(done.stdout)
+
+
+def _processes(kernel: Kernel, observer: Observer, rows: list[dict[str, Any]], slot: int, generation: int) -> dict[int, int]:
+    """Image by pid of the processes that are known now, parents before children."""
+    images = {}
+    for row in sorted(rows, key=lambda r: r["started"]):
+        text = b"\0".join(reversed(row["exe"].encode().strip(b"/").split(b"/")))[: 640 - 1] + b"\0"
+        image = images[row["pid"]] = xxhash.xxh3_64_intdigest(text) | 1
+        process = np.zeros((), abi.PROCESS)
+        process["image"], process["slot"], process["generation"], process["ppid"] = image, slot, generation, row["ppid"]
+        kernel.adopt_image(image, text)
+        kernel.adopt_process(row["pid"], process)
+        observer.lineage.adopt(row["pid"], row["exe"], row["ppid"])
+    return images
+
+
+def _sockets(kernel: Kernel, rows: list[dict[str, Any]], images: dict[int, int], slot: int, generation: int) -> None:
+    ports = {row["local"][1] for row in rows if row["listens"]}
+    for port in ports:
+        kernel.adopt_listener(slot, port)
+    for row in (r for r in rows if not r["listens"] and r["peer"][1]):
+        ingress = row["protocol"] == 6 and row["local"][1] in ports
+        peer = _mapped(row["peer"][0])
+        value = SOCKET.pack(images.get(row["pid"], 0), row["pid"], slot, 0, 0, 1, 1, ingress, generation, peer)
+        kernel.adopt_socket(row["cookie"], value)
+
+
+def _mapped(address: str) -> bytes:
+    value = ipaddress.ip_address(address)
+    return value.packed if value.version == 6 else bytes(10) + b"\xff\xff" + value.packed

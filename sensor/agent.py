@@ -1,0 +1,219 @@
+"""The sensor's loop: rings to events at once, counters to windows at each interval, everything to one sink.
+
+The only module of the sensor that reads the clock. Event time is CLOCK_BOOTTIME plus an offset that is taken once, so a
+step of the wall clock moves no event.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from sensor import adopt
+from sensor.identity.resolver import Resolver
+from sensor.observe.memory import Memory
+from sensor.observe.observer import Observer
+from sensor.probes import abi, client
+from sensor.probes.catalogue import BY_NAME
+from sensor.probes.kernel import Kernel
+from sensor.settings import SensorSettings
+from wire.records import Gap, Head, Identity, ProbeState, Record, Tick
+
+log = logging.getLogger("driftline.sensor")
+
+BUSY = 256  # records in a batch from which on the loop rests a little, to read larger batches
+REST = 0.005  # seconds
+FULL = 0.75  # share of a table from which on idle rows are given back
+IDLE = 600 * 10**9  # ns without use
+
+
+class Sink(Protocol):
+    """Where records go: the classifier's socket, or a trace file."""
+
+    def send(self, record: Record) -> object: ...
+
+    def pump(self, timeout: float = 0.0) -> object: ...
+
+    def close(self) -> object: ...
+
+
+class Agent:
+    """One sensor, from its settings to a running loop.
+
+    Raises:
+        ProbeError: Probes cannot be loaded, or another sensor of this name runs.
+    """
+
+    def __init__(self, settings: SensorSettings, sink: Sink, *, on_window: Callable[[Agent], None] | None = None) -> None:
+        self.settings, self.sink, self._on_window = settings, sink, on_window
+        self.node = settings.node or socket.gethostname()
+        self._stopping = False
+        self._offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - _boottime()
+        self._lock = client.Lock(settings)
+        self.loaded = client.ensure(settings)
+        self.kernel = Kernel(self.loaded.folder)
+        memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
+        self.observer = Observer(
+            node=self.node, epoch=self.loaded.epoch, boot=_boot(), to_time=self.to_time, memory=memory
+        )
+        self.resolver = Resolver(settings.identity)
+        self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
+        self.sent: dict[str, int] = {}
+        self._begin(memory)
+
+    # -- start and end -----------------------------------------------------------------------------------------------
+
+    def _begin(self, memory: Memory) -> None:
+        self._send(self._head())
+        if self.loaded.fresh:
+            adopt.existing(self.kernel, self.observer, self._existing(), self.loaded.base, _boottime())
+        else:
+            self.observer.recall(memory.recall(), self.kernel)
+            adopt.known(self.kernel, self.observer)
+        memory.begin(self.observer.kept())
+        self._announce()
+
+    def _head(self) -> Head:
+        states = tuple(
+            ProbeState(name, "on" if why == "on" else "off", BY_NAME[name].misses if why == "on" else (why,))
+            for name, why in sorted(self.loaded.probes.items())
+        )
+        scope, interval = self.loaded.scope, self.settings.interval
+        now = self.to_time(_boottime())
+        return Head(now, self.node, platform.release(), self.loaded.epoch, scope, interval, platform.machine(), states)
+
+    def _existing(self) -> dict[int, Path]:
+        top = self.loaded.base / self.loaded.scope.strip("/")
+        found = {os.stat(d).st_ino: Path(d) for d, _, _ in os.walk(top)}
+        return {i: d for i, d in found.items() if i in self.loaded.existing and d != self.loaded.base}
+
+    def stop(self, *_: object) -> None:
+        """Asks the loop to end; safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Until a signal or `stop`."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+        try:
+            self.loop()
+        finally:
+            self.close()
+
+    def loop(self) -> None:
+        due = _boottime() + self._interval()
+        while not self._stopping:
+            if self.kernel.wait(min(0.25, (due - _boottime()) / 1e9)):
+                self.take()
+            self.sink.pump()
+            if _boottime() >= due:
+                self.windows()
+                due += self._interval() * (1 + (_boottime() - due) // self._interval())
+
+    def close(self) -> None:
+        """Sends what is left, and unloads unless the settings say otherwise."""
+        self.take()
+        self.windows()
+        self.sink.close()
+        if not self.settings.keep_pinned:
+            client.unload(self.settings)
+        self._lock.release()
+
+    # -- the two roads -----------------------------------------------------------------------------------------------
+
+    def take(self) -> None:
+        """Everything that waits in the rings."""
+        batch = self.kernel.read()
+        if not len(batch):
+            return
+        records = self.observer.take(batch)
+        self._announce()  # an identity goes before the events that need it
+        for record in records:
+            self._send(record)
+        for event in self.observer.flows(batch.facts, self.kernel.flows):
+            self._send(event)
+        self.kernel.done(batch)
+        if len(batch) > BUSY:
+            time.sleep(REST)
+
+    def windows(self) -> None:
+        """One window per replica, then the tick that says that this is all."""
+        now = _boottime()
+        self.take()
+        for identity in self.resolver.poll(self.to_time(now)):
+            self._send(self._dated(identity))
+        for window in self.observer.windows(self.kernel, now):
+            self._send(window)
+        self._unseated(now)
+        self._retire(now)
+        self._send(Tick(self.node, self.to_time(now)))
+        self._make_room(now)
+        self.sink.pump()
+        if self._on_window is not None:
+            self._on_window(self)
+
+    def _announce(self) -> None:
+        for slot, o in self.observer.replicas.items():
+            if self._announced.get(slot) != o.generation:
+                self._announced[slot] = o.generation
+                self._send(self._dated(self.resolver.resolve(o.replica, o.path, o.since)))
+
+    def _dated(self, identity: Identity) -> Identity:
+        """With what only the agent knows: whether the replica ran before the probes did."""
+        return replace(identity, startup_observed=identity.replica.cgroup not in self.loaded.existing)
+
+    def _retire(self, now: int) -> None:
+        """Gives slots of ended cgroups back, once their last window is sent."""
+        for slot, o in list(self.observer.replicas.items()):
+            row = self.kernel.slots[slot]
+            if int(row["generation"]) != o.generation or not int(row["left"]):
+                continue
+            self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
+            self.observer.forget(slot)
+            self._announced.pop(slot, None)
+            self.kernel.release(slot)
+
+    def _unseated(self, now: int) -> None:
+        """Calls of cgroups that found no free slot: nobody knows whose they were."""
+        row = self.kernel.slots[0]
+        lost = int(row["lost"][abi.LOSSES.index("seats")]) - int(row["lost_told"][abi.LOSSES.index("seats")])
+        if lost:
+            row["lost_told"][abi.LOSSES.index("seats")] += lost
+            start = self.to_time(now) - self.settings.interval
+            self._send(Gap(self.node, start, self.to_time(now), f"no free slot for {lost} looks at new cgroups"))
+
+    def _make_room(self, now: int) -> None:
+        fill = self.kernel.fill()
+        if fill["flows"] > FULL:
+            self.observer.forget_flows(self.kernel.free_idle_flows(now - IDLE))
+        if fill["files"] > FULL:
+            self.observer.forget_files(self.kernel.free_idle_files(now - IDLE))
+
+    def _send(self, record: Record) -> None:
+        kind = type(record).__name__.lower()
+        self.sent[kind] = self.sent.get(kind, 0) + 1
+        self.sink.send(record)
+
+    def _interval(self) -> int:
+        return int(self.settings.interval * 1e9)
+
+    def to_time(self, boottime: int) -> float:
+        """Seconds since the epoch, to the microsecond, of ns of CLOCK_BOOTTIME."""
+        return round((boottime + self._offset) / 1e9, 6)
+
+
+def _boottime() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _boot() -> int:
+    """A number that differs after a reboot: cgroup ids begin anew then."""
+    return int(Path("/proc/sys/kernel/random/boot_id").read_text()[:8], 16)

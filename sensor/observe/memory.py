@@ -1,0 +1,53 @@
+"""What the daemon must still know after it was killed, although the kernel has told it once: names of rows.
+
+An append-only file of msgpack rows. It is written before the ring's space is given back, and the page cache outlives the
+process, so a kill loses no name; a crash of the machine loses the kernel's rows as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+LARGEST = 16 << 20  # bytes; past that, names are kept in memory only and a restart forgets the newest
+
+
+class Memory:
+    """Rows of [kind, values …] of one epoch."""
+
+    def __init__(self, path: Path | None, epoch: str) -> None:
+        self._path, self._epoch, self._file = path, epoch, None
+        self.full = False
+
+    def recall(self) -> Iterator[list[Any]]:
+        """What an earlier daemon of this epoch kept, oldest first; a row that was cut by a kill ends it."""
+        if self._path is None or not self._path.exists():
+            return
+        with self._path.open("rb") as f, contextlib.suppress(msgpack.UnpackException, ValueError):
+            rows = msgpack.Unpacker(f, raw=False, strict_map_key=False)
+            if next(rows, None) == self._epoch:
+                yield from (r for r in rows if isinstance(r, list) and r)
+
+    def begin(self, rows: list[list[Any]]) -> None:
+        """Starts a new file with the rows that are still true."""
+        if self._path is None:
+            return
+        draft = self._path.with_suffix(".new")
+        with draft.open("wb") as f:
+            f.write(b"".join(map(msgpack.packb, [self._epoch, *rows])))
+        draft.replace(self._path)
+        self._file = self._path.open("ab", buffering=0)
+
+    def keep(self, *row: Any) -> None:
+        if self._file is None or self.full:
+            return
+        try:
+            self._file.write(msgpack.packb(row))
+        except OSError:  # the disk is full: go on, a restart will know less
+            self.full = True
+            return
+        self.full = self._file.tell() > LARGEST

@@ -1,0 +1,448 @@
+"""Kernel rows become events and windows. Takes arrays and times, returns records; reads no clock and opens no file.
+
+One object per sensor. `take` turns a batch from the rings into events at once; `windows` turns the counters of the shared
+arrays into one window per replica, by what they grew since they were last told.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sensor.observe import classes, dns, names, tls
+from sensor.observe.lineage import Lineage
+from sensor.observe.memory import Memory
+from sensor.observe.replicas import EVIDENCE, Observed, Tally
+from sensor.probes import abi
+from sensor.probes.kernel import Batch, Kernel
+from wire.records import Behaviour, CgroupId, Event, Record, Replica, Window
+from wire.syscalls import name as syscall_name
+
+SENSITIVE = frozenset(
+    "ptrace mount umount2 bpf setns unshare init_module finit_module delete_module kexec_load pivot_root chroot "
+    "process_vm_readv process_vm_writev perf_event_open userfaultfd keyctl add_key memfd_create io_uring_setup "
+    "setuid setgid setresuid capset reboot swapon open_by_handle_at move_mount fsopen".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a row of the files or flows table stands for."""
+
+    slot: int
+    generation: int
+    behaviour: Behaviour | None  # None: depends on names that may still come (flows)
+    event: str  # id of the event that showed it first
+    data: dict[str, str | int | float]
+
+
+class Observer:
+    """Everything the sensor knows of its replicas.
+
+    Args:
+        node, epoch: Go into the ids of events.
+        boot: Generation of cgroup ids: differs after a reboot.
+        to_time: Nanoseconds of CLOCK_BOOTTIME to seconds since the epoch.
+        memory: Keeps what a restart must know.
+    """
+
+    def __init__(self, *, node: str, epoch: str, boot: int, to_time: Callable[[int], float], memory: Memory) -> None:
+        self._node, self._epoch, self._boot, self._time, self._memory = node, epoch, boot, to_time, memory
+        self.replicas: dict[int, Observed] = {}  # by slot
+        self.lineage = Lineage()
+        self._files: dict[int, Row] = {}
+        self._flows: dict[int, Row] = {}
+        self._server_names: dict[int, str] = {}  # row of a flow → name of its last ClientHello
+        self._last_id = 0
+        self.counters: dict[str, int] = {"undecoded": 0, "late": 0}
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def take(self, batch: Batch) -> list[Record]:
+        """Events of a batch. New replicas are in `replicas` afterwards."""
+        out: list[Record] = []
+        for row in batch.paths[batch.paths["kind"] == abi.SEAT]:
+            self._seat(row)
+        out += self._processes(batch)
+        for row in batch.payloads:
+            out += self._payload(row)
+        for row in batch.paths[batch.paths["kind"] == abi.OPEN]:
+            out += self._open(row)
+        out += self._facts(batch.facts)
+        return out
+
+    def _seat(self, row: np.void) -> None:
+        slot, generation, cgroup = int(row["slot"]), int(row["generation"]), int(row["a"])
+        path = names.path(_text(row["path"]))
+        self._memory.keep("seat", slot, generation, cgroup, path, int(row["time"]))
+        self.seat(slot, generation, cgroup, path, int(row["time"]))
+
+    def seat(self, slot: int, generation: int, cgroup: int, path: str, time: int) -> Observed:
+        """A cgroup has taken a slot."""
+        replica = Replica(self._node, CgroupId(cgroup), self._boot)
+        self.replicas[slot] = Observed(replica, slot, generation, path, self._time(time))
+        return self.replicas[slot]
+
+    def _of(self, row: np.void) -> Observed | None:
+        """The replica that a record belongs to; None if its slot has passed on meanwhile."""
+        found = self.replicas.get(int(row["slot"]))
+        if found is None or found.generation != int(row["generation"]):
+            self.counters["late"] += 1
+            return None
+        return found
+
+    def _event(self, o: Observed, row: np.void, kind: str, behaviour: Behaviour | None, data: dict[str, Any]) -> Event:
+        self._last_id = max(int(row["time"]), self._last_id + 1)
+        found = {k: v for k, v in data.items() if v not in ("", None)}
+        id_ = f"{self._node}/{self._epoch}/{self._last_id}"
+        return Event(id_, self._time(int(row["time"])), o.replica, kind, behaviour, found)
+
+    def _processes(self, batch: Batch) -> Iterator[Record]:
+        """Forks, execs and exits in the order in which they happened, since lineage depends on it."""
+        small = batch.facts[(batch.facts["kind"] == abi.FORK) | (batch.facts["kind"] == abi.EXIT)]
+        found = batch.paths[batch.paths["kind"] == abi.FOUND]
+        rows = [(int(r["time"]), r) for part in (small, found, batch.execs) for r in part]
+        for _, row in sorted(rows, key=lambda pair: pair[0]):
+            kind = int(row["kind"])
+            if kind == abi.EXEC:
+                yield from self._exec(row)
+            elif kind == abi.FOUND:
+                self.lineage.adopt(int(row["pid"]), names.path(_text(row["path"])), 0)
+            elif kind == abi.FORK:
+                self.lineage.fork(int(row["b"]), int(row["a"]))
+                yield from self._small(row, "fork", {"pid": int(row["a"]), "ppid": int(row["b"])})
+            else:
+                yield from self._small(row, "exit", {"pid": int(row["pid"]), "code": int(row["a"])})
+                self.lineage.exit(int(row["pid"]))
+
+    def _small(self, row: np.void, kind: str, data: dict[str, Any]) -> Iterator[Event]:
+        o = self._of(row)
+        if o is not None and o.may_show(kind):
+            yield self._event(o, row, kind, None, data)
+
+    def _exec(self, row: np.void) -> Iterator[Event]:
+        o = self._of(row)
+        if o is None:
+            return
+        path = _executable(row)
+        behaviour = names.exec_of(path, self.lineage.exec(int(row["pid"]), path))
+        data = _exec_data(row, path) | {"lineage": self.lineage.of(int(row["pid"]))}
+        tally = o.tally(behaviour, self._time(int(row["time"])))
+        tally.count += 1
+        tally.data = tally.data or {k: data[k] for k in ("lineage", "path", "layer") if data.get(k)}
+        if o.may_show("exec"):
+            event = self._event(o, row, "exec", behaviour, data)
+            _note(tally, event.id)
+            yield event
+
+    def _open(self, row: np.void) -> Iterator[Event]:
+        o = self._of(row)
+        if o is None:
+            return
+        path = names.path(_text(row["path"]))
+        behaviour = classes.file_behaviour(path, bool(int(row["flags"]) & abi.IS_WRITE))
+        data = self._actor(row) | {"path": names.escaped(path)}
+        event = self._event(o, row, _kind_of(behaviour), behaviour, data)
+        keep = {k: data[k] for k in ("lineage", "path") if data.get(k)}
+        shown = o.is_new(behaviour) and (o.may_show("open") or event.kind == "identity")
+        row_ = Row(o.slot, o.generation, behaviour, event.id if shown else "", keep)
+        self._remember(self._files, "file", int(row["a"]), row_)
+        if shown:
+            yield event
+
+    def _actor(self, row: np.void) -> dict[str, Any]:
+        pid = int(row["pid"])
+        return {"pid": pid, "uid": int(row["uid"]), "lineage": self.lineage.of(pid), "image": self.lineage.path(pid)}
+
+    def _remember(self, table: dict[int, Row], kind: str, number: int, row: Row) -> None:
+        table[number] = row
+        self._memory.keep(kind, number, row.slot, row.generation, row.behaviour, row.event, row.data)
+
+    def _payload(self, row: np.void) -> Iterator[Event]:
+        o = self._of(row)
+        if o is None:
+            return
+        data = bytes(row["data"])[: int(row["length"])]
+        if int(row["kind"]) == abi.DNS:
+            yield from self._answer(o, row, data)
+        else:
+            yield from self._hello(o, row, data)
+
+    def _answer(self, o: Observed, row: np.void, data: bytes) -> Iterator[Event]:
+        answer = dns.parse(data)
+        if answer is None:
+            self.counters["undecoded"] += 1
+            return
+        time = self._time(int(row["time"]))
+        known = all(answer.name in o.book.names(a, time) for a in answer.addresses)
+        o.book.learn(answer, time)
+        self._memory.keep("dns", o.slot, o.generation, answer.name, list(answer.addresses), answer.ttl, time)
+        if not known and o.may_show("dns"):
+            shown = {"name": names.escaped(answer.name), "names": " ".join(answer.addresses), "ttl": answer.ttl}
+            yield self._event(o, row, "dns", None, self._actor(row) | shown)
+
+    def _hello(self, o: Observed, row: np.void, data: bytes) -> Iterator[Event]:
+        name = tls.server_name(data)
+        if name is None:
+            self.counters["undecoded"] += 1
+            return
+        number = int(row["a"])
+        new = self._server_names.get(number) != name
+        self._server_names[number] = name
+        if new:
+            self._memory.keep("sni", number, name)
+        if new and o.may_show("tls"):
+            where = {"name": name, "address": names.address(bytes(row["peer"])), "port": int(row["port"])}
+            yield self._event(o, row, "tls", None, self._actor(row) | where)
+
+    def _facts(self, rows: np.ndarray) -> Iterator[Record]:
+        grams = rows[rows["kind"] == abi.GRAM]
+        for slot in np.unique(grams["slot"]).tolist():
+            o = self.replicas.get(slot)
+            if o is not None:
+                own = grams[(grams["slot"] == slot) & (grams["generation"] == o.generation)]
+                o.grams += own["a"].astype(np.int64).tolist()
+        for row in rows[rows["kind"] == abi.SYSCALL]:
+            yield from self._syscall(row)
+
+    def _syscall(self, row: np.void) -> Iterator[Event]:
+        name = syscall_name(int(row["a"]))
+        o = self._of(row) if name in SENSITIVE else None
+        if o is not None:
+            behaviour = Behaviour(f"syscall:{name}")
+            event = self._event(o, row, "syscall", behaviour, self._actor(row))
+            _note(o.tally(behaviour, event.time), event.id)
+            yield event
+
+    def flows(self, rows: np.ndarray, table: np.ndarray) -> Iterator[Event]:
+        """Events of conversations that are new, from FLOW facts and the rows that they point at."""
+        for fact in rows[rows["kind"] == abi.FLOW]:
+            number = int(fact["a"])
+            o = self._of(fact)
+            if o is None or number >= len(table):
+                continue
+            yield from self._flow(o, fact, number, table[number])
+
+    def _flow(self, o: Observed, fact: np.void, number: int, row: np.void) -> Iterator[Event]:
+        behaviour, data = self._flow_name(o, number, row, self._time(int(fact["time"])))
+        data |= {k: v for k, v in self._actor(fact).items() if k != "uid"}
+        identity = classes.identity_of(str(data["address"]))
+        kind = "identity" if identity else "ingress" if row["ingress"] else "egress"
+        event = self._event(o, fact, kind, identity or behaviour, data)
+        keep = {k: data[k] for k in ("lineage", "image") if data.get(k)}
+        self._remember(self._flows, "flow", number, Row(o.slot, o.generation, None, event.id, keep))
+        if o.may_show("flow") or identity:
+            yield event
+
+    def _flow_name(self, o: Observed, number: int, row: np.void, time: float) -> tuple[Behaviour, dict[str, Any]]:
+        address = names.address(bytes(row["peer"]))
+        told = o.book.names(address, time)
+        name = self._server_names.get(number) or (told[-1] if told else None)
+        behaviour = names.flow_of(
+            bool(row["ingress"]), int(row["protocol"]), names.host(address, name), int(row["port"])
+        )
+        data = {"address": address, "port": int(row["port"]), "name": name or ""}
+        return behaviour, data | ({"names": " ".join(map(names.escaped, told))} if len(told) > 1 else {})
+
+    # -- windows -----------------------------------------------------------------------------------------------------
+
+    def windows(self, kernel: Kernel, now: int) -> list[Window]:
+        """One window per replica, from what the counters grew; the counters are told, so nothing is told twice.
+
+        Args:
+            now: ns of CLOCK_BOOTTIME, the end of the windows.
+        """
+        end = self._time(now)
+        slots = [s for s in sorted(self.replicas) if int(kernel.slots[s]["generation"]) == self.replicas[s].generation]
+        self._file_uses(kernel.files)
+        self._flow_uses(kernel.flows, end)
+        return [self._window(kernel, self.replicas[s], now, end) for s in slots]
+
+    def _window(self, kernel: Kernel, o: Observed, now: int, end: float) -> Window:
+        calls, foreign = _calls(kernel, o.slot)
+        for reason, lost in _losses(kernel.slots[o.slot]):
+            o.loss[reason] += lost
+        uses, grams, loss = o.drain()
+        start, o.since = o.since, end
+        kernel.slots[o.slot]["told"] = now
+        return Window(o.replica, start, end, uses, calls, grams, foreign, loss)
+
+    def _file_uses(self, table: np.ndarray) -> None:
+        for number in np.flatnonzero((table["used"] == 1) & (table["count"] != table["told"])).tolist():
+            row, known = table[number], self._files.get(number)
+            o = self._owner(row)
+            if o is None:
+                continue
+            grown = int(row["count"]) - int(row["told"])
+            table["told"][number] += grown
+            if known is None or known.generation != o.generation or known.slot != o.slot:
+                o.loss["names of files"] += 1  # its record was lost: it was used, but nobody can say what it is
+                continue
+            self._add(o, known.behaviour, known, count=grown, first=self._time(int(row["first"])))
+
+    def _flow_uses(self, table: np.ndarray, end: float) -> None:
+        columns = np.stack([table[c] for c in ("opens", "bytes_out", "bytes_in", "packets_out", "packets_in")], axis=1)
+        for number in np.flatnonzero((table["used"] == 1) & (columns != table["told"]).any(axis=1)).tolist():
+            row = table[number]
+            grown = (columns[number] - row["told"]).tolist()
+            table["told"][number] = columns[number]
+            o = self._owner(row)
+            if o is not None:
+                self._flow_use(o, number, row, grown, end)
+
+    def _flow_use(self, o: Observed, number: int, row: np.void, grown: list[int], end: float) -> None:
+        behaviour, data = self._flow_name(o, number, row, end)
+        known = self._flows.get(number)
+        if known is None or (known.slot, known.generation) != (o.slot, o.generation):
+            known = Row(o.slot, o.generation, behaviour, "", {})
+        extra = {"address": data["address"], "packets_out": grown[3], "packets_in": grown[4], "opens": grown[0]}
+        identity = classes.identity_of(str(data["address"]))
+        first = self._time(int(row["first"]))
+        tally = self._add(o, identity or behaviour, known, count=max(1, grown[0]), first=first, extra=extra)
+        tally.bytes_out += grown[1]
+        tally.bytes_in += grown[2]
+
+    def _owner(self, row: np.void) -> Observed | None:
+        o = self.replicas.get(int(row["slot"]))
+        return o if o is not None and o.generation == int(row["generation"]) else None
+
+    def _add(
+        self,
+        o: Observed,
+        behaviour: Behaviour,
+        row: Row,
+        *,
+        count: int,
+        first: float,
+        extra: dict[str, str | int | float] | None = None,
+    ) -> Tally:
+        tally = o.tally(behaviour, first)
+        tally.count += count
+        tally.first = min(tally.first, first)
+        for key, value in (extra or {}).items():
+            numeric = isinstance(value, int) and isinstance(tally.data.get(key), int)
+            tally.data[key] = tally.data[key] + value if numeric else value
+        tally.data = dict(row.data) | tally.data
+        if row.event:
+            _note(tally, row.event)
+        return tally
+
+    # -- replicas that end, and restarts -----------------------------------------------------------------------------
+
+    def forget(self, slot: int) -> None:
+        """A slot was given back."""
+        self.replicas.pop(slot, None)
+        for table in (self._files, self._flows):
+            for number in [n for n, row in table.items() if row.slot == slot]:
+                del table[number]
+                self._server_names.pop(number, None)
+
+    def forget_files(self, rows: list[int]) -> None:
+        """Rows of the files table were given back; their numbers will mean something else."""
+        for number in rows:
+            self._files.pop(number, None)
+
+    def forget_flows(self, rows: list[int]) -> None:
+        """The same for the flows table."""
+        for number in rows:
+            self._flows.pop(number, None)
+            self._server_names.pop(number, None)
+
+    def recall(self, rows: Iterable[list[Any]], kernel: Kernel) -> None:
+        """Takes up what an earlier daemon of this epoch knew."""
+        for kind, *values in rows:
+            if kind == "seat":
+                self._recall_seat(kernel, *values)
+            elif kind in ("file", "flow"):
+                number, slot, generation, behaviour, event, data = values
+                table = self._files if kind == "file" else self._flows
+                table[number] = Row(slot, generation, behaviour, event, data)
+            elif kind == "sni":
+                self._server_names[values[0]] = values[1]
+            elif kind == "dns":
+                self._recall_answer(*values)
+
+    def _recall_seat(self, kernel: Kernel, slot: int, generation: int, cgroup: int, path: str, time: int) -> None:
+        row = kernel.slots[slot] if slot < len(kernel.slots) else None
+        if row is not None and int(row["cgroup"]) == cgroup and int(row["generation"]) == generation:
+            self.seat(slot, generation, cgroup, path, max(time, int(row["told"])))
+
+    def _recall_answer(self, slot: int, generation: int, name: str, addresses: list[str], ttl: float, time: float) -> None:
+        o = self.replicas.get(slot)
+        if o is not None and o.generation == generation:
+            o.book.learn(dns.Answer(name, tuple(addresses), ttl), time)
+
+    def kept(self) -> list[list[Any]]:
+        """What of the memory is still true, to begin a new one with."""
+        seats = [
+            ["seat", o.slot, o.generation, o.replica.cgroup, o.path, 0] for o in self.replicas.values()
+        ]  # time 0: the kernel's `told` says from when on
+        rows = [
+            [kind, n, r.slot, r.generation, r.behaviour, r.event, r.data]
+            for kind, table in (("file", self._files), ("flow", self._flows))
+            for n, r in table.items()
+        ]
+        return [*seats, *rows, *(["sni", n, name] for n, name in self._server_names.items())]
+
+
+def _text(path: np.void) -> bytes:
+    return bytes(path["text"])[: int(path["length"])]
+
+
+def _executable(row: np.void) -> str:
+    """Path of an exec; an anonymous file is named `memfd:…` as /proc does."""
+    path = names.path(_text(row["path"]))
+    return path[1:] if path.startswith("/memfd:") else path
+
+
+def _exec_data(row: np.void, path: str) -> dict[str, Any]:
+    flags = int(row["flags"])
+    argv = bytes(row["argv"])[: int(row["argv_bytes"])].rstrip(b"\0").split(b"\0")
+    return {
+        "path": names.escaped(path),
+        "argv": " ".join(names.escaped(a.decode("utf-8", "backslashreplace")) for a in argv),
+        "cut": int(bool(flags & abi.CUT_ARGV)),
+        "cwd": names.escaped(names.path(_text(row["cwd"]))),
+        "pid": int(row["pid"]),
+        "ppid": int(row["b"]),
+        "uid": int(row["uid"]),
+        "tty": int(bool(flags & abi.HAS_TTY)),
+        "layer": "memfd" if path.startswith("memfd:") else "",
+    }
+
+
+def _kind_of(behaviour: Behaviour) -> str:
+    return "identity" if behaviour.startswith("identity:") else "open"
+
+
+def _note(tally: Tally, event: str) -> None:
+    if len(tally.evidence) < EVIDENCE and event not in tally.evidence:
+        tally.evidence.append(event)
+
+
+def _calls(kernel: Kernel, slot: int) -> tuple[dict[int, int], int]:
+    """Calls per number and foreign calls since they were last told."""
+    rows = kernel.calls[slot]
+    total, told = rows["count"].sum(axis=0), kernel.calls_told[slot]
+    grown = total - told["count"]
+    numbers = np.flatnonzero(grown)
+    foreign = int(rows["foreign"].sum() + rows["beyond"].sum())
+    new = foreign - int(told["foreign"])
+    told["count"][:] = total
+    told["foreign"] = foreign
+    return dict(zip(numbers.tolist(), grown[numbers].tolist(), strict=True)), new
+
+
+def _losses(slot: np.void) -> Iterator[tuple[str, int]]:
+    for i, reason in enumerate(abi.LOSSES):
+        grown = int(slot["lost"][i]) - int(slot["lost_told"][i])
+        if grown:
+            slot["lost_told"][i] += grown
+            yield reason, grown
+
+
+SOCKET = struct.Struct("<QIIIHBBB3xI16s")  # struct talk of bpf/network.c

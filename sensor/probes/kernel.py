@@ -1,0 +1,184 @@
+"""Everything that is pinned of one sensor, opened: arrays, rings, and what the daemon may change.
+
+Arrays are shared with the kernel. The daemon writes only `*told` members, and whole rows of a slot that nobody uses any more.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sensor.probes import abi
+from sensor.probes.maps import Map, MapError, Ring
+
+RINGS = {"paths": abi.PATH_FACT, "execs": abi.EXEC_FACT, "payloads": abi.PAYLOAD_FACT, "facts": abi.FACT}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the rings held at one moment, each as a structured array, oldest first."""
+
+    paths: np.ndarray
+    execs: np.ndarray
+    payloads: np.ndarray
+    facts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.paths) + len(self.execs) + len(self.payloads) + len(self.facts)
+
+
+class Kernel:
+    """The maps of one set of pins.
+
+    Raises:
+        MapError: Pins are missing or have another layout.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._maps = {p.name: Map(p) for p in sorted(folder.iterdir()) if not p.name.startswith("link_")}
+        self.slots = self._array("slots", abi.SLOT)
+        self.seats = self._array("seats", np.dtype("<u8"))
+        self.calls = self._array("calls", abi.CALLS_ROW).reshape(len(self.slots), -1)  # [slot, cpu]
+        self.calls_told = self._array("calls_told", abi.CALLS_ROW)
+        self.grams = self._array("grams", abi.GRAM_ROW)
+        self.files = self._array("files", abi.FILE_USE)
+        self.flows = self._array("flows", abi.FLOW_ROW)
+        self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
+        self._poll = select.epoll()
+        for ring in self.rings.values():
+            self._poll.register(ring.fd, select.EPOLLIN)
+
+    def _array(self, name: str, dtype: np.dtype) -> np.ndarray:
+        if name not in self._maps:  # its probe is off
+            return np.zeros(0 if name in ("files", "flows") else 1, dtype)
+        return self._maps[name].array(dtype)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a ring has records before the time is over."""
+        return bool(self._poll.poll(max(0.0, seconds)))
+
+    def read(self) -> Batch:
+        """What waits in the rings; it stays there until `done`."""
+        empty = {n: np.zeros(0, t) for n, t in RINGS.items() if n not in self.rings}
+        return Batch(**({n: r.read() for n, r in self.rings.items()} | empty))
+
+    def done(self, batch: Batch) -> None:
+        for name, ring in self.rings.items():
+            ring.done(len(getattr(batch, name)))
+
+    def processes(self) -> dict[int, np.void]:
+        """Processes that the kernel side knows, by pid."""
+        table = self._maps.get("processes")
+        rows = {} if table is None else {k: table.get(k) for k in table.keys()}
+        return {struct.unpack("<I", k)[0]: np.frombuffer(v, abi.PROCESS)[0] for k, v in rows.items() if v is not None}
+
+    def images(self) -> dict[int, bytes]:
+        """Path, as parts, of every process image that was run."""
+        table = self._maps.get("images")
+        rows = {} if table is None else {k: table.get(k) for k in table.keys()}
+        found = {struct.unpack("<Q", k)[0]: np.frombuffer(v, abi.PATH)[0] for k, v in rows.items() if v is not None}
+        return {k: bytes(v["text"])[: int(v["length"])] for k, v in found.items()}
+
+    def adopt_process(self, pid: int, row: np.void) -> bool:
+        """Makes a process known that began before the probes did."""
+        return "processes" in self._maps and self._maps["processes"].put(struct.pack("<I", pid), row.tobytes())
+
+    def adopt_image(self, image: int, text: bytes) -> bool:
+        row = np.zeros((), abi.PATH)
+        row["length"], row["parts"], row["text"] = len(text), text.count(b"\0"), np.void(text.ljust(640, b"\0"))
+        return "images" in self._maps and self._maps["images"].put(struct.pack("<Q", image), row.tobytes())
+
+    def adopt_socket(self, cookie: int, value: bytes) -> bool:
+        return "talks" in self._maps and self._maps["talks"].put(struct.pack("<Q", cookie), value)
+
+    def adopt_listener(self, slot: int, port: int) -> bool:
+        return "listeners" in self._maps and self._maps["listeners"].put(struct.pack("<IHH", slot, port, 0), bytes(8))
+
+    def seat_of(self, cgroup: int) -> int | None:
+        """Slot of a cgroup; None where it has none."""
+        found = self._maps["owners"].get(struct.pack("<Q", cgroup))
+        return None if found is None else struct.unpack("<I", found)[0]
+
+    def take_seat(self, cgroup: int, now: int) -> int | None:
+        """Gives a cgroup a slot that has not made a call yet; None where no slot is free.
+
+        Args:
+            now: ns of CLOCK_BOOTTIME.
+        """
+        known = self.seat_of(cgroup)
+        taken = self._maps["free_slots"].pop() if known is None else None
+        if taken is None:
+            return known
+        slot = struct.unpack("<I", taken)[0]
+        if not self._maps["owners"].put(struct.pack("<Q", cgroup), taken, only_new=True):
+            self._maps["free_slots"].put(None, taken)  # it made its first call this moment
+            return self.seat_of(cgroup)
+        row = self.slots[slot]
+        row["taken"], row["left"], row["cgroup"] = now, 0, cgroup
+        row["generation"] += 1
+        self.seats[cgroup & (abi.SEATS - 1)] = (cgroup & ~(abi.SEATS - 1)) | slot
+        return slot
+
+    def fill(self) -> dict[str, float]:
+        """How full each bounded table is, 0 to 1."""
+        used = {
+            "slots": np.count_nonzero(self.slots["cgroup"]) / max(1, len(self.slots) - 1),
+            "files": np.count_nonzero(self.files["used"]) / max(1, len(self.files)),
+            "flows": np.count_nonzero(self.flows["used"]) / max(1, len(self.flows)),
+        }
+        return {k: float(v) for k, v in used.items()} | {f"ring_{n}": r.fill() for n, r in self.rings.items()}
+
+    def release(self, slot: int) -> None:
+        """Gives a slot back whose cgroup is gone and whose last reading is delivered."""
+        cgroup = int(self.slots[slot]["cgroup"])
+        self._maps["owners"].drop(struct.pack("<Q", cgroup))
+        seat = cgroup & (abi.SEATS - 1)
+        if int(self.seats[seat]) == (cgroup & ~(abi.SEATS - 1)) | slot:
+            self.seats[seat] = 0
+        self._free_files(np.flatnonzero((self.files["used"] == 1) & (self.files["slot"] == slot)))
+        self._free_flows(np.flatnonzero((self.flows["used"] == 1) & (self.flows["slot"] == slot)))
+        for rows in (self.calls, self.calls_told, self.grams):
+            rows[slot] = np.zeros((), rows.dtype)
+        for member in ("cgroup", "left", "taken", "told", "lost", "lost_told"):
+            self.slots[slot][member] = 0
+        self._maps["free_slots"].put(None, struct.pack("<I", slot))
+
+    def _free_files(self, rows: np.ndarray) -> None:
+        for row in rows.tolist():
+            r = self.files[row]
+            key = struct.pack("<QQII", int(r["image"]), int(r["file"]), int(r["slot"]), int(r["writes"]))
+            self._free("file_rows", "free_files", key, row, self.files)
+
+    def _free_flows(self, rows: np.ndarray) -> None:
+        for row in rows.tolist():
+            r = self.flows[row]
+            key = struct.pack("<Q", int(r["image"])) + bytes(r["peer"])
+            key += struct.pack("<IHBB", int(r["slot"]), int(r["port"]), int(r["protocol"]), int(r["ingress"]))
+            self._free("flow_rows", "free_flows", key, row, self.flows)
+
+    def _free(self, index: str, queue: str, key: bytes, row: int, table: np.ndarray) -> None:
+        self._maps[index].drop(key)
+        table[row] = np.zeros((), table.dtype)
+        self._maps[queue].put(None, struct.pack("<I", row))
+
+    def free_idle_flows(self, before: int) -> list[int]:
+        """Gives rows back that were last used before a time (ns, CLOCK_BOOTTIME) and are delivered; which."""
+        f = self.flows
+        told = (f["opens"] == f["told"][:, 0]) & (f["bytes_out"] == f["told"][:, 1]) & (f["bytes_in"] == f["told"][:, 2])
+        rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & told)
+        self._free_flows(rows)
+        return rows.tolist()
+
+    def free_idle_files(self, before: int) -> list[int]:
+        """The same for rows of files."""
+        f = self.files
+        rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & (f["count"] == f["told"]))
+        self._free_files(rows)
+        return rows.tolist()
+
+
+__all__ = ["Batch", "Kernel", "MapError"]
