@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import socket
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sensor.identity.rules import Rule
+    from sensor.identity.settings import IdentitySettings
     from sensor.settings import SensorSettings
 
 DEFAULT_PATH = Path("/etc/driftline/driftline.yaml")
@@ -24,6 +24,7 @@ LIMIT = 256 << 10  # bytes of a configuration file; more is a mistake
 DEPTH = 8  # nested levels; KEYS needs four
 RULES = 256
 PATTERN = 512  # characters of one rule's pattern
+RULE_KEYS = ("pattern", "workload", "revision", "name")
 
 Node = Any  # a node of PyYAML, which has no types
 
@@ -46,6 +47,16 @@ class Key:
     choices: tuple[str, ...] = ()
 
 
+SOCKETS = {
+    "cri": (
+        "/run/containerd/containerd.sock",
+        "/run/k3s/containerd/containerd.sock",
+        "/run/crio/crio.sock",
+        "/run/cri-dockerd.sock",
+    ),
+    "docker": ("/run/docker.sock",),
+    "podman": ("/run/podman/podman.sock",),
+}
 KEYS: dict[str, Key] = {
     "node": Key("text", "", "Name of this machine in records; the host name where empty."),
     "run_dir": Key("path", "/run/driftline", "The classifier's sockets."),
@@ -67,17 +78,19 @@ KEYS: dict[str, Key] = {
     "sensor.sizes.path_pages": Key("pages", 256, "Ring of paths, likewise.", 1, 65536),
     "sensor.sizes.exec_pages": Key("pages", 256, "Ring of execs, likewise.", 1, 65536),
     "sensor.sizes.payload_pages": Key("pages", 128, "Ring of DNS answers and TLS names, likewise.", 1, 65536),
+    "classifier.control": Key("path", None, "Socket for questions; `<run_dir>/control.sock` where empty."),
+    "identity.cluster": Key("text", "local", "First part of the names of pods' workloads."),
+    "identity.host": Key("text", "", "Where the host's root is mounted, such as `/host` in a DaemonSet."),
+    "identity.roots": Key("texts", (), "Cgroup paths below which a nested node works, such as a kind node's."),
+    "identity.cri_sockets": Key(
+        "texts", SOCKETS["cri"], "Container runtimes to ask for pods; the first that is there."
+    ),
+    "identity.docker_sockets": Key("texts", SOCKETS["docker"], "Docker engines to ask."),
+    "identity.podman_sockets": Key("texts", SOCKETS["podman"], "Podman services to ask."),
+    "identity.replicas": Key("whole", 4096, "Replicas and containers remembered.", 16, 1 << 20),
+    "identity.patience": Key("number", 5.0, "Seconds a question to a runtime is repeated.", 0.1, 600),
     "identity.rules": Key("rules", (), "Names for cgroups that no container runtime and no systemd unit explains."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """Whose a cgroup is, where neither runtime nor systemd says it."""
-
-    match: str  # pattern on the cgroup path, with named groups
-    workload: str  # template, {name} for a named group
-    revision: str = ""  # template; empty: unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +114,23 @@ class Settings:
 
         told = {k.removeprefix("sensor."): v for k, v in self.values.items() if k.startswith("sensor.")}
         sizes = {k.removeprefix("sizes."): told.pop(k) for k in list(told) if k.startswith("sizes.")}
-        told |= {k: v for k, v in wanted.items() if v is not None}
+        told |= {"node": self.node} | {k: v for k, v in wanted.items() if v is not None}
         return SensorSettings(
-            node=self.node,
             sizes=Sizes(**sizes),
-            rules=tuple(
-                {"match": r.match, "workload": r.workload, "revision": r.revision} for r in self["identity.rules"]
-            ),
+            identity=self._identity(),
             **told
             | {
                 "scope": cgroup_directory(told["scope"]) if told["scope"] else None,
                 "run_dir": Path(told["run_dir"]),
                 "socket": Path(told["socket"] or f"{self['run_dir']}/classifier.sock"),
             },
+        )
+
+    def _identity(self) -> IdentitySettings:
+        from sensor.identity.settings import IdentitySettings
+
+        return IdentitySettings(
+            **{k.removeprefix("identity."): v for k, v in self.values.items() if k.startswith("identity.")}
         )
 
 
@@ -333,46 +350,30 @@ def _rules(node: Node, where: str) -> tuple[Rule, ...]:
     if _empty(node):
         return ()
     if node.id != "sequence":
-        raise SettingsError(f"{_at(node, where)}: identity.rules is a list; begin each rule with `- match:`")
+        raise SettingsError(f"{_at(node, where)}: identity.rules is a list; begin each rule with `- pattern:`")
     if len(node.value) > RULES:
         raise SettingsError(f"{_at(node, where)}: {len(node.value)} rules, the limit is {RULES}; join some patterns")
     return tuple(_rule(item, where) for item in node.value)
 
 
 def _rule(node: Node, where: str) -> Rule:
-    at, wanted = _at(node, where), ("match", "workload", "revision")
-    if node.id != "mapping" or any(v.id != "scalar" for _, v in node.value):
-        raise SettingsError(f"{at}: a rule has the keys {', '.join(wanted)}; write each as `key: text`")
-    parts = {key.value: value.value for key, value in node.value}
+    from sensor.identity import rules
+
+    at = _at(node, where)
+    if node.id != "mapping" or any(value.id != "scalar" for _, value in node.value):
+        raise SettingsError(f"{at}: a rule has the keys {', '.join(RULE_KEYS)}; write each as `key: text`")
     for key, _ in node.value:
-        if key.value not in wanted:
-            near = difflib.get_close_matches(key.value, wanted, n=1)
-            remedy = f"did you mean {near[0]}?" if near else f"a rule has {', '.join(wanted)}"
+        if key.value not in RULE_KEYS:
+            near = difflib.get_close_matches(key.value, RULE_KEYS, n=1)
+            remedy = f"did you mean {near[0]}?" if near else f"a rule has {', '.join(RULE_KEYS)}"
             raise SettingsError(f"{_at(key, where)}: unknown key {key.value} in a rule; {remedy}")
-    if not parts.get("match") or not parts.get("workload"):
-        raise SettingsError(f"{at}: a rule needs match and workload; add what is missing")
-    rule = Rule(parts["match"], parts["workload"], parts.get("revision", ""))
-    _check_rule(rule, at)
-    return rule
-
-
-def _check_rule(rule: Rule, at: str) -> None:
-    if len(rule.match) > PATTERN:
-        raise SettingsError(f"{at}: pattern of {len(rule.match)} characters, the limit is {PATTERN}; split the rule")
+    parts = {key.value: value.value for key, value in node.value}
+    if len(parts.get("pattern", "")) > PATTERN:
+        raise SettingsError(f"{at}: pattern of more than {PATTERN} characters; split the rule")
     try:
-        groups = set(re.compile(rule.match).groupindex)
-    except (re.error, RecursionError, OverflowError) as e:
-        raise SettingsError(f"{at}: pattern {rule.match!r:.80}: {e}; correct the pattern") from e
-    for template in (rule.workload, rule.revision):
-        try:
-            names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
-        except ValueError as e:
-            raise SettingsError(f"{at}: template {template!r:.80}: {e}; write {{{{ for a brace") from e
-        if names - groups:
-            missing = sorted(names - groups)[0]
-            raise SettingsError(
-                f"{at}: {{{missing}}} is no group of the pattern; write (?P<{missing or 'name'}>…) there"
-            )
+        return rules.load([parts])[0]
+    except rules.RuleError as e:
+        raise SettingsError(f"{at}: {str(e).removeprefix('identity rule 1: ')}") from e
 
 
 def cgroup_directory(scope: str | Path, mounts: Path = Path("/proc/self/mountinfo")) -> Path:

@@ -22,4 +22,5 @@ def control(ctx: click.Context) -> Control:
     """The running classifier."""
     from console.cli.control import Control
 
-    return Control(settings(ctx)["classifier.control"])
+    chosen = settings(ctx)
+    return Control(chosen["classifier.control"] or f"{chosen['run_dir']}/control.sock")

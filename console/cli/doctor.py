@@ -20,8 +20,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     Example:
       driftline doctor --json
     """
-    from console.cli.records import fields_of
     from sensor.doctor import examine
+
+    from console.cli.records import fields_of
 
     report = examine(settings(ctx).sensor())
     facts = fields_of(report)

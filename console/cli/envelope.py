@@ -10,7 +10,7 @@ import click
 
 from console.cli.configured import control
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, say
+from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
 
 if TYPE_CHECKING:
     from console.cli.control import Control

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
@@ -90,9 +89,9 @@ def _guarded(args: list[str] | None) -> int:
         return _shown(from_usage(e), e)
     except click.ClickException as e:
         return _shown(e if isinstance(e, Failure) else Failure(e.format_message()), e)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as e:
+        # click turns a broken pipe into 1; a reader such as `head` that has seen enough is no failure
+        return 0 if isinstance(e.__context__, BrokenPipeError) else int(e.code or 0)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except Exception as e:

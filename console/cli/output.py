@@ -175,7 +175,7 @@ class _Bar:
 
 def _style(style: str) -> dict[str, Any]:
     *bold, colour = style.split()
-    return {"fg": colour, "bold": bool(bold)}
+    return {"fg": colour, "bold": bool(bold) or None}
 
 
 def _flat(value: Any) -> Any:

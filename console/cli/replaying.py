@@ -7,6 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from classifier.pipeline import Pipeline
+
 from console.cli.policies import named
 from console.cli.records import time_of
 from wire.records import Record

@@ -24,8 +24,8 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
     Example:
       driftline sensor --scope /system.slice/agent.service --interval 5
     """
-    chosen = settings(ctx).sensor(**wanted)
     need_root("taking programs out of the kernel" if unload else "observing the kernel")
+    chosen = settings(ctx).sensor(**wanted)
     if unload:
         from sensor.probes.client import unload as take_out
 

@@ -152,7 +152,6 @@ def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool) -> 
 @click.option(
     "--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds to record; until Ctrl-C without."
 )
-@click.option("--full", is_flag=True, help="Record every system call, not only what is new.")
 @click.option("--name", help="Name of this instance of the sensor.")
 @json_option
 @click.pass_context
@@ -163,11 +162,12 @@ def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> Non
     Example:
       driftline trace record -o incident.trace --scope /system.slice/agent.service --duration 60
     """
-    from console.cli import recording
     from console.cli.configured import settings
     from console.cli.privilege import need_root
 
     need_root("recording")
+    from console.cli import recording
+
     summary = recording.record(settings(ctx), output, **wanted)
     if as_json:
         emit_json(summary)

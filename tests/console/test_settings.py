@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from console.settings import KEYS, LIMIT, SettingsError, cgroup_directory, from_environment, load, parse, variable
+from sensor.settings import SensorSettings
 
-RULE = 'identity:\n  rules:\n  - match: "^/lab/(?P<name>[a-z]+)"\n    workload: "lab/{name}"\n'
+RULE = 'identity:\n  rules:\n  - pattern: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,16 @@ RULE = 'identity:\n  rules:\n  - match: "^/lab/(?P<name>[a-z]+)"\n    workload: 
         pytest.param("- a", "c:1: the file holds keys", id="list"),
         pytest.param("node: !!python/object/apply:os.system [id]", "c:1: node takes one value", id="object"),
         pytest.param("identity: {rules: 5}", "c:1: identity.rules is a list", id="rules-no-list"),
-        pytest.param("identity: {rules: [{match: a}]}", "c:1: a rule needs match and workload", id="half-a-rule"),
+        pytest.param("identity: {rules: [{pattern: a}]}", "c:1: has no 'workload'", id="half-a-rule"),
         pytest.param(RULE + "    revison: x", "unknown key revison in a rule; did you mean revision?", id="rule-typo"),
-        pytest.param(RULE.replace("{name}", "{nam}"), "{nam} is no group of the pattern", id="unknown-group"),
-        pytest.param(RULE.replace("(?P<name>", "("), "{name} is no group of the pattern", id="group-without-name"),
-        pytest.param(RULE.replace("[a-z]+", "[a-z"), "correct the pattern", id="broken-pattern"),
-        pytest.param(RULE.replace("[a-z]+", "a" * 600), "the limit is 512", id="long-pattern"),
+        pytest.param(
+            RULE.replace("{name}", "{nam}"),
+            "c:3: workload uses {nam}, but the pattern has no group",
+            id="unknown-group",
+        ),
+        pytest.param(RULE.replace("(?P<name>", "("), "the pattern has no group (?P<name>", id="group-without-name"),
+        pytest.param(RULE.replace("[a-z]+", "[a-z"), "c:3: unterminated character set", id="broken-pattern"),
+        pytest.param(RULE.replace("[a-z]+", "a" * 600), "more than 512 characters", id="long-pattern"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text, message):
@@ -61,7 +66,7 @@ def test_file_and_environment_override_the_defaults_in_this_order(tmp_path):
     file.write_text("sensor: {interval: 5, name: left}\n" + RULE)
     found = load(file, {"DRIFTLINE_SENSOR_INTERVAL": "2", "DRIFTLINE_SERVICE_HOST": "10.0.0.1"})
     assert (found["sensor.interval"], found["sensor.name"], found["sensor.digest"]) == (2.0, "left", True)
-    assert found["identity.rules"][0].workload == "lab/{name}"
+    assert found["identity.rules"][0].workload == "lab/shop/Job/{name}/main"
 
 
 def test_an_empty_variable_means_the_default():
@@ -69,7 +74,7 @@ def test_an_empty_variable_means_the_default():
 
 
 def test_a_variable_is_as_strict_as_the_file():
-    with pytest.raises(SettingsError, match="DRIFTLINE_SENSOR_INTERVAL: sensor.interval takes a number"):
+    with pytest.raises(SettingsError, match=r"DRIFTLINE_SENSOR_INTERVAL: sensor\.interval takes a number"):
         from_environment({"DRIFTLINE_SENSOR_INTERVAL": "x"})
 
 
@@ -89,7 +94,14 @@ def test_the_sensor_gets_what_the_command_line_wants_before_the_file(tmp_path):
     found = load(file, {}).sensor(interval=1.0, name=None)
     assert (found.node, found.interval, found.name, found.sizes.slots) == ("n1", 1.0, "default", 7)
     assert found.address == Path("/run/x/classifier.sock")
-    assert found.rules[0]["match"].startswith("^/lab/")
+    assert found.identity.rules[0].workload == "lab/shop/Job/{name}/main"
+
+
+def test_defaults_here_are_the_defaults_there():
+    """A program that is started without a configuration gets what its own settings say."""
+    mine = load(None, {}).sensor(node="n1")
+    theirs = SensorSettings(node="n1", run_dir=mine.run_dir, socket=mine.socket)
+    assert mine == theirs
 
 
 def test_a_scope_is_a_directory_or_a_path_below_the_hierarchy(tmp_path):
