@@ -1,0 +1,101 @@
+"""Windows and events to whose they are, with identities that may come late.
+
+The kubelet names a pod seconds after its first exec, so what comes before its identity waits, bounded in event time
+and in number. What nobody named in time belongs to ``unresolved:<cgroup id>`` and is never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from classifier.envelope.state import stored
+from wire.records import Event, Identity, Replica, Window, Workload
+
+Owned = Window | Event
+UNRESOLVED = "unresolved:"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a record is."""
+
+    workload: Workload
+    revision: str | None
+
+
+@stored
+@dataclass(slots=True)
+class Attribution:
+    """Identities known so far and the records that wait for one."""
+
+    wait: float  # seconds of event time
+    limit: int  # records
+    identities: dict[Replica, Identity] = field(default_factory=dict)
+    parked: dict[Replica, list[Owned]] = field(default_factory=dict)
+    waiting: int = 0
+    dropped: int = 0
+    given_up: dict[Replica, str] = field(default_factory=dict)  # replica → unresolved key
+    times: dict[str, float] = field(default_factory=dict)  # node → last tick
+
+    def owner(self, record: Owned) -> Owner | None:
+        """Whose a record is; None: it was parked, and comes back from `learn` or `expire`."""
+        identity = self.identities.get(record.replica)
+        if identity is not None and identity.workload is not None:
+            return Owner(identity.workload, identity.revision)
+        if record.replica in self.given_up:
+            return self._unresolved(record.replica)
+        self._park(record)
+        return None
+
+    def learn(self, identity: Identity) -> list[Owned]:
+        """Take an identity; returns what waited for it, oldest first."""
+        before = self.identities.get(identity.replica)
+        if before is not None and before.workload is not None and identity.workload is None:
+            return []  # somebody named it already; a later "not known" takes nothing back
+        self.identities[identity.replica] = identity
+        if identity.workload is None:
+            return []
+        self.given_up.pop(identity.replica, None)
+        return self._release(identity.replica)
+
+    def expire(self, node: str, time: float) -> list[Owned]:
+        """Everything of a node up to `time` was sent; returns what has waited too long, now unresolved."""
+        self.times[node] = max(time, self.times.get(node, time))
+        if not self.waiting:
+            return []
+        late = [r for r, records in self.parked.items() if r.node == node and _time(records[0]) + self.wait < time]
+        for replica in late:
+            self.given_up[replica] = self._key(replica)
+        return [record for replica in late for record in self._release(replica)]
+
+    def forget(self, before: float) -> None:
+        """Drop identities whose cgroups went before a time; late windows of theirs would no longer be known."""
+        gone = [r for r, i in self.identities.items() if i.ended is not None and i.ended < before]
+        for replica in gone:
+            del self.identities[replica]
+
+    def _park(self, record: Owned) -> None:
+        if self.waiting >= self.limit:
+            self.dropped += 1
+            return
+        self.parked.setdefault(record.replica, []).append(record)
+        self.waiting += 1
+
+    def _release(self, replica: Replica) -> list[Owned]:
+        records = self.parked.pop(replica, [])
+        self.waiting -= len(records)
+        return records
+
+    def _unresolved(self, replica: Replica) -> Owner:
+        identity = self.identities.get(replica)
+        return Owner(Workload(self.given_up[replica]), identity.revision if identity else None)
+
+    def _key(self, replica: Replica) -> str:
+        """The plain key; with the node behind it where another replica has it already: ids repeat between nodes."""
+        plain = f"{UNRESOLVED}{replica.cgroup}"
+        taken = plain in self.given_up.values()
+        return f"{plain}@{replica.node}/{replica.generation}" if taken else plain
+
+
+def _time(record: Owned) -> float:
+    return record.end if isinstance(record, Window) else record.time

@@ -1,0 +1,186 @@
+"""Deviations with one cause to one finding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from classifier.drift.finding import EXPECTED, OPEN, REVIEW, Deviation, Finding, Signal, Version
+from classifier.drift.severity import rated
+from classifier.drift.sighting import Sighting
+from classifier.drift.verdict import Judged, Verdict, together, verdict
+from classifier.envelope.state import stored
+from classifier.policy import Policy
+
+UNEXPLAINED = "unexplained"
+EVIDENCE = 64  # ids on a finding
+
+
+@stored
+@dataclass(slots=True)
+class Cause:
+    """What belongs together, and the finding it was last written as. Times in seconds."""
+
+    id: str
+    workload: str
+    key: str  # "deploy:ID" or "unexplained"
+    opened: float
+    last: float  # latest sight of a member when it was last judged
+    members: list[str] = field(default_factory=list)  # keys of sightings
+    finding: Finding | None = None
+    evaluated: int = 0  # how many of the later looks are done
+    told: int = 0  # count when it was last handed out
+    decided: bool = False  # a person said so; no later event changes the label
+
+    @property
+    def open(self) -> bool:
+        return self.finding is None or (self.finding.state == OPEN and not self.decided)
+
+
+def cause_id(workload: str, key: str, behaviour: str, first: float) -> str:
+    """The same cause has the same id wherever the stream is replayed."""
+    return hashlib.sha256(f"{workload}\n{key}\n{behaviour}\n{first!r}".encode()).hexdigest()[:16]
+
+
+def related(s: Sighting, others: Sequence[Sighting]) -> bool:
+    """Whether a deviation is of the same process tree as others: a common replica, or one line of ancestors."""
+    return any(not s.sights.keys().isdisjoint(o.sights) or s.behaviour == o.behaviour or _kin(s, o) for o in others)
+
+
+def _kin(one: Sighting, two: Sighting) -> bool:
+    """One lineage ends in the other, and not only in the common root."""
+    pairs = ((a, b) for a in one.lineages for b in two.lineages)
+    return any(min(a.count("<"), b.count("<")) >= 1 and (a.endswith(b) or b.endswith(a)) for a, b in pairs)
+
+
+def write(cause: Cause, members: Sequence[Judged], now: float, policy: Policy, *, grew: bool) -> Finding:
+    """The finding of a cause as things stand: a new version if the label changed or a deviation joined."""
+    signals = together(members)
+    v = verdict(members, signals)
+    before = cause.finding
+    same = before is not None and before.label == v.label and not grew
+    version = 1 if before is None else before.version + (not same)
+    because = _because(cause, members, signals, v)
+    history = before.history if before is not None else ()
+    if not same:
+        history = (*history, Version(version, v.label, now, because))
+    deploy = _deploy(members)
+    sightings = [m.sighting for m in members]
+    finding = Finding(
+        cause.id,
+        version,
+        cause.workload,  # type: ignore[arg-type]
+        v.label,
+        v.severity,
+        cause.opened,
+        now,
+        _title(cause, sightings, deploy, v),
+        because,
+        signals,
+        deploy,
+        "" if deploy else _why_none(members),
+        tuple(_deviation(m) for m in members),
+        0,
+        (),
+        0,
+        (),
+        history,
+        before.state if before is not None else OPEN,
+        any(s.partial for s in sightings),
+        policy.review_owner if v.label == REVIEW else "",
+    )
+    return counted(finding, sightings)
+
+
+def counted(finding: Finding, sightings: Sequence[Sighting]) -> Finding:
+    """A finding with the counts of this moment."""
+    by_key = {(s.behaviour, s.why): s for s in sightings}
+    deviations = tuple(
+        _recounted(d, by_key[d.behaviour, d.why]) if (d.behaviour, d.why) in by_key else d for d in finding.deviations
+    )
+    evidence = dict.fromkeys(e for s in sightings for e in s.evidence)
+    return replace(
+        finding,
+        deviations=deviations,
+        replicas=len({r for s in sightings for r in s.sights}) + max(s.overflow for s in sightings),
+        revisions=tuple(sorted({r for s in sightings for r in s.revisions})),
+        count=sum(s.count for s in sightings),
+        evidence=tuple(evidence)[:EVIDENCE],
+    )
+
+
+def _recounted(d: Deviation, s: Sighting) -> Deviation:
+    return replace(
+        d,
+        last=s.last,
+        count=s.count,
+        replicas=len(s.sights) + s.overflow,
+        revisions=s.revisions,
+        bytes_out=s.bytes_out,
+        bytes_in=s.bytes_in,
+    )
+
+
+def _deviation(m: Judged) -> Deviation:
+    s, (level, technique) = m.sighting, rated(m.sighting.behaviour)
+    return Deviation(
+        s.behaviour,  # type: ignore[arg-type]
+        s.why,
+        level,
+        technique,
+        s.first,
+        s.last,
+        s.count,
+        len(s.sights),
+        s.revisions,
+        s.bytes_out,
+        s.bytes_in,
+        s.lineage,
+        (m.correlation.signal, m.continuity, m.bounds),
+        (*m.correlation.terms, *s.continuity_terms),
+    )
+
+
+def _deploy(members: Sequence[Judged]) -> str | None:
+    ids = {m.correlation.deploy for m in members}
+    return max((i for i in ids if i), default=None) if None not in ids else None
+
+
+def _why_none(members: Sequence[Judged]) -> str:
+    return next((m.correlation.why_none for m in members if m.correlation.why_none), "no event explains all of it")
+
+
+def _title(cause: Cause, sightings: Sequence[Sighting], deploy: str | None, v: Verdict) -> str:
+    if sightings[0].why == "forgery":
+        return f"deploy_event_forgery: {sightings[0].note}"
+    worst = max(sightings, key=lambda s: rated(s.behaviour)[0])
+    more = f" and {len(sightings) - 1} more" if len(sightings) > 1 else ""
+    what = "" if worst.why == "new" else f" ({worst.why}{': ' + worst.note if worst.note else ''})"
+    end = (
+        f"explained by event {deploy}"
+        if v.label == EXPECTED
+        else f"event {deploy}"
+        if deploy
+        else "no event explains it"
+    )
+    return f"{worst.behaviour}{what}{more}: {end}"
+
+
+def _because(cause: Cause, members: Sequence[Judged], signals: tuple[Signal, Signal, Signal], v: Verdict) -> str:
+    first = min(m.sighting.first for m in members)
+    replicas = len({r for m in members for r in m.sighting.sights})
+    names = ", ".join(m.sighting.behaviour for m in members[:5]) + (
+        f" and {len(members) - 5} more" if members[5:] else ""
+    )
+    words = "; ".join(
+        f"{n} {_answer(s)}: {s.words}"
+        for n, s in zip(("deploy correlation", "pattern continuity", "resource bounds"), signals, strict=True)
+    )
+    count = sum(m.sighting.count for m in members)
+    where = f"{count} times on {replicas} replicas since {first:.3f}"
+    return f"{names}: {where}. {words}. {v.label} ({v.severity}) by {v.rule}."
+
+
+def _answer(s: Signal) -> str:
+    return "unknown" if s.holds is None else "yes" if s.holds else "no"

@@ -1,0 +1,106 @@
+"""Does a deviation continue what the workload does? Who did it, how, and in which sequences.
+
+Closeness is 0.7 lineage + 0.2 call profile + 0.1 known sequences, over the parts that are known. Lineage leads,
+because after a benign change sequences are new whoever makes them (drift-model 2.4: bigram novelty has AUC 0.50
+there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from classifier.drift.finding import Signal, Term
+from classifier.drift.severity import RAW_PEER, is_secret, severity
+from classifier.drift.sighting import Sighting
+from classifier.envelope.envelope import Envelope
+from classifier.envelope.lineage import base, plain_lineage
+
+WEIGHTS = {"lineage": 0.7, "profile": 0.2, "sequences": 0.1}
+
+
+def continuity(s: Sighting, envelope: Envelope, threshold: float) -> tuple[Signal, tuple[Term, ...]]:
+    """The signal and its parts."""
+    terms = tuple(t for t in (_lineage(s, envelope), _profile(s, envelope), _sequences(s)) if t is not None)
+    if not terms:
+        return Signal(None, 0.0, "nothing is known of who did it"), ()
+    weight = sum(WEIGHTS[t.name] for t in terms)
+    value = round(sum(WEIGHTS[t.name] * t.value for t in terms) / weight, 4)
+    words = f"closeness {value:g}, limit {threshold:g}: " + ", ".join(f"{t.words} ({t.value:g})" for t in terms)
+    return Signal(value >= threshold, value, words), terms
+
+
+def _profile(s: Sighting, envelope: Envelope) -> Term | None:
+    p = envelope.profiles.p_value(s.calls)
+    return None if p is None else Term("profile", p, f"{p:.0%} of learned windows have calls as unusual")
+
+
+def _sequences(s: Sighting) -> Term | None:
+    if not s.grams:
+        return None
+    known = round(1 - s.novel / s.grams, 4)
+    return Term("sequences", known, f"{s.novel} of {s.grams} sequences are new")
+
+
+def _lineage(s: Sighting, envelope: Envelope) -> Term | None:
+    if s.why == "new":
+        return _of_exec(s, envelope) if s.behaviour.startswith("exec:") else _of_other(s, envelope)
+    if s.why == "owner":
+        return Term("lineage", 0.0, f"{s.lineage} never did this, {_some(envelope.items[s.behaviour].lineages)} does")
+    if s.why == "schedule":
+        return Term("lineage", 0.2, "outside the hours of the week in which it was ever seen")
+    item = envelope.items.get(s.behaviour)
+    foreign = item is not None and item.lineages and s.lineages and not item.lineages & set(s.lineages)
+    if foreign:
+        return Term("lineage", 0.0, f"known behaviour, but by {s.lineage} instead of {_some(item.lineages)}")
+    return Term("lineage", 0.2 if s.note else 1.0, s.note or "known behaviour by a known owner")
+
+
+def _of_exec(s: Sighting, envelope: Envelope) -> Term:
+    path, _, parent = s.behaviour.removeprefix("exec:").partition("<")
+    pairs = [b.removeprefix("exec:").partition("<") for b in envelope.items if b.startswith("exec:")]
+    parents = {plain_lineage(p) for _, _, p in pairs}
+    images = known_images(envelope)
+    folder, owner = path.rpartition("/")[0], plain_lineage(parent)
+    if severity(s.behaviour) >= 2:
+        return Term(
+            "lineage", 0.2 if owner in images else 0.0, f"{path} is a shell, a tool or brought in, under {owner}"
+        )
+    if any(plain_lineage(p) == owner and q.rpartition("/")[0] == folder for q, _, p in pairs):
+        return Term("lineage", 1.0, f"{owner} runs others from {folder}")
+    if owner in parents or owner in images:
+        return Term("lineage", 0.8, f"{owner} is known")
+    known = any(base(q) == base(path) for q, _, _ in pairs)
+    return Term(
+        "lineage", 0.4 if known else 0.0, f"{base(path)} is {'known' if known else 'new'}, {owner} never ran anything"
+    )
+
+
+def _of_other(s: Sighting, envelope: Envelope) -> Term | None:
+    if s.behaviour.startswith("syscall:"):
+        return Term("lineage", 0.1, "never made before")
+    image = s.lineage.split("<")[0] or base(s.image)
+    if not image:
+        return None
+    kind = s.behaviour.split(":", 1)[0] + ":"
+    same = any(image == t.split("<")[0] for b, i in envelope.items.items() if b.startswith(kind) for t in i.lineages)
+    value = 1.0 if same else 0.6 if image in known_images(envelope) else 0.0
+    capped = min(value, 0.4) if is_secret(s.behaviour) or RAW_PEER.match(s.behaviour) else value
+    what = f"{image} does {kind[:-1]} already" if same else f"{image} is {'known' if value else 'new'}"
+    return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
+
+
+def known_images(envelope: Envelope) -> set[str]:
+    """Base names of all images that the envelope has seen act."""
+    images: set[str] = set()
+    for behaviour, item in envelope.items.items():
+        if behaviour.startswith("exec:"):
+            path, _, parent = behaviour.removeprefix("exec:").partition("<")
+            images |= {base(path), plain_lineage(parent)}
+        for trail in item.lineages:
+            images.update(trail.split("<"))
+    return images - {""}
+
+
+def _some(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:3]) + (f" and {len(ordered) - 3} more" if len(ordered) > 3 else "")

@@ -1,0 +1,322 @@
+"""One workload under watch: its envelope, what stands outside it, and the causes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from classifier.deploys.timeline import Timeline
+from classifier.drift.bounds import bounds
+from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, related, write
+from classifier.drift.continuity import continuity, known_images
+from classifier.drift.correlation import Correlation, correlate
+from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Finding, Signal, Version
+from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
+from classifier.drift.sighting import Sighting
+from classifier.drift.verdict import Judged
+from classifier.envelope.envelope import INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
+from classifier.envelope.lineage import base
+from classifier.envelope.state import stored
+from classifier.policy import Policy
+from wire.records import Deploy, Event, Replica, Triage, Use, Window
+
+TOLERANCE = {"missing": 3, "learning": 2, "converging": 1, "non-converging": 1, "converged": -1}
+CONTENT = 20  # windows before an envelope can call an owner foreign
+FORGERY = "forgery"
+
+
+@stored
+@dataclass(slots=True)
+class Ward:
+    """State of one workload; every method takes event time, none keeps a clock."""
+
+    workload: str
+    envelope: Envelope
+    sightings: dict[str, Sighting] = field(default_factory=dict)
+    causes: dict[str, Cause] = field(default_factory=dict)
+    overflow: int = 0  # deviations beyond the bound
+    quiet: int = 0  # uses learned although severe, while learning
+    wake: float = float("inf")  # when something is to be done next
+
+    @property
+    def policy(self) -> Policy:
+        return self.envelope.policy
+
+    # what comes in --------------------------------------------------------------------------------------------------
+
+    def observe(self, window: Window, *, revision: str | None, epoch: str, arch: str) -> bool:
+        """Learn a window; True if something dangerous waits for judgement now."""
+        accept = TOLERANCE[self.envelope.stage]
+        strangers = self.envelope.learn(window, revision=revision, epoch=epoch, accept=accept, arch=arch)
+        met = [self._meet(s, window, revision, epoch) for s in strangers]  # a list: each must be met, urgent or not
+        return any(met)
+
+    def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str) -> bool:
+        use = stranger.use
+        if not judged(use.behaviour) or self._still_learned(stranger, window):
+            self.envelope.take(window, use, epoch=epoch)
+            return False
+        first = use.first or window.start
+        s = self._sighting(use.behaviour, stranger.why, first, window.end)
+        if s is None:
+            return False
+        s.see(window.replica, revision, first, window.end, uses=use.count, events=0)
+        s.explain(use.evidence, use.data)
+        s.measure(use.bytes_out, use.bytes_in)
+        s.partial |= window.partial
+        self._context(s, window)
+        return not s.cause and s.due <= window.end
+
+    def _still_learned(self, stranger: Stranger, window: Window) -> bool:
+        """While learning only a floor may speak: code from memory, or a credential used by a foreign program."""
+        if self.envelope.stage not in ("missing", "learning") or stranger.use.behaviour in self.envelope.sticky:
+            return False
+        exposure = self.envelope.ledger.exposures[window.replica]
+        # A container's first window holds its runtime, which runs from memory and mounts.
+        if self.envelope.windows < CONTENT or exposure.windows <= 1 or stranger.why != NEW:
+            return True
+        floor = SPECIAL_EXEC.match(stranger.use.behaviour) is not None or self._foreign(stranger.use)
+        self.quiet += not floor
+        return not floor
+
+    def _foreign(self, use: Use) -> bool:
+        image = base(str(use.data.get("lineage", "")).split("<")[0] or str(use.data.get("image", "")))
+        return is_secret(use.behaviour) and bool(image) and image not in known_images(self.envelope)
+
+    def _sighting(self, behaviour: str, why: str, first: float, end: float) -> Sighting | None:
+        key = f"{why}|{behaviour}"
+        s = self.sightings.get(key)
+        if s is None:
+            if len(self.sightings) >= self.policy.max_deviations:
+                self.overflow += 1
+                return None
+            # A credential or an escape is told at once; the rest waits for its companions.
+            due = end if severity(behaviour) >= 3 else end + self.policy.settle
+            s = self.sightings[key] = Sighting(behaviour, why, first, end, due)
+            self.wake = min(self.wake, due)
+        return s
+
+    def _context(self, s: Sighting, window: Window) -> None:
+        """What its windows say beside it: sequences, calls, the schedule."""
+        if not s.cause:
+            s.grams += len(window.grams)
+            s.novel += sum(g not in self.envelope.grams for g in window.grams)
+            s.calls = s.calls or dict(window.syscalls)
+        item = self.envelope.items.get(s.behaviour)
+        hour = int(window.start // self.policy.hour)
+        if item is not None and not s.note and item.off_schedule(hour):
+            s.note = f"off schedule: hour {hour % 168} of the week, only ever seen in {item.week.bit_count()} of 168"
+
+    def note(self, event: Event, revision: str | None) -> bool:
+        """An event is the earliest sign of a behaviour; its window counts it later. True as for `observe`."""
+        behaviour = event.behaviour
+        if behaviour is None or not judged(behaviour):
+            return False
+        stage = self.envelope.stage
+        known = self.envelope.knows(behaviour) and behaviour not in self.envelope.sticky
+        if stage in ("missing", "learning") or known or severity(behaviour) <= TOLERANCE[stage]:
+            return self._attach(event)
+        s = self._sighting(behaviour, NEW, event.time, event.time)
+        if s is None:
+            return False
+        s.see(event.replica, revision, event.time, event.time, uses=0, events=1)
+        s.explain((event.id,), event.data)
+        return not s.cause and s.due <= event.time
+
+    def _attach(self, event: Event) -> bool:
+        for why in (OUT, INTO, OWNER, SCHEDULE, RETURN):
+            if s := self.sightings.get(f"{why}|{event.behaviour}"):
+                s.explain((event.id,), event.data)
+        return False
+
+    def forged(self, deploy: Deploy) -> None:
+        """A refused deploy event is itself a deviation."""
+        sender = deploy.sender or Replica("unknown", 0)  # type: ignore[arg-type]
+        s = self._sighting(f"deploy_event_forgery:{deploy.refused}", FORGERY, deploy.received, deploy.received)
+        if s is not None:
+            s.see(sender, None, deploy.received, deploy.received, uses=1, events=0)
+            s.note = f"event {deploy.id} was refused: {deploy.refused}"
+            s.due, self.wake = min(s.due, deploy.received), min(self.wake, deploy.received)
+
+    # judgement ------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, now: float, timeline: Timeline) -> list[Finding]:
+        """Judge what is due, look again at what was judged, end probations and waits."""
+        touched: dict[str, bool] = {}
+        deploys = timeline.of(self.workload)
+        due = [(k, self._judge(s, deploys)) for k, s in self.sightings.items() if not s.cause and s.due <= now]
+        # What nothing explains comes first, so that its companions find its cause.
+        for key, judgement in sorted(due, key=lambda d: _explained(d[1])):
+            touched[self._place(key, judgement, now).id] = True
+        for cause in self.causes.values():
+            if cause.id not in touched and cause.open and self._next_look(cause) <= now:
+                touched[cause.id] = False
+        out = [f for c, grew in touched.items() if (f := self._look(self.causes[c], deploys, now, grew)) is not None]
+        self.wake = self._next()
+        return out
+
+    def reconsider(self, now: float, timeline: Timeline) -> list[Finding]:
+        """A deploy event came: every open cause is judged anew."""
+        deploys = timeline.of(self.workload)
+        looked = [self._look(c, deploys, now, False, told=False) for c in list(self.causes.values()) if c.open]
+        return [f for f in looked if f is not None]
+
+    def _place(self, key: str, judgement: Judged, now: float) -> Cause:
+        """The cause of a deviation: that of the event which explains it, or an open one of its process tree.
+
+        A deviation that an event fits but whose pattern is broken belongs to its process tree first: after a rollout
+        the curl of an intruder may look like the rollout's, his shell does not.
+        """
+        s = self.sightings[key]
+        name = f"deploy:{judgement.correlation.deploy}" if judgement.correlation.holds else UNEXPLAINED
+        names = (name,) if _explained(judgement) else dict.fromkeys((UNEXPLAINED, name))
+        cause = next((c for n in names for c in reversed(self.causes.values()) if self._belongs(s, c, n)), None)
+        if cause is None:
+            id = cause_id(self.workload, name, s.behaviour, s.first)
+            cause = self.causes[id] = Cause(id, self.workload, name, now, s.last)
+        cause.members.append(key)
+        cause.last = max(cause.last, s.last)
+        s.cause = cause.id
+        return cause
+
+    def _belongs(self, s: Sighting, cause: Cause, name: str) -> bool:
+        if not cause.open or cause.key != name:
+            return False
+        others = [self.sightings[m] for m in cause.members]
+        if (s.why == FORGERY) != (others[0].why == FORGERY):
+            return False
+        near = any(
+            s.first - o.last <= self.policy.cause_window and o.first - s.last <= self.policy.cause_window
+            for o in others
+        )
+        return name != UNEXPLAINED or (near and related(s, others))
+
+    def _judge(self, s: Sighting, deploys: list[Deploy]) -> Judged:
+        if s.why == FORGERY:
+            no = Signal(False, 0.0, s.note)
+            return Judged(s, Correlation(no, why_none=s.note), no, Signal(None, 0.0, "not applicable"))
+        if s.continuity is None:
+            s.continuity, s.continuity_terms = continuity(s, self.envelope, self.policy.continuity)
+        return Judged(
+            s,
+            correlate(s, deploys, self.envelope.ledger, self.policy),
+            s.continuity,
+            bounds(s, self.envelope, self.policy),
+        )
+
+    def _look(
+        self, cause: Cause, deploys: list[Deploy], now: float, grew: bool, *, told: bool = True
+    ) -> Finding | None:
+        """Judge a cause; returns its finding if there is something new to say."""
+        before = cause.finding
+        cause.finding = write(cause, self._judged(cause, deploys), now, self.policy, grew=grew)
+        while (
+            cause.evaluated < len(self.policy.evaluations)
+            and cause.opened + self.policy.evaluations[cause.evaluated] <= now
+        ):
+            cause.evaluated += 1
+        self._refuse(cause)
+        self._end(cause, now)
+        changed = before is None or before.version != cause.finding.version
+        if not changed and not (told and cause.finding.count != cause.told):
+            return None
+        cause.told = cause.finding.count
+        return cause.finding
+
+    def _judged(self, cause: Cause, deploys: list[Deploy]) -> list[Judged]:
+        return [self._judge(self.sightings[m], deploys) for m in cause.members]
+
+    def _refuse(self, cause: Cause) -> None:
+        """What is risky is never learned, also not by time; what turned out to be expected may be."""
+        for m in cause.members:
+            s = self.sightings[m]
+            if cause.finding.label == RISKY and s.why == NEW:
+                self.envelope.sticky.setdefault(s.behaviour, cause.id)
+            elif self.envelope.sticky.get(s.behaviour) == cause.id:
+                del self.envelope.sticky[s.behaviour]
+
+    # what time and people decide ------------------------------------------------------------------------------------
+
+    def _next_look(self, cause: Cause) -> float:
+        """When a cause is looked at next (seconds)."""
+        times = self.policy.evaluations
+        later = [cause.opened + times[cause.evaluated]] if cause.evaluated < len(times) else []
+        label = cause.finding.label
+        later += [cause.opened + self.policy.probation] if label == EXPECTED else []
+        later += [cause.opened + self.policy.review_age] if label == REVIEW else []
+        return min(later, default=float("inf"))
+
+    def _next(self) -> float:
+        waiting = [s.due for s in self.sightings.values() if not s.cause]
+        return min([*waiting, *(self._next_look(c) for c in self.causes.values() if c.open)], default=float("inf"))
+
+    def _end(self, cause: Cause, now: float) -> None:
+        """Probation and review end in a decision."""
+        f = cause.finding
+        if f.label == EXPECTED and now >= cause.opened + self.policy.probation:
+            self._admit(cause, f"event {f.deploy}, probation ended {now:.0f}, finding {f.id}")
+            self._close(cause, ACCEPTED, f.label, now, f"probation of {self.policy.probation:g} s ended")
+        elif f.label == REVIEW and now >= cause.opened + self.policy.review_age:
+            failed = any(s.holds is False for s in f.signals[1:])
+            label = RISKY if failed else REVIEW
+            words = (
+                f"{self.policy.review_owner} did not decide within {self.policy.review_age / self.policy.day:g} days"
+            )
+            self._close(cause, AGED, label, now, words)
+
+    def _close(self, cause: Cause, state: str, label: str, now: float, words: str) -> None:
+        f = cause.finding
+        version = f.version + 1
+        history = (*f.history, Version(version, label, now, words))
+        because = f"{f.because} {words[0].upper()}{words[1:]}."
+        sightings = [self.sightings[m] for m in cause.members if m in self.sightings]
+        f = replace(f, version=version, label=label, state=state, updated=now, history=history, because=because)
+        cause.finding = counted(f, sightings) if sightings else f
+        if state == ACCEPTED:  # its behaviours are the envelope's from now on
+            for m in cause.members:
+                self.sightings.pop(m, None)
+            cause.members = []
+
+    def _admit(self, cause: Cause, because: str) -> None:
+        for m in cause.members:
+            s = self.sightings[m]
+            if s.why in (NEW, RETURN):
+                self.envelope.admit(s.behaviour, because)
+            elif s.why != FORGERY:
+                self.envelope.widen(s.behaviour, s.peak_out, s.peak_in, s.lineages, s.first)
+            if s.why == NEW and s.lineages:
+                self.envelope.widen(s.behaviour, 0, 0, s.lineages, s.first)
+
+    def decide(self, triage: Triage) -> Finding | None:
+        """A person decided about a finding; None if it is closed or the decision unknown."""
+        cause = self.causes[triage.finding]
+        if cause.finding is None or cause.finding.state in (ACCEPTED, DISMISSED):
+            return None
+        words = f"{triage.actor} decided {triage.decision}" + (f": {triage.note}" if triage.note else "")
+        label = cause.finding.label
+        if triage.decision == "accept":
+            self._admit(cause, words)
+            self._close(cause, ACCEPTED, label, triage.time, words)
+        elif triage.decision == "dismiss":
+            self._close(cause, DISMISSED, label, triage.time, words)
+        elif triage.decision == "risky":
+            self._close(cause, OPEN, RISKY, triage.time, words)
+            self._refuse(cause)
+            cause.decided = True
+        else:
+            return None
+        self.wake = self._next()
+        return cause.finding
+
+    def findings(self) -> list[Finding]:
+        """Latest versions with the counts of this moment."""
+        out = []
+        for cause in self.causes.values():
+            sightings = [self.sightings[m] for m in cause.members if m in self.sightings]
+            if cause.finding is not None:
+                out.append(counted(cause.finding, sightings) if sightings else cause.finding)
+        return out
+
+
+def _explained(j: Judged) -> bool:
+    """Whether an event accounts for a deviation without anything speaking against it."""
+    return j.correlation.holds and j.continuity.holds is not False

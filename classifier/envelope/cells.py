@@ -1,0 +1,104 @@
+"""What one replica showed of one behaviour: the smallest thing an envelope counts, and the thing that is merged.
+
+A cell has one writer (one replica, seen by one sensor start), and every field of it only grows or only shrinks. Two
+copies of it merge by taking the later of each field, so deltas may come twice and in any order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from classifier.envelope.state import stored
+from classifier.envelope.volume import Histogram, larger
+from wire.records import Replica
+
+DAYS = 64  # latest active days kept per cell and item
+LINEAGES = 16  # per behaviour
+NO_LIMIT = 1 << 62  # bytes
+
+LaneKey = tuple[Replica, str]  # replica, sensor epoch
+
+
+@stored
+@dataclass(slots=True)
+class Cell:
+    """Counts of one behaviour. Times in seconds, hours and days in numbers since the epoch."""
+
+    first: float
+    last: float
+    count: int = 0
+    windows: int = 0
+    hour: int = -1
+    days: set[int] = field(default_factory=set)
+    week: int = 0  # bit per hour of the week in which it was seen
+    out: Histogram = field(default_factory=dict)
+    into: Histogram = field(default_factory=dict)
+    lineages: set[str] = field(default_factory=set)
+    folded: int = 0  # replicas whose cells were added up here; 0 in a cell of one replica
+    limit_out: int = NO_LIMIT  # bytes a window; beyond it the window is looked at
+    limit_in: int = NO_LIMIT
+    guarded: bool = False  # every use is looked at
+
+    def merged(self, other: Cell) -> Cell:
+        """The later state of the same cell; neither changes. Limits are the reader's own and start anew."""
+        return Cell(
+            min(self.first, other.first),
+            max(self.last, other.last),
+            max(self.count, other.count),
+            max(self.windows, other.windows),
+            max(self.hour, other.hour),
+            latest(self.days | other.days),
+            self.week | other.week,
+            larger(self.out, other.out),
+            larger(self.into, other.into),
+            smallest(self.lineages | other.lineages),
+            max(self.folded, other.folded),
+        )
+
+    def add(self, other: Cell) -> None:
+        """Count another replica's cell here (folding)."""
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+        self.count += other.count
+        self.windows += other.windows
+        self.days = latest(self.days | other.days)
+        self.week |= other.week
+        self.lineages = smallest(self.lineages | other.lineages)
+        self.folded += max(1, other.folded)
+        for mine, theirs in ((self.out, other.out), (self.into, other.into)):
+            for b, n in theirs.items():
+                mine[b] = mine.get(b, 0) + n
+
+
+@stored
+@dataclass(slots=True)
+class Lane:
+    """All cells of one replica in one sensor epoch, or of the folded replicas of one revision on one node."""
+
+    replica: Replica
+    epoch: str
+    revision: str | None
+    cells: dict[str, Cell] = field(default_factory=dict)
+    last: float = 0.0  # seconds, end of its last window
+    calls: set[int] = field(default_factory=set)  # numbers of ordinary system calls
+
+    def merged(self, other: Lane) -> Lane:
+        """The later state of the same lane; neither changes."""
+        names = sorted(self.cells.keys() | other.cells.keys())
+        cells = {b: _later(self.cells.get(b), other.cells.get(b)) for b in names}
+        revision = max((r for r in (self.revision, other.revision) if r is not None), default=None)
+        return Lane(self.replica, self.epoch, revision, cells, max(self.last, other.last), self.calls | other.calls)
+
+
+def _later(one: Cell | None, two: Cell | None) -> Cell:
+    known = [c for c in (one, two) if c is not None]
+    return known[0].merged(known[-1])
+
+
+def latest(days: set[int]) -> set[int]:
+    """At most the `DAYS` last of some days."""
+    return days if len(days) <= DAYS else set(sorted(days)[-DAYS:])
+
+
+def smallest(names: set[str]) -> set[str]:
+    """At most the `LINEAGES` first of some names in the alphabet: a bound that any order of merging reaches alike."""
+    return names if len(names) <= LINEAGES else set(sorted(names)[:LINEAGES])

@@ -1,0 +1,366 @@
+"""Windows of all replicas of a workload to what is normal for it.
+
+An envelope counts per replica and revision (`cells`), says what follows per behaviour (`items`), keeps the exposure
+ledger, and names its own state. It never labels: what it does not know it hands back as strangers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from classifier.drift.severity import GUARDED, sensitive_calls, severity
+from classifier.envelope import convergence, items, volume
+from classifier.envelope.cells import Cell, Lane, LaneKey, latest, smallest
+from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
+from classifier.envelope.ledger import Ledger
+from classifier.envelope.lineage import lineage_of
+from classifier.envelope.profiles import Profiles
+from classifier.envelope.state import stored
+from classifier.policy import Policy
+from wire.records import Replica, Use, Window, Workload
+
+COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what convergence is counted on
+NEW, OUT, INTO, OWNER, SCHEDULE, RETURN = "new", "volume out", "volume in", "owner", "schedule", "dormant return"
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A use that the envelope did not take in, and why."""
+
+    use: Use
+    why: str  # NEW, OUT, INTO, OWNER, SCHEDULE or RETURN
+
+
+@stored
+@dataclass(slots=True)
+class Envelope:
+    """What is normal for one workload. `learn` changes it, `merge` makes a new one."""
+
+    workload: Workload
+    policy: Policy
+    lanes: dict[LaneKey, Lane] = field(default_factory=dict)
+    items: dict[str, Item] = field(default_factory=dict)
+    ledger: Ledger = None  # type: ignore[assignment]  # made with the policy's bound
+    grams: set[int] = field(default_factory=set)
+    profiles: Profiles = None  # type: ignore[assignment]
+    sticky: dict[str, str] = field(default_factory=dict)  # behaviour → finding that refused it, for ever
+    days: set[int] = field(default_factory=set)  # active days without loss
+    lost: dict[str, int] = field(default_factory=dict)
+    lost_last: float = float("-inf")  # end of the last window or span with loss
+    windows: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    day: int = -1  # of the last sweep
+    stage: str = "missing"
+    folded: set[LaneKey] = field(default_factory=set)
+    overflow: dict[str, int] = field(default_factory=dict)  # what was full → how often
+    blind_spots: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.ledger is None:
+            self.ledger = Ledger(self.policy.max_exposures)
+        if self.profiles is None:
+            self.profiles = Profiles(self.policy.max_profiles)
+
+    # learning -----------------------------------------------------------------------------------------------------
+
+    def learn(
+        self, window: Window, *, revision: str | None = None, epoch: str = "", accept: int = 3, arch: str = "x86_64"
+    ) -> list[Stranger]:
+        """Take a window in.
+
+        Args:
+            revision: Of the replica, None where unknown.
+            epoch: The sensor start that saw it.
+            accept: Highest severity at which an unknown behaviour is learned all the same; what is above comes back.
+
+        Returns:
+            What was not taken in, in the window's order.
+        """
+        lane = self.lanes.get((window.replica, epoch)) or self._lane(window.replica, epoch, revision)
+        hour = int(window.start // self.policy.hour)
+        self._note(window, lane, revision)
+        cells, end, strange = lane.cells, window.end, []
+        for use in window.uses:
+            cell = cells.get(use.behaviour)
+            out, into = use.bytes_out, use.bytes_in
+            if cell is None or cell.hour != hour or out > cell.limit_out or into > cell.limit_in or cell.guarded:
+                strange.append(use)
+                continue
+            cell.count += use.count
+            cell.windows += 1
+            cell.last = end
+            if out:  # the bucket of volume.py, in line: this is the hot path
+                n = out.bit_length()
+                n = out if n <= 5 else (n << 4) | ((out >> (n - 5)) & 15)
+                cell.out[n] = cell.out.get(n, 0) + 1
+            if into:
+                n = into.bit_length()
+                n = into if n <= 5 else (n << 4) | ((into >> (n - 5)) & 15)
+                cell.into[n] = cell.into.get(n, 0) + 1
+        if not window.syscalls.keys() <= lane.calls:
+            strange += self._calls(lane, window, arch)
+        strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept)) is not None]
+        self._continuity(window, strangers)
+        return strangers
+
+    def _lane(self, replica: Replica, epoch: str, revision: str | None) -> Lane:
+        lane = self.lanes[replica, epoch] = Lane(replica, epoch, revision)
+        if len(self.lanes) > self.policy.max_lanes:
+            self._fold()
+        return lane
+
+    def _note(self, window: Window, lane: Lane, revision: str | None) -> None:
+        """Count the window itself: exposure, activity, loss, the day."""
+        lossy = window.partial
+        self.ledger.extend(window.replica, revision, window.start, window.end, lossy=lossy)
+        if lane.revision is None:
+            lane.revision = revision
+        lane.last = max(lane.last, window.end)
+        self.windows += 1
+        self.first = min(self.first, window.start) if self.windows > 1 else window.start
+        self.last = max(self.last, window.end)
+        if lossy:
+            self._lose(window.loss.items(), window.end)
+        day = int(window.start // self.policy.day)
+        if day > self.day:
+            self.sweep(day)
+        if day not in self.days and (window.uses or window.syscalls) and not lossy:
+            self.days = latest(self.days | {day})
+
+    def _lose(self, losses: Iterable[tuple[str, int]], time: float) -> None:
+        for what, n in losses:
+            self.lost[what] = self.lost.get(what, 0) + n
+        self.lost_last = max(self.lost_last, time)
+
+    def blind(self, node: str, start: float, end: float, reason: str) -> None:
+        """A node was not observed; what its replicas of ours did then is unknown."""
+        if self.ledger.blind(node, start, end):
+            self._lose([(f"gap: {reason}", 1)], end)
+
+    def _look(self, lane: Lane, use: Use, window: Window, hour: int, accept: int) -> Stranger | None:
+        """The careful road of one use: learn it, or say why not."""
+        item = self.items.get(use.behaviour)
+        why = self._why(item, use, hour)
+        if use.behaviour in self.sticky or (why and not _tolerated(why, use.behaviour, accept)):
+            return Stranger(use, why or NEW)
+        if item is None or item.state == RETIRED:
+            if len(self.items) >= self.policy.max_behaviours and item is None:
+                return self._full("behaviours")
+            item = self.items[use.behaviour] = Item(guarded=use.behaviour.startswith(GUARDED))
+        if item.state == DORMANT:
+            item.move("seen", "seen again")
+        self._count(lane, use, window, hour, item)
+        return None
+
+    def take(self, window: Window, use: Use, *, epoch: str = "") -> None:
+        """Learn a use that came back as a stranger after all."""
+        hour = int(window.start // self.policy.hour)
+        self._look(self.lanes[window.replica, epoch], use, window, hour, 3)
+
+    def _full(self, what: str) -> None:
+        self.overflow[what] = self.overflow.get(what, 0) + 1
+
+    def _why(self, item: Item | None, use: Use, hour: int) -> str:
+        if item is None or item.state == RETIRED:
+            return NEW
+        if item.state == DORMANT:
+            return RETURN
+        if use.bytes_out > item.limit_out:
+            return OUT
+        if use.bytes_in > item.limit_in:
+            return INTO
+        foreign = bool(item.lineages) and lineage_of(use) not in (item.lineages | {""})
+        if item.off_schedule(hour) and (foreign or not item.lineages):
+            return SCHEDULE
+        return OWNER if foreign and use.behaviour.startswith(GUARDED) and len(item.days) > 1 else ""
+
+    def _count(self, lane: Lane, use: Use, window: Window, hour: int, item: Item) -> None:
+        cell = lane.cells.get(use.behaviour)
+        if cell is None:
+            cell = lane.cells[use.behaviour] = Cell(use.first or window.start, window.end)
+            cell.limit_out, cell.limit_in, cell.guarded = item.limit_out, item.limit_in, item.guarded
+            item.replicas += 1
+        cell.count += use.count
+        cell.windows += 1
+        cell.last = max(cell.last, window.end)
+        cell.hour = hour
+        cell.days = latest(cell.days | {int(window.start // self.policy.day)})
+        cell.week |= 1 << (hour % 168)
+        for h, n in ((cell.out, use.bytes_out), (cell.into, use.bytes_in)):
+            if n:
+                h[volume.bucket(n)] = h.get(volume.bucket(n), 0) + 1
+        if trail := lineage_of(use):
+            cell.lineages = smallest(cell.lineages | {trail})
+            item.lineages = smallest(item.lineages | {trail})
+        item.note(cell, lane.revision)
+
+    def _calls(self, lane: Lane, window: Window, arch: str) -> list[Use]:
+        """System calls new to a replica: sensitive ones become uses, the others are remembered."""
+        sensitive = sensitive_calls(arch)
+        found = []
+        for number in sorted(window.syscalls.keys() - lane.calls):
+            if number in sensitive:
+                found.append(Use(f"syscall:{sensitive[number]}", window.syscalls[number]))  # type: ignore[arg-type]
+            else:
+                lane.calls.add(number)
+        return found
+
+    def _continuity(self, window: Window, strangers: list[Stranger]) -> None:
+        """Learn sequences and call profile, unless the window holds what the envelope does not know."""
+        if strangers:
+            return
+        if window.grams:
+            room = self.policy.max_grams - len(self.grams)
+            if room < len(window.grams):
+                self._full("sequences")
+            self.grams.update(window.grams[: max(0, room)])
+        if window.syscalls:
+            self.profiles.add(window.syscalls)
+
+    # once a day -----------------------------------------------------------------------------------------------------
+
+    def sweep(self, day: int) -> None:
+        """Age and promote every item, set bounds anew, name the stage."""
+        self.day = day
+        cells = self._by_behaviour()
+        replicas = self.replicas
+        for behaviour, item in self.items.items():
+            items.age(item, self.policy, day)
+            items.promote(item, self.policy, replicas=replicas, severity=severity(behaviour))
+            item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == DORMANT
+            self._bound(item, cells.get(behaviour, []), day)
+        self.stage = convergence.stage(self.coverage(), self.policy, self.windows)
+
+    def _bound(self, item: Item, cells: list[Cell], day: int) -> None:
+        if self.stage not in ("missing", "learning") and any(c.out or c.into for c in cells):
+            out, into = items.pooled_cells(cells)
+            days = day - item.limited if item.limited else 0.0
+            item.limit_out = items.limit(out, self.policy, item.limit_out, days)
+            item.limit_in = items.limit(into, self.policy, item.limit_in, days)
+            item.limited = float(day)
+        for c in cells:
+            c.limit_out, c.limit_in, c.guarded = item.limit_out, item.limit_in, item.guarded
+
+    def _by_behaviour(self) -> dict[str, list[Cell]]:
+        out: dict[str, list[Cell]] = {}
+        for lane in self.lanes.values():
+            for behaviour, cell in lane.cells.items():
+                out.setdefault(behaviour, []).append(cell)
+        return out
+
+    def _fold(self) -> None:
+        """Add the cells of the quarter of lanes that was silent longest up, per revision and node."""
+        apart = sorted((lane.last, key) for key, lane in self.lanes.items() if key[0].generation >= 0)
+        for _, key in apart[: max(1, len(apart) // 4)]:
+            lane = self.lanes.pop(key)
+            home = Replica(lane.replica.node, 0, -1), f"{lane.epoch}/{lane.revision}"  # type: ignore[arg-type]
+            past = self.lanes.setdefault(home, Lane(*home, lane.revision))
+            past.last = max(past.last, lane.last)
+            past.calls |= lane.calls
+            for behaviour, cell in lane.cells.items():
+                past.cells.setdefault(behaviour, Cell(cell.first, cell.last)).add(cell)
+            self.folded.add(key)
+
+    # what it says ---------------------------------------------------------------------------------------------------
+
+    @property
+    def replicas(self) -> int:
+        """Replicas that the ledger knows of."""
+        return len(self.ledger.exposures)
+
+    def knows(self, behaviour: str) -> bool:
+        """Whether a behaviour is part of what was learned, admitted or not."""
+        item = self.items.get(behaviour)
+        return item is not None and item.state != RETIRED
+
+    def admit(self, behaviour: str, because: str) -> None:
+        """A person or an authenticated event says that this is normal."""
+        self.sticky.pop(behaviour, None)
+        item = self.items.get(behaviour)
+        if item is None or item.state == RETIRED:
+            item = self.items[behaviour] = Item(guarded=behaviour.startswith(GUARDED))
+        item.move("accepted", because)
+        item.days = item.days or {self.day}
+        item.suspect = False
+
+    def widen(self, behaviour: str, out: int, into: int, lineages: Iterable[str], time: float) -> None:
+        """More of a known behaviour is normal: windows of so many bytes, these owners, this hour of the week."""
+        item = self.items.get(behaviour)
+        if item is None:
+            return
+        item.limit_out = max(item.limit_out, int(out * self.policy.volume_margin))
+        item.limit_in = max(item.limit_in, int(into * self.policy.volume_margin))
+        item.lineages = smallest(item.lineages | set(lineages))
+        item.week |= 1 << (int(time // self.policy.hour) % 168)
+        for lane in self.lanes.values():
+            if cell := lane.cells.get(behaviour):
+                cell.limit_out, cell.limit_in = item.limit_out, item.limit_in
+
+    def coverage(self) -> convergence.Coverage:
+        """Good-Turing and Chao2 counts over sessions: one replica on one day."""
+        incidence: dict[str, set[tuple[int, int]]] = {}
+        sessions: set[tuple[int, int]] = set()
+        for n, lane in enumerate(self.lanes.values()):
+            for behaviour, cell in lane.cells.items():
+                mine = {(n, d) for d in cell.days}
+                sessions |= mine
+                if behaviour.startswith(COUNTED) and len(incidence.setdefault(behaviour, set())) < 3:
+                    incidence[behaviour] |= mine
+        return convergence.coverage(incidence, len(sessions), len(self.days))
+
+    def state(self, now: float) -> tuple[str, str]:
+        """The named state at a time (seconds), and why, with numbers."""
+        loss = ""
+        if now - self.lost_last <= self.policy.partial_memory:
+            loss = f"lost within the last {self.policy.partial_memory / self.policy.day:g} days: " + convergence.words(
+                self.lost.items()
+            )
+        name, because = convergence.state(
+            self.coverage(), self.policy, windows=self.windows, idle=now - self.last, loss=loss
+        )
+        full = f"; full: {convergence.words(self.overflow.items())}" if self.overflow else ""
+        return name, because + full
+
+    def merge(self, other: Envelope) -> Envelope:
+        """What both know; neither changes. In any order and as often as you like, the result is the same."""
+        from classifier.envelope.merge import merged
+
+        return merged(self, other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``envelope show --json``: sorted, plain values."""
+        from classifier.envelope.view import shown
+
+        return shown(self)
+
+    def diff(self, other: Envelope) -> dict[str, list[str]]:
+        """Behaviours that the other one has and this has not (`added`), the reverse, and those whose state differs."""
+        mine = {b: i.state for b, i in self.items.items() if i.state != RETIRED}
+        theirs = {b: i.state for b, i in other.items.items() if i.state != RETIRED}
+        return {
+            "added": sorted(theirs.keys() - mine.keys()),
+            "removed": sorted(mine.keys() - theirs.keys()),
+            "changed": sorted(b for b in mine.keys() & theirs.keys() if mine[b] != theirs[b]),
+        }
+
+    def volumes(self, prefix: str = "egress:") -> tuple[volume.Histogram, volume.Histogram]:
+        """Bytes out and in per window, over all behaviours of a kind."""
+        cells = [c for lane in self.lanes.values() for b, c in lane.cells.items() if b.startswith(prefix)]
+        return items.pooled_cells(cells)
+
+    def volume_of(self, behaviour: str) -> tuple[volume.Histogram, volume.Histogram]:
+        """Bytes out and in per window of one behaviour."""
+        return items.pooled_cells(lane.cells[behaviour] for lane in self.lanes.values() if behaviour in lane.cells)
+
+    @property
+    def admitted(self) -> list[str]:
+        """Names of the admitted behaviours, sorted."""
+        return sorted(b for b, i in self.items.items() if i.state == ADMITTED)
+
+
+def _tolerated(why: str, behaviour: str, accept: int) -> bool:
+    """Whether a stranger is learned all the same: while learning everything; later only what is new and harmless."""
+    return accept >= 3 or (why in (NEW, RETURN) and severity(behaviour) <= accept)

@@ -1,0 +1,124 @@
+"""From cells to what the envelope says of one behaviour: provisional, admitted, dormant, retired.
+
+``MOVES`` is the whole life of an item. Only coverage (days and replicas), a person or an authenticated deploy event
+admits; the passing of time alone never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from classifier.envelope import volume
+from classifier.envelope.cells import NO_LIMIT, Cell, latest
+from classifier.envelope.state import stored
+from classifier.policy import Policy
+
+PROVISIONAL, ADMITTED, DORMANT, RETIRED = "provisional", "admitted", "dormant", "retired"
+MOVES = {  # (state, what happened) → state
+    (PROVISIONAL, "covered"): ADMITTED,
+    (PROVISIONAL, "accepted"): ADMITTED,
+    (PROVISIONAL, "unseen"): DORMANT,
+    (ADMITTED, "accepted"): ADMITTED,
+    (ADMITTED, "unseen"): DORMANT,
+    (DORMANT, "accepted"): ADMITTED,
+    (DORMANT, "seen"): PROVISIONAL,
+    (DORMANT, "forgotten"): RETIRED,
+}
+RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
+SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
+
+
+@stored
+@dataclass(slots=True)
+class Item:
+    """One behaviour of a workload, above its replicas. Derived from cells, but for the state and its reason."""
+
+    state: str = PROVISIONAL
+    because: str = "learned"
+    replicas: int = 0
+    revisions: set[str] = field(default_factory=set)
+    days: set[int] = field(default_factory=set)
+    first: float = 0.0
+    week: int = 0
+    lineages: set[str] = field(default_factory=set)
+    limit_out: int = NO_LIMIT
+    limit_in: int = NO_LIMIT
+    limited: float = 0.0  # when the limits were first set
+    guarded: bool = False
+    suspect: bool = False  # sensitive, and learned from few of the replicas
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether this is seen in few hours of the week, over weeks: an export, a report."""
+        span = max(self.days) - min(self.days) if self.days else 0
+        return len(self.days) >= 3 and span >= SCHEDULE_DAYS and self.week.bit_count() <= RARE_HOURS
+
+    def off_schedule(self, hour: int) -> bool:
+        """Whether an hour (number since the epoch) is not within one of an hour this was seen in."""
+        near = ((hour + d) % 168 for d in (-1, 0, 1))
+        return self.scheduled and not any(self.week >> h & 1 for h in near)
+
+    def move(self, event: str, because: str) -> None:
+        """Take one step of `MOVES`.
+
+        Raises:
+            ValueError: The table has no such step; nothing changes.
+        """
+        if (self.state, event) not in MOVES:
+            raise ValueError(f"an item that is {self.state} cannot be {event}")
+        self.state, self.because = MOVES[self.state, event], because
+
+    def note(self, cell: Cell, revision: str | None) -> None:
+        """Take over what a cell says."""
+        self.days = latest(self.days | cell.days)
+        self.week |= cell.week
+        self.first = min(self.first, cell.first) if self.first else cell.first
+        if revision is not None:
+            self.revisions.add(revision)
+
+
+def promote(item: Item, policy: Policy, *, replicas: int, severity: int) -> None:
+    """Admit an item that is covered: enough days and replicas, or all replicas of a workload that has only one.
+
+    A sensitive one (`severity` 2 and more) that few replicas show stays provisional and is listed for sign-off.
+    """
+    if item.state != PROVISIONAL or len(item.days) < policy.promote_days:
+        return
+    enough = item.replicas >= min(policy.promote_replicas, max(1, replicas))
+    item.suspect = severity >= 2 and replicas >= 3 and 2 * item.replicas <= replicas
+    if enough and not item.suspect:
+        item.move("covered", f"seen on {len(item.days)} days in {item.replicas} of {replicas} replicas")
+
+
+def age(item: Item, policy: Policy, day: int) -> None:
+    """Let an item that was not seen for long become dormant, and a dormant one be forgotten."""
+    if not item.days or item.state == RETIRED:
+        return
+    idle = (day - max(item.days)) * policy.day
+    if item.state in (PROVISIONAL, ADMITTED) and idle > policy.dormant_after:
+        item.move("unseen", f"not seen for {day - max(item.days)} days")
+    if item.state == DORMANT and idle > policy.forget_after:
+        item.move("forgotten", f"not seen for {day - max(item.days)} days")
+
+
+def limit(h: volume.Histogram, policy: Policy, before: int, days: float) -> int:
+    """Bytes a window beyond which a behaviour's volume is a deviation; `NO_LIMIT` while too little is known.
+
+    Args:
+        h: Learned bytes per window.
+        before: The limit so far.
+        days: Since that limit was set, for the cap on its growth (an attacker may move it slowly at most).
+    """
+    if volume.count(h) < policy.volume_windows:
+        return before
+    wanted = max(int(policy.volume_margin * volume.maximum(h)), policy.volume_floor)
+    if before == NO_LIMIT:
+        return wanted
+    return max(before, min(wanted, int(before * (1 + policy.volume_growth) ** (days / 7))))
+
+
+def pooled_cells(cells: Iterable[Cell]) -> tuple[volume.Histogram, volume.Histogram]:
+    """Bytes out and in per window over all replicas."""
+    cells = list(cells)
+    return volume.pooled(c.out for c in cells), volume.pooled(c.into for c in cells)

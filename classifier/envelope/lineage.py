@@ -1,0 +1,32 @@
+"""Who did it: images by base name, innermost first, without their versions."""
+
+from __future__ import annotations
+
+import re
+
+from wire.records import Use
+
+VERSION = re.compile(r"(?<=[a-z])[-.]?\d+(\.\d+)*(?=$|<)")
+
+
+def plain_lineage(chain: str) -> str:
+    """A lineage without versions, so that an upgraded interpreter is the same owner.
+
+    >>> plain_lineage("curl<sh<python3.11")
+    'curl<sh<python'
+    """
+    return VERSION.sub("", chain)
+
+
+def lineage_of(use: Use) -> str:
+    """Lineage of a use without versions; "" where unknown."""
+    return plain_lineage(str(use.data["lineage"])) if "lineage" in use.data else ""
+
+
+def base(path: str) -> str:
+    """Base name of an image without its version.
+
+    >>> base("/usr/bin/python3.11")
+    'python'
+    """
+    return plain_lineage(path.rsplit("/", 1)[-1])

@@ -1,0 +1,121 @@
+"""An envelope as plain, sorted values: for people, for JSON, for a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from classifier.drift.severity import rated
+from classifier.envelope import volume
+from classifier.envelope.envelope import COUNTED, Envelope
+from classifier.envelope.items import PROVISIONAL, Item
+
+SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity", "syscall": "syscall"}
+
+
+def shown(e: Envelope) -> dict[str, Any]:
+    """All of an envelope that a person or a program may want to see."""
+    coverage = e.coverage()
+    state, because = e.state(e.last)
+    return {
+        "workload": e.workload,
+        "state": state,
+        "because": because,
+        "digest": digest(e),
+        "first": e.first,
+        "last": e.last,
+        "windows": e.windows,
+        "active_days": coverage.active_days,
+        "expected_new_per_day": coverage.expected,
+        "expected_new_upper": coverage.upper,
+        "unseen_at_least": coverage.unseen,
+        "valid_until": e.last + e.policy.validity if state == "converged" else None,
+        "lost": dict(sorted(e.lost.items())),
+        "full": dict(sorted(e.overflow.items())),
+        "blind_spots": sorted(e.blind_spots),
+        "behaviours": [_item(e, b) for b in sorted(e.items)],
+        "low_confidence": sorted(b for b, i in e.items.items() if i.state == PROVISIONAL),
+        "sign_off": sorted(b for b, i in e.items.items() if i.suspect),
+        "refused": dict(sorted(e.sticky.items())),
+        "revisions": _revisions(e),
+        "syscalls": sorted(set().union(*(lane.calls for lane in e.lanes.values()))),
+        "sequences": len(e.grams),
+        "ledger": [_exposure(x) for _, x in sorted(e.ledger.exposures.items())],
+    }
+
+
+def digest(e: Envelope) -> str:
+    """Of what is admitted or provisional: changes when behaviour does, not when replicas come and go (D038)."""
+    known = sorted((b, i.state) for b, i in e.items.items())
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
+    i = e.items[behaviour]
+    cells = [lane.cells[behaviour] for lane in e.lanes.values() if behaviour in lane.cells]
+    out, into = volume.pooled(c.out for c in cells), volume.pooled(c.into for c in cells)
+    return {
+        "behaviour": behaviour,
+        "state": i.state,
+        "because": i.because,
+        "count": sum(c.count for c in cells),
+        "windows": sum(c.windows for c in cells),
+        "first": min((c.first for c in cells), default=i.first),
+        "last": max((c.last for c in cells), default=i.first),
+        "days": len(i.days),
+        "replicas": i.replicas,
+        "revisions": sorted(i.revisions),
+        "severity": rated(behaviour)[0],
+        "technique": rated(behaviour)[1],
+        "closure": "template" if "*" in behaviour else "literal",
+        "substrate": _substrate(behaviour),
+        "lineages": sorted(i.lineages),
+        "bytes_out": _quantiles(out),
+        "bytes_in": _quantiles(into),
+        "schedule": _hours(i),
+    }
+
+
+def _substrate(behaviour: str) -> str:
+    kind = behaviour.split(":", 1)[0]
+    return "network" if kind in ("egress", "ingress") else SUBSTRATES.get(kind, "observe_only")
+
+
+def _quantiles(h: volume.Histogram) -> dict[str, int] | None:
+    if not h:
+        return None
+    return {
+        "windows": volume.count(h),
+        "p50": volume.quantile(h, 0.5),
+        "p99": volume.quantile(h, 0.99),
+        "max": volume.maximum(h),
+    }
+
+
+def _hours(i: Item) -> list[int]:
+    """Hours of the week (0 is Thursday 00:00 UTC, as the epoch began) of a behaviour that has a schedule."""
+    return [h for h in range(168) if i.week >> h & 1] if i.scheduled else []
+
+
+def _revisions(e: Envelope) -> dict[str, Any]:
+    """The layer underneath: what each revision showed."""
+    known: dict[str, set[str]] = {}
+    for lane in e.lanes.values():
+        known.setdefault(lane.revision or "unknown", set()).update(b for b in lane.cells if b.startswith(COUNTED))
+    return {r: sorted(known[r]) for r in sorted(known)}
+
+
+def _exposure(x: Any) -> dict[str, Any]:
+    return {
+        "node": x.replica.node,
+        "cgroup": x.replica.cgroup,
+        "generation": x.replica.generation,
+        "revision": x.revision,
+        "start": x.start,
+        "end": x.end,
+        "ended": x.ended,
+        "gaps": [list(g) for g in x.gaps],
+        "windows": x.windows,
+        "lossy": x.lossy,
+    }

@@ -1,0 +1,288 @@
+"""Records in, findings out. The one road for live data, replay and tests.
+
+No clock, no I/O, no randomness: time is what the records say, so the same records give the same findings byte for
+byte, on any machine and however often the state was cut into a snapshot and restored in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from classifier.attribution import UNRESOLVED, Attribution
+from classifier.deploys.timeline import Timeline, concerns
+from classifier.drift.finding import Finding
+from classifier.drift.ward import Ward
+from classifier.envelope.envelope import Envelope
+from classifier.envelope.state import StateError, freeze, stored, thaw
+from classifier.policy import Policy
+from wire.records import Deploy, Event, Gap, Head, Identity, Record, Tick, Triage, Window, Workload
+
+FORMAT = 1  # of a snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadStatus:
+    """One row of ``workload list``. Times in seconds."""
+
+    workload: Workload
+    state: str  # learning, converging, converged, non-converging, ageing, partial or missing
+    because: str  # the rule, with its numbers
+    replicas: int
+    revisions: tuple[str, ...]  # oldest first
+    active_seconds: float  # observed time of all replicas
+    behaviours: int
+    expected_new_per_day: float
+    first_seen: float
+    last_seen: float
+    blind_spots: tuple[str, ...]
+
+
+@stored
+@dataclass(slots=True)
+class Node:
+    """What is known of one node's sensor."""
+
+    epoch: str = ""
+    arch: str = "x86_64"
+    last: float = float("-inf")  # seconds, until when it was observed
+    blind_spots: tuple[str, ...] = ()
+
+
+@stored
+@dataclass(slots=True)
+class State:
+    """All that a pipeline knows."""
+
+    attribution: Attribution
+    timeline: Timeline
+    wards: dict[str, Ward] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    where: dict[str, str] = field(default_factory=dict)  # finding → workload
+    counters: dict[str, int] = field(default_factory=dict)
+    now: float = float("-inf")  # latest tick
+    day: int = -1
+
+
+class Pipeline:
+    """The classifier without its surroundings.
+
+    >>> Pipeline(Policy()).feed(Tick("n1", 0.0))
+    []
+    """
+
+    def __init__(self, policy: Policy):
+        self.policy = policy
+        attribution = Attribution(policy.park, policy.park_limit)
+        self._state = State(attribution, Timeline(policy.max_deploys))
+
+    def feed(self, record: Record) -> list[Finding]:
+        """Take one record in.
+
+        Returns:
+            New findings and new versions of findings, in order. A finding whose counts alone have grown comes again
+            under the same version at its later evaluations; store the last one by its id.
+        """
+        kind = type(record)
+        self._count(NAMES[kind])
+        found = HANDLERS[kind](self, record)
+        for finding in found:
+            self._state.where[finding.id] = finding.workload
+        return found
+
+    # what it knows --------------------------------------------------------------------------------------------------
+
+    def findings(self) -> list[Finding]:
+        """Latest versions with the counts of this moment, by time of opening."""
+        every = [f for ward in self._state.wards.values() for f in ward.findings()]
+        return sorted(every, key=lambda f: (f.opened, f.id))
+
+    def workloads(self) -> list[WorkloadStatus]:
+        """Every workload, by name."""
+        return [self._status(self._state.wards[w]) for w in sorted(self._state.wards)]
+
+    def envelope(self, workload: str) -> Envelope | None:
+        """The envelope of a workload; None if it was never seen."""
+        ward = self._state.wards.get(workload)
+        return ward.envelope if ward is not None else None
+
+    def deploys(self) -> list[Deploy]:
+        """Deploy events, refused ones included, by time."""
+        return self._state.timeline.all()
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Numbers for metrics: records by kind, what waits, what was dropped or refused, what was full."""
+        s = self._state
+        wards = s.wards.values()
+        return {
+            **dict(sorted(s.counters.items())),
+            "parked": s.attribution.waiting,
+            "parked_dropped": s.attribution.dropped,
+            "deploys_dropped": s.timeline.dropped,
+            "workloads": len(s.wards),
+            "deviations_dropped": sum(w.overflow for w in wards),
+            "envelope_full": sum(sum(w.envelope.overflow.values()) for w in wards),
+        }
+
+    def snapshot(self) -> bytes:
+        """All state as bytes."""
+        return freeze([FORMAT, self._state])
+
+    @classmethod
+    def restore(cls, policy: Policy, data: bytes) -> Pipeline:
+        """The pipeline a snapshot was taken of, under a policy that may have changed.
+
+        Raises:
+            StateError: The bytes are damaged, or from another format; replay the journal instead.
+        """
+        found = thaw(data)
+        if not (isinstance(found, list) and len(found) == 2 and found[0] == FORMAT and isinstance(found[1], State)):
+            raise StateError(f"no snapshot of format {FORMAT}; replay the journal from its beginning")
+        pipeline = cls(policy)
+        pipeline._state = found[1]
+        for ward in found[1].wards.values():
+            ward.envelope.policy = policy
+        return pipeline
+
+    # records --------------------------------------------------------------------------------------------------------
+
+    def _head(self, head: Head) -> list[Finding]:
+        node = self._state.nodes.setdefault(head.node, Node())
+        if node.epoch and node.epoch != head.epoch and head.time > node.last:
+            # Nobody said what happened between two starts of the kernel side; that is unknown, not quiet.
+            self._blind(head.node, node.last, head.time, "sensor started anew")
+        node.epoch, node.arch, node.last = head.epoch, head.arch, max(node.last, head.time)
+        spots = [f"{p.name}: {m}" for p in head.probes if p.state != "on" for m in (p.misses or (p.state,))]
+        node.blind_spots = tuple(spots)
+        return []
+
+    def _identity(self, identity: Identity) -> list[Finding]:
+        known = self._state.attribution.learn(identity)
+        found = [f for record in known for f in self._owned(record)]
+        ward = self._state.wards.get(identity.workload or "")
+        if ward is not None and identity.ended is not None:
+            ward.envelope.ledger.close(identity.replica, identity.ended)
+        return found
+
+    def _owned(self, record: Window | Event) -> list[Finding]:
+        """A window or an event, as soon as its owner is known."""
+        owner = self._state.attribution.owner(record)
+        if owner is None:
+            return []
+        ward = self._ward(owner.workload)
+        if ward is None:
+            return []
+        node = self._state.nodes.get(record.replica.node) or self._state.nodes.setdefault(record.replica.node, Node())
+        ward.envelope.blind_spots.update(node.blind_spots)
+        if isinstance(record, Window):
+            node.last = max(node.last, record.end)
+            urgent = ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
+            return ward.evaluate(record.end, self._state.timeline) if urgent else []
+        urgent = ward.note(record, owner.revision)
+        return ward.evaluate(record.time, self._state.timeline) if urgent else []
+
+    def _deploy(self, deploy: Deploy) -> list[Finding]:
+        if not self._state.timeline.add(deploy):
+            self._count("deploys_repeated")
+            return []
+        if deploy.refused:
+            self._count("deploys_refused")
+            ward = self._ward(deploy.workload)
+            if ward is None:
+                return []
+            ward.forged(deploy)
+            return ward.evaluate(deploy.received, self._state.timeline)
+        mine = [w for name, w in self._state.wards.items() if concerns(deploy, name)]
+        return [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline)]
+
+    def _gap(self, gap: Gap) -> list[Finding]:
+        self._blind(gap.node, gap.start, gap.end, gap.reason)
+        return []
+
+    def _tick(self, tick: Tick) -> list[Finding]:
+        s = self._state
+        node = s.nodes.setdefault(tick.node, Node())
+        node.last = max(node.last, tick.time)
+        found = [f for record in s.attribution.expire(tick.node, tick.time) for f in self._owned(record)]
+        s.now = max(s.now, tick.time)
+        due = [w for w in s.wards.values() if w.wake <= s.now]
+        found += [f for w in due for f in w.evaluate(s.now, s.timeline)]
+        self._daily()
+        return found
+
+    def _triage(self, triage: Triage) -> list[Finding]:
+        ward = self._state.wards.get(self._state.where.get(triage.finding, ""))
+        finding = ward.decide(triage) if ward is not None else None
+        if finding is None:
+            self._count("triage_without_finding")
+        return [finding] if finding is not None else []
+
+    # helpers --------------------------------------------------------------------------------------------------------
+
+    def _blind(self, node: str, start: float, end: float, reason: str) -> None:
+        for ward in self._state.wards.values():
+            ward.envelope.blind(node, start, end, reason)
+
+    def _daily(self) -> None:
+        """Once a day: let envelopes without traffic age too, forget the identities of what is long gone."""
+        s = self._state
+        day = int(s.now // self.policy.day)
+        if day <= s.day:
+            return
+        s.day = day
+        s.attribution.forget(s.now - self.policy.deploy_after)
+        for ward in s.wards.values():
+            if ward.envelope.day < day and ward.envelope.windows:
+                ward.envelope.sweep(day)
+
+    def _ward(self, workload: str) -> Ward | None:
+        ward = self._state.wards.get(workload)
+        if ward is None:
+            if len(self._state.wards) >= self.policy.max_workloads and not self._evict():
+                self._count("workloads_full")
+                return None
+            ward = self._state.wards[workload] = Ward(workload, Envelope(Workload(workload), self.policy))
+        return ward
+
+    def _evict(self) -> bool:
+        """Make room: the first unresolved workload without a finding goes."""
+        wards = self._state.wards
+        old = next((n for n, w in wards.items() if n.startswith(UNRESOLVED) and not w.causes), None)
+        if old is not None:
+            del wards[old]
+            self._count("unresolved_evicted")
+        return old is not None
+
+    def _status(self, ward: Ward) -> WorkloadStatus:
+        e = ward.envelope
+        state, because = e.state(max(self._state.now, e.last))
+        exposures = e.ledger.exposures.values()
+        return WorkloadStatus(
+            e.workload,
+            state,
+            because,
+            e.replicas,
+            tuple(e.ledger.revisions()),
+            round(sum(x.seen(x.start, x.end) for x in exposures), 6),
+            sum(e.knows(b) for b in e.items),
+            e.coverage().expected,
+            e.first,
+            e.last,
+            tuple(sorted(e.blind_spots)),
+        )
+
+    def _count(self, what: str) -> None:
+        self._state.counters[what] = self._state.counters.get(what, 0) + 1
+
+
+HANDLERS = {
+    Head: Pipeline._head,
+    Identity: Pipeline._identity,
+    Event: Pipeline._owned,
+    Window: Pipeline._owned,
+    Deploy: Pipeline._deploy,
+    Gap: Pipeline._gap,
+    Tick: Pipeline._tick,
+    Triage: Pipeline._triage,
+}
+NAMES = {kind: f"records_{kind.__name__.lower()}" for kind in HANDLERS}
