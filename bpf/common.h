@@ -95,7 +95,10 @@ BPF_TABLE("lru_hash", u64, struct path, images, 4096);  /* image -> where it lay
 BPF_RINGBUF_OUTPUT(facts, FACT_PAGES);
 BPF_RINGBUF_OUTPUT(paths, PATH_PAGES);
 
+BPF_ARRAY(tids, u64, TIDS);  /* thread -> its last two calls: tid << 32 | before << 10 | last, each number + 1 */
+
 static u64 (*task_now)(void) = (void *)BPF_FUNC_get_current_task;
+static u64 (*task_btf)(void) = (void *)BPF_FUNC_get_current_task_btf;
 
 static inline void count_lost(u32 slot, u32 why) {
     struct slot *s = slots.lookup(&slot);
@@ -105,6 +108,15 @@ static inline void count_lost(u32 slot, u32 why) {
 
 /* A value of a kernel struct, by address and offset. */
 #define PEEK(type, address, offset) ({ type v_ = 0; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)((u64)(address) + (offset))); v_; })
+
+static inline u64 process_image(u32 pid) {
+    struct process *p = processes.lookup(&pid);
+    return p ? p->image : 0;
+}
+
+static inline u32 tid_key(u32 tid) {
+    return (tid * 0x9E3779B1u) >> 16;  /* neighbours in different cache lines */
+}
 
 static inline u32 generation_of(u32 slot) {
     struct slot *s = slots.lookup(&slot);

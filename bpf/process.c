@@ -119,11 +119,9 @@ RAW_TRACEPOINT_PROBE(sched_process_fork) {
     u64 child = ctx->args[1];
     u32 pid = pid_of(child);
     u32 tid = PEEK(u32, child, OFF_TASK_PID);
-#ifdef WITH_GRAMS
     u32 k = tid_key(tid);
     u64 fresh = (u64)tid << 32;
     tids.update(&k, &fresh);  /* a thread id that was used before has no past */
-#endif
     if (pid != tid)
         return 0;             /* a thread of the same process */
     u32 ppid = bpf_get_current_pid_tgid() >> 32;

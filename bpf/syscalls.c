@@ -18,19 +18,6 @@ struct gram_bits {
 BPF_F_TABLE("array", u32, struct calls, calls, MAX_SLOTS * CPUS, BPF_F_MMAPABLE);  /* slot * CPUS + cpu: no atomics */
 BPF_F_TABLE("array", u32, struct calls, calls_told, MAX_SLOTS, BPF_F_MMAPABLE);    /* what the daemon has delivered */
 BPF_F_TABLE("array", u32, struct gram_bits, grams, MAX_SLOTS, BPF_F_MMAPABLE);
-BPF_ARRAY(tids, u64, TIDS);  /* thread -> its last two calls: tid << 32 | before << 10 | last, each number + 1 */
-
-static u64 (*task_btf)(void) = (void *)BPF_FUNC_get_current_task_btf;
-
-static inline u32 tid_key(u32 tid) {
-    return (tid * 0x9E3779B1u) >> 16;  /* neighbours in different cache lines */
-}
-
-static inline u64 process_image(u32 pid) {
-    struct process *p = processes.lookup(&pid);
-    return p ? p->image : 0;
-}
-
 static inline void first_call(u32 slot, u64 number) {
     send_fact(FACT_SYSCALL, slot, process_image(bpf_get_current_pid_tgid() >> 32), number, 0, 0);
 }

@@ -131,7 +131,7 @@ class Agent:
 
     def take(self) -> None:
         """Everything that waits in the rings."""
-        batch = self.kernel.read()
+        batch = self.kernel.read(_boottime())
         if not len(batch):
             return
         records = self.observer.take(batch)

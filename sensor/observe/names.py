@@ -16,7 +16,7 @@ _VARIABLE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # UUID
     r"|(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])"  # a hash or an id
     r"|(?<=tmp)[0-9A-Za-z_]{6,}|(?<=tmp\.)[0-9A-Za-z]{6,}"  # mktemp and tempfile
-    r"|(?<![0-9A-Za-z.])\d+(?![0-9A-Za-z])|(?<=-)\d+(?![0-9A-Za-z])|(?<=_)\d{3,}(?![0-9A-Za-z])",  # a number of its own
+    r"|(?<![0-9A-Za-z._-])\d+(?![0-9A-Za-z])|(?<=-)\d+(?![0-9A-Za-z])|(?<=_)\d{3,}(?![0-9A-Za-z])",  # a number of its own
     re.IGNORECASE,
 )
 

@@ -61,10 +61,15 @@ class Kernel:
         """Whether a ring has records before the time is over."""
         return bool(self._poll.poll(max(0.0, seconds)))
 
-    def read(self) -> Batch:
-        """What waits in the rings; it stays there until `done`."""
+    def read(self, until: int) -> Batch:
+        """What waits in the rings; it stays there until `done`.
+
+        Args:
+            until: ns of CLOCK_BOOTTIME, before this call. Later records wait, or a fork that is read from the last ring would
+                come before the record in the first ring that says who its parent is.
+        """
         empty = {n: np.zeros(0, t) for n, t in RINGS.items() if n not in self.rings}
-        return Batch(**({n: r.read() for n, r in self.rings.items()} | empty))
+        return Batch(**({n: _before(r.read(), until) for n, r in self.rings.items()} | empty))
 
     def done(self, batch: Batch) -> None:
         for name, ring in self.rings.items():
@@ -179,6 +184,11 @@ class Kernel:
         rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & (f["count"] == f["told"]))
         self._free_files(rows)
         return rows.tolist()
+
+
+def _before(rows: np.ndarray, until: int) -> np.ndarray:
+    late = np.flatnonzero(rows["time"] > until)
+    return rows[: int(late[0])] if len(late) else rows
 
 
 __all__ = ["Batch", "Kernel", "MapError"]

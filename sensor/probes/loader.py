@@ -78,7 +78,7 @@ def _flags(plan: dict, known: dict[str, int], wanted: list[Probe]) -> list[str]:
     flags = [f"-D{name}={value}" for name, value in numbers.items()]
     flags += [f"-DOFF_{name}={value}" for name, value in known.items()]
     flags += [f"-D{name}" for name in plan.get("options", ())]
-    return [*flags, "-DWITH_GRAMS", "-Wno-macro-redefined", "-Wno-unused-function"]
+    return [*flags, "-Wno-macro-redefined", "-Wno-unused-function"]
 
 
 def _compile(wanted: list[Probe], flags: list[str]):  # -> bcc.BPF, which only this Python can import
