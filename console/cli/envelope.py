@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from console.cli.configured import control
+from console.cli.configured import Asked, asked, trace_options
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
-
-if TYPE_CHECKING:
-    from console.cli.control import Control
 
 LIMIT = 256 << 20  # bytes of a saved envelope
 BEHAVIOURS = {
@@ -43,16 +40,17 @@ def envelope() -> None:
 
 @envelope.command()
 @click.argument("workload")
+@trace_options
 @list_options
 @click.pass_context
-def show(ctx: click.Context, workload: str, as_json: bool, as_csv: bool) -> None:
+def show(ctx: click.Context, workload: str, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Show an envelope: its state with the reason, and every behaviour that it holds.
 
     \b
     Example:
       driftline envelope show lab/shop/Deployment/cart/cart --json > cart.json
     """
-    found = control(ctx).get("envelopes", workload)
+    found = asked(ctx, **where).get("envelopes", workload)
     if as_json and not as_csv:
         emit_json(found)
         return
@@ -66,17 +64,18 @@ def show(ctx: click.Context, workload: str, as_json: bool, as_csv: bool) -> None
 @envelope.command()
 @click.argument("left")
 @click.argument("right")
+@trace_options
 @list_options
 @click.pass_context
-def diff(ctx: click.Context, left: str, right: str, as_json: bool, as_csv: bool) -> None:
+def diff(ctx: click.Context, left: str, right: str, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Compare two envelopes; each is a workload, or a file that `envelope show --json` wrote.
 
     \b
     Example:
       driftline envelope diff cart-monday.json lab/shop/Deployment/cart/cart
     """
-    asked = control(ctx)
-    rows = compared(_envelope(asked, left), _envelope(asked, right))
+    source = asked(ctx, **where)
+    rows = compared(_envelope(source, left), _envelope(source, right))
     emit_list(rows, CHANGES, as_json=as_json, as_csv=as_csv, empty="no difference")
     if rows and not as_json and not as_csv:
         say(f"{sum(r['change'] == 'added' for r in rows)} added, {sum(r['change'] == 'removed' for r in rows)} removed")
@@ -107,11 +106,11 @@ def _change(left: str | None, right: str | None) -> str:
     return "removed" if right is None else "changed"
 
 
-def _envelope(asked: Control, name: str) -> dict[str, Any]:
+def _envelope(source: Asked, name: str) -> dict[str, Any]:
     """A workload's envelope from the classifier, or a saved one where such a file exists."""
     file = Path(name)
     if not file.is_file():
-        return asked.get("envelopes", name)
+        return source.get("envelopes", name)
     if file.stat().st_size > LIMIT:
         raise Failure(f"{name}: larger than {LIMIT >> 20} MiB", 'give a file that "envelope show --json" wrote')
     try:

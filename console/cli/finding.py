@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from console.cli.configured import control
+from console.cli.configured import asked, control, trace_options
 from console.cli.output import emit_json, json_option, list_options, say
 
 LABELS = ("expected_evolution", "risky_drift", "needs_review")
@@ -24,9 +26,12 @@ def finding() -> None:
 @finding.command("list")
 @click.option("--label", type=click.Choice(LABELS), help="Only findings with this label.")
 @click.option("--workload", help="Only findings of this workload.")
+@trace_options
 @list_options
 @click.pass_context
-def list_(ctx: click.Context, label: str | None, workload: str | None, as_json: bool, as_csv: bool) -> None:
+def list_(
+    ctx: click.Context, label: str | None, workload: str | None, as_json: bool, as_csv: bool, **where: Any
+) -> None:
     """List findings, the latest last.
 
     \b
@@ -35,15 +40,16 @@ def list_(ctx: click.Context, label: str | None, workload: str | None, as_json: 
     """
     from console.cli import findings
 
-    found = findings.chosen(control(ctx).get("findings", label=label, workload=workload), label, workload)
+    found = findings.chosen(asked(ctx, **where).get("findings", label=label, workload=workload), label, workload)
     findings.print_list(found, as_json=as_json, as_csv=as_csv)
 
 
 @finding.command()
 @click.argument("id")
+@trace_options
 @json_option
 @click.pass_context
-def show(ctx: click.Context, id: str, as_json: bool) -> None:
+def show(ctx: click.Context, id: str, as_json: bool, **where: Any) -> None:
     """Show a finding with its signals, the deploy it rests on, and its evidence.
 
     \b
@@ -52,12 +58,12 @@ def show(ctx: click.Context, id: str, as_json: bool) -> None:
     """
     from console.cli import findings
 
-    asked = control(ctx)
-    found = asked.get("findings", id)
+    source = asked(ctx, **where)
+    found = source.get("findings", id)
     if as_json:
         emit_json(found)
         return
-    findings.print_one(found, findings.evidence(asked, found))
+    findings.print_one(found, findings.evidence(source, found))
 
 
 @finding.command()

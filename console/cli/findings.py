@@ -12,7 +12,7 @@ from console.cli.output import COLOURS, emit_list, emit_table, moment, say
 
 if TYPE_CHECKING:
     from classifier.drift.finding import Finding
-    from console.cli.control import Control
+    from console.cli.configured import Asked
 
 Values = Mapping[str, Any]
 COLUMNS = {
@@ -82,14 +82,14 @@ def print_one(found: Values, events: Iterable[Values] = ()) -> None:
     _evidence(found.get("evidence") or (), events)
 
 
-def evidence(asked: Control, found: Values) -> list[dict[str, Any]]:
+def evidence(source: Asked, found: Values) -> list[dict[str, Any]]:
     """The events behind a finding that the store still has."""
     from console.cli.failure import Failure
 
     events = []
     for id in (found.get("evidence") or ())[:EVIDENCE]:
         try:
-            events.append(asked.get("events", id))
+            events.append(source.get("events", id))
         except Failure:  # retention has removed it; its id is still shown
             continue
     return events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -27,6 +28,10 @@ COMMANDS = {
 INTERRUPTED = 130
 
 
+class Enough(Exception):
+    """The reader of our output, such as `head`, has seen enough."""
+
+
 class Nouns(click.Group):
     """A group that loads the module of a noun only when that noun is used."""
 
@@ -40,6 +45,13 @@ class Nouns(click.Group):
             return None
         module, _, attribute = COMMANDS[name][0].partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def invoke(self, ctx: click.Context):
+        """Run the command; a broken pipe is no failure, which click would make of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as e:
+            raise Enough from e
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of nouns, without loading any."""
@@ -89,9 +101,10 @@ def _guarded(args: list[str] | None) -> int:
         return _shown(from_usage(e), e)
     except click.ClickException as e:
         return _shown(e if isinstance(e, Failure) else Failure(e.format_message()), e)
-    except SystemExit as e:
-        # click turns a broken pipe into 1; a reader such as `head` that has seen enough is no failure
-        return 0 if isinstance(e.__context__, BrokenPipeError) else int(e.code or 0)
+    except (Enough, BrokenPipeError):
+        # What is still buffered must not fail again when the interpreter flushes it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except Exception as e:

@@ -24,8 +24,8 @@ OPENING = """\
 Written by `make manual` from the commands themselves; edit those, not this page.
 
 Tables are for people, `--json` is for programs (one JSON value on stdout), `--csv` for spreadsheets. Progress bars go
-to stderr and only to a terminal. There is no colour where stdout is no terminal or `NO_COLOR` is set. Names that workloads
-chose are printed with control characters escaped.
+to stderr and only to a terminal. There is no colour where stdout is no terminal or `NO_COLOR` is set. Names that
+workloads chose are printed with control characters escaped.
 
 | exit code | means |
 |---|---|

@@ -1,26 +1,68 @@
-"""A trace through the same pipeline that judges live: records in, findings out."""
+"""A trace through the same pipeline that judges live, and its answers in the shape of the running classifier's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
+from classifier.drift.finding import finding_to_dict
+from classifier.envelope.view import shown
 from classifier.pipeline import Pipeline
-
+from console.cli.failure import Failure
 from console.cli.policies import named
-from console.cli.records import time_of
-from wire.records import Record
+from console.cli.records import fields_of, time_of
+from wire.records import Event, Record
 
 
 def replayed(
     records: Iterable[Record], *, policy: str = "default", time_scale: float | None = None, until: float | None = None
-) -> list[Any]:
-    """The findings of a stream, each in its last state, in the order in which they appeared."""
+) -> Pipeline:
+    """The pipeline after a stream, or after its part before an event time."""
     pipeline = Pipeline(named(policy, time_scale))
-    chosen = records if until is None else takewhile(lambda record: time_of(record) <= until, records)
-    found: dict[str, Any] = {}
-    for record in chosen:
-        for finding in pipeline.feed(record):
-            found[finding.id] = finding
-    return list(found.values())
+    for record in records if until is None else takewhile(lambda record: time_of(record) <= until, records):
+        pipeline.feed(record)
+    return pipeline
+
+
+class Replayed:
+    """Answers the questions of `Control.get` from a replayed stream."""
+
+    def __init__(self, records: Iterable[Record], *, policy: str = "default", time_scale: float | None = None) -> None:
+        self._seen: dict[str, Event] = {}
+        self._pipeline = replayed(self._noted(records), policy=policy, time_scale=time_scale)
+
+    def _noted(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            if isinstance(record, Event):
+                self._seen[record.id] = record
+            yield record
+
+    def get(self, what: str, *which: str, **_: Any) -> Any:
+        """The answer to a question.
+
+        Raises:
+            Failure: The trace holds no such thing.
+        """
+        found = getattr(self, f"_{what}")(*which)
+        if found is None:
+            raise Failure(f"the trace holds no {what.rstrip('s')} {' '.join(which)}", f"list the {what} first")
+        return found
+
+    def _findings(self, id: str = "") -> Any:
+        rows = [finding_to_dict(f) for f in self._pipeline.findings()]
+        return next((row for row in rows if row["id"] == id), None) if id else rows
+
+    def _events(self, id: str) -> Any:
+        event = self._seen.get(id)
+        return None if event is None else fields_of(event)
+
+    def _workloads(self) -> Any:
+        return [fields_of(status) for status in self._pipeline.workloads()]
+
+    def _envelopes(self, workload: str) -> Any:
+        envelope = self._pipeline.envelope(workload)
+        return None if envelope is None else shown(envelope)
+
+    def _deploys(self) -> Any:
+        return [fields_of(deploy) for deploy in self._pipeline.deploys()]

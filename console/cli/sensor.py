@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli.configured import settings
 from console.cli.privilege import need_root
+
+if TYPE_CHECKING:
+    from sensor.settings import SensorSettings
+
+log = logging.getLogger("driftline.sensor")
 
 
 @click.command()
@@ -31,6 +39,45 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
 
         take_out(chosen)
         return
+    from console.cli.service import log_to_stderr
+
+    log_to_stderr()
+    while run_once(chosen):
+        chosen = _reread(ctx, wanted, chosen)
+
+
+def run_once(chosen: SensorSettings) -> bool:
+    """Run until a signal; whether it was the one that asks for a reload.
+
+    A reload begins a new agent over the same pins: the kernel counts on meanwhile, so nothing is missed.
+    """
+    from wire.bus import Sender
+
+    from console.cli.service import Beat, Beating
+    from console.supervise import notify
     from sensor.agent import Agent
 
-    ctx.exit(Agent(chosen).run() or 0)
+    asked = []
+    agent = Agent(chosen, Beating(Sender(chosen.address), Beat()))
+
+    def reload(*_: object) -> None:
+        asked.append(True)
+        agent.settings = replace(agent.settings, keep_pinned=True)
+        agent.stop()
+
+    signal.signal(signal.SIGHUP, reload)
+    notify("READY=1")
+    agent.run()
+    notify("RELOADING=1" if asked else "STOPPING=1")
+    return bool(asked)
+
+
+def _reread(ctx: click.Context, wanted: dict[str, Any], before: SensorSettings) -> SensorSettings:
+    """The settings anew; those from before where the file cannot be used now."""
+    from console.settings import SettingsError
+
+    try:
+        return settings(ctx).sensor(**wanted)
+    except (SettingsError, OSError) as e:
+        log.error("reload: %s; the settings from before stay", e)
+        return before

@@ -53,9 +53,8 @@ def replay(
     from console.cli import findings
     from console.cli.replaying import replayed
 
-    found = replayed(
-        track(_records(file, salvage=salvage), "replaying"), policy=policy_name, time_scale=time_scale, until=until
-    )
+    records = track(_records(file, salvage=salvage), "replaying")
+    found = replayed(records, policy=policy_name, time_scale=time_scale, until=until).findings()
     if as_json:
         findings.print_canonical(found)
     else:

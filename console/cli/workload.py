@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from console.cli.configured import control
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options
+from console.cli.answers import rows
+from console.cli.configured import asked, trace_options
+from console.cli.failure import Failure
+from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment
 
 COLUMNS = {
     "workload": "workload",
     "state": "envelope",
-    "reason": "why",
-    "revisions": "revisions",
+    "because": "why",
     "replicas": "replicas",
+    "revisions": "revisions",
     "behaviours": "behaviours",
-    "findings": "findings",
+    "seen": "last seen",
 }
+TIMES = ("first_seen", "last_seen")
 
 
 @click.group()
@@ -29,39 +34,37 @@ def workload() -> None:
 
 
 @workload.command("list")
+@trace_options
 @list_options
 @click.pass_context
-def list_(ctx: click.Context, as_json: bool, as_csv: bool) -> None:
+def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List the workloads that were seen, with the state of their envelopes.
 
     \b
     Example:
       driftline workload list --csv
     """
-    from console.cli.answers import rows
-
-    found = rows(control(ctx).get("workloads"), "workloads")
-    emit_list(found, COLUMNS, as_json=as_json, as_csv=as_csv, empty="no workload was seen yet")
+    found = rows(asked(ctx, **where).get("workloads"), "workloads")
+    shown = found if as_json else [w | {"seen": moment(w.get("last_seen"))} for w in found]
+    emit_list(shown, COLUMNS, as_json=as_json, as_csv=as_csv, empty="no workload was seen yet")
 
 
 @workload.command()
 @click.argument("workload")
+@trace_options
 @json_option
 @click.pass_context
-def show(ctx: click.Context, workload: str, as_json: bool) -> None:
+def show(ctx: click.Context, workload: str, as_json: bool, **where: Any) -> None:
     """Show one workload: its envelope's state, revisions and replicas.
 
     \b
     Example:
       driftline workload show lab/shop/Deployment/cart/cart
     """
-    from console.cli.answers import rows
-    from console.cli.failure import Failure
-
-    found = [w for w in rows(control(ctx).get("workloads"), "workloads") if w.get("workload") == workload]
+    found = [w for w in rows(asked(ctx, **where).get("workloads"), "workloads") if w.get("workload") == workload]
     if not found:
         raise Failure(f"no workload {workload} was seen", 'run "driftline workload list"')
     if as_json:
         emit_json(found[0])
     else:
-        emit_table(("what", "value"), found[0].items())
+        emit_table(("what", "value"), ((k, moment(v) if k in TIMES else v) for k, v in found[0].items()))

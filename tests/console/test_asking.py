@@ -60,7 +60,7 @@ def full(classifier):
         "/findings": (200, [FINDING]),
         "/findings/f1": (200, FINDING),
         "/events/n1%2Fe1%2F7": (200, EVENT),
-        "/workloads": (200, [{"workload": HOSTILE, "state": "learning", "reason": "2 of 3 days"}]),
+        "/workloads": (200, [{"workload": HOSTILE, "state": "learning", "because": "2 of 3 days", "last_seen": 5.0}]),
         "/envelopes/lab%2Fshop%2FDeployment%2Fcart%2Fcart": (200, ENVELOPE),
         "/deploys": (200, [{"id": "d1", "time": 50.0, "workload": SHOP, "kind": "image", "trust": "local"}]),
         "/triage": (200, {"finding": "f1", "decision": "accept"}),

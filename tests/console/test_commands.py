@@ -106,7 +106,7 @@ def test_without_root_the_kernel_cannot_be_observed_and_that_is_3(arguments):
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(trace):
-    command = f"{' '.join(DRIFTLINE)} trace show {trace} --json | head -c 1"
+    command = f"{' '.join(DRIFTLINE)} trace show {trace} --json | true"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
 
