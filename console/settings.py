@@ -24,7 +24,7 @@ LIMIT = 256 << 10  # bytes of a configuration file; more is a mistake
 DEPTH = 8  # nested levels; KEYS needs four
 RULES = 256
 PATTERN = 512  # characters of one rule's pattern
-RULE_KEYS = ("pattern", "workload", "revision", "name")
+RULE_KEYS = ("match", "workload", "revision", "name")
 
 Node = Any  # a node of PyYAML, which has no types
 
@@ -350,7 +350,7 @@ def _rules(node: Node, where: str) -> tuple[Rule, ...]:
     if _empty(node):
         return ()
     if node.id != "sequence":
-        raise SettingsError(f"{_at(node, where)}: identity.rules is a list; begin each rule with `- pattern:`")
+        raise SettingsError(f"{_at(node, where)}: identity.rules is a list; begin each rule with `- match:`")
     if len(node.value) > RULES:
         raise SettingsError(f"{_at(node, where)}: {len(node.value)} rules, the limit is {RULES}; join some patterns")
     return tuple(_rule(item, where) for item in node.value)
@@ -368,7 +368,7 @@ def _rule(node: Node, where: str) -> Rule:
             remedy = f"did you mean {near[0]}?" if near else f"a rule has {', '.join(RULE_KEYS)}"
             raise SettingsError(f"{_at(key, where)}: unknown key {key.value} in a rule; {remedy}")
     parts = {key.value: value.value for key, value in node.value}
-    if len(parts.get("pattern", "")) > PATTERN:
+    if len(parts.get("match", "")) > PATTERN:
         raise SettingsError(f"{at}: pattern of more than {PATTERN} characters; split the rule")
     try:
         return rules.load([parts])[0]

@@ -8,7 +8,7 @@ import pytest
 from console.settings import KEYS, LIMIT, SettingsError, cgroup_directory, from_environment, load, parse, variable
 from sensor.settings import SensorSettings
 
-RULE = 'identity:\n  rules:\n  - pattern: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
+RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ RULE = 'identity:\n  rules:\n  - pattern: "/lab/(?P<name>[a-z]+)"\n    workload:
         pytest.param("- a", "c:1: the file holds keys", id="list"),
         pytest.param("node: !!python/object/apply:os.system [id]", "c:1: node takes one value", id="object"),
         pytest.param("identity: {rules: 5}", "c:1: identity.rules is a list", id="rules-no-list"),
-        pytest.param("identity: {rules: [{pattern: a}]}", "c:1: has no 'workload'", id="half-a-rule"),
+        pytest.param("identity: {rules: [{match: a}]}", "c:1: has no 'workload'", id="half-a-rule"),
         pytest.param(RULE + "    revison: x", "unknown key revison in a rule; did you mean revision?", id="rule-typo"),
         pytest.param(
             RULE.replace("{name}", "{nam}"),

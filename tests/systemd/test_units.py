@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason=
 
 @pytest.fixture
 def units(tmp_path):
-    """The units with the command of this checkout in place of the installed one, since systemd looks whether it is there."""
+    """The units with the command of this checkout in place of the installed one: systemd looks whether it is there."""
     command = Path(sys.executable).with_name("driftline")
     for unit in UNITS:
         (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/driftline/.venv/bin/driftline", str(command)))
