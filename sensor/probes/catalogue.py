@@ -49,7 +49,6 @@ PROBES: tuple[Probe, ...] = (
             "arguments",
         ),
         offsets=("TASK_STATUS", "TASK_PID"),
-        stand_in_for="audit or fentry on the seccomp path (denied calls)",
     ),
     Probe(
         "process",

@@ -27,12 +27,22 @@ def find(into: Path) -> str | None:
     Raises:
         HeadersError: There is no set of headers on this machine.
     """
+    chosen = choose()
+    return None if chosen is None else str(_merge(*chosen, into))
+
+
+def choose() -> tuple[Path, Path] | None:
+    """The two halves of a set; None where the running kernel's own headers are in their place.
+
+    Raises:
+        HeadersError: There is no set of headers on this machine.
+    """
     if Path(f"/lib/modules/{platform.release()}/build/include/linux/kconfig.h").exists():
         return None
     for build in sorted(Path("/usr/src").glob("linux-headers-*"), reverse=True):
         common = _common(build)
         if common is not None:
-            return str(_merge(build, common, into))
+            return build, common
     raise HeadersError('no kernel headers below /usr/src; run "make setup" (Debian: linux-headers-cloud-amd64)')
 
 

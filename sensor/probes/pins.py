@@ -39,11 +39,15 @@ def ensure_bpffs() -> None:
     Raises:
         PinError: It cannot be mounted.
     """
-    if _magic(BPFFS) == BPF_MAGIC:
+    if mounted():
         return
     done = subprocess.run(["mount", "-t", "bpf", "bpf", str(BPFFS)], capture_output=True, text=True)
     if done.returncode:
         raise PinError(f"cannot mount bpffs at {BPFFS}: {done.stderr.strip()}; mount it or run as root")
+
+
+def mounted() -> bool:
+    return _magic(BPFFS) == BPF_MAGIC
 
 
 def remove(name: str) -> bool:
@@ -52,10 +56,10 @@ def remove(name: str) -> bool:
     Returns:
         Whether there was anything.
     """
-    found = [folder(name), *_stale(name)]
+    found = [p for p in (folder(name), *_stale(name)) if p.is_dir()]
     for path in found:
         shutil.rmtree(path, ignore_errors=True)
-    return any(not p.exists() for p in found if p in found) and bool(found)
+    return bool(found)
 
 
 def exists(name: str) -> bool:
