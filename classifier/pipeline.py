@@ -61,6 +61,7 @@ class State:
     counters: dict[str, int] = field(default_factory=dict)
     now: float = float("-inf")  # latest tick
     day: int = -1
+    wake: float = float("inf")  # the earliest of the wards'
 
 
 class Pipeline:
@@ -173,13 +174,16 @@ class Pipeline:
         if ward is None:
             return []
         node = self._state.nodes.get(record.replica.node) or self._state.nodes.setdefault(record.replica.node, Node())
-        ward.envelope.blind_spots.update(node.blind_spots)
+        if node.blind_spots and not ward.envelope.blind_spots.issuperset(node.blind_spots):
+            ward.envelope.blind_spots.update(node.blind_spots)
         if isinstance(record, Window):
             node.last = max(node.last, record.end)
-            urgent = ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
-            return ward.evaluate(record.end, self._state.timeline) if urgent else []
-        urgent = ward.note(record, owner.revision)
-        return ward.evaluate(record.time, self._state.timeline) if urgent else []
+            time, urgent = record.end, ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
+        else:
+            time, urgent = record.time, ward.note(record, owner.revision)
+        found = ward.evaluate(time, self._state.timeline) if urgent else []
+        self._state.wake = min(self._state.wake, ward.wake)
+        return found
 
     def _deploy(self, deploy: Deploy) -> list[Finding]:
         if not self._state.timeline.add(deploy):
@@ -191,9 +195,12 @@ class Pipeline:
             if ward is None:
                 return []
             ward.forged(deploy)
-            return ward.evaluate(deploy.received, self._state.timeline)
-        mine = [w for name, w in self._state.wards.items() if concerns(deploy, name)]
-        return [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline)]
+            found = ward.evaluate(deploy.received, self._state.timeline)
+        else:
+            mine = [w for name, w in self._state.wards.items() if concerns(deploy, name)]
+            found = [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline)]
+        self._rest()
+        return found
 
     def _gap(self, gap: Gap) -> list[Finding]:
         self._blind(gap.node, gap.start, gap.end, gap.reason)
@@ -205,8 +212,10 @@ class Pipeline:
         node.last = max(node.last, tick.time)
         found = [f for record in s.attribution.expire(tick.node, tick.time) for f in self._owned(record)]
         s.now = max(s.now, tick.time)
-        due = [w for w in s.wards.values() if w.wake <= s.now]
-        found += [f for w in due for f in w.evaluate(s.now, s.timeline)]
+        if s.wake <= s.now:
+            due = [w for w in s.wards.values() if w.wake <= s.now]
+            found += [f for w in due for f in w.evaluate(s.now, s.timeline)]
+            self._rest()
         self._daily()
         return found
 
@@ -215,9 +224,14 @@ class Pipeline:
         finding = ward.decide(triage) if ward is not None else None
         if finding is None:
             self._count("triage_without_finding")
+        self._rest()
         return [finding] if finding is not None else []
 
     # helpers --------------------------------------------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        """Until when nothing is to be done."""
+        self._state.wake = min((w.wake for w in self._state.wards.values()), default=float("inf"))
 
     def _blind(self, node: str, start: float, end: float, reason: str) -> None:
         for ward in self._state.wards.values():

@@ -12,7 +12,7 @@ from classifier.drift.correlation import Correlation, correlate
 from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Finding, Signal, Version
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
 from classifier.drift.sighting import Sighting
-from classifier.drift.verdict import Judged
+from classifier.drift.verdict import LEVELS, Judged
 from classifier.envelope.envelope import INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
@@ -103,7 +103,7 @@ class Ward:
             s.calls = s.calls or dict(window.syscalls)
         item = self.envelope.items.get(s.behaviour)
         hour = int(window.start // self.policy.hour)
-        if item is not None and not s.note and item.off_schedule(hour):
+        if item is not None and not s.note and item.off_schedule(hour, self.envelope.week):
             s.note = f"off schedule: hour {hour % 168} of the week, only ever seen in {item.week.bit_count()} of 168"
 
     def note(self, event: Event, revision: str | None) -> bool:
@@ -158,6 +158,7 @@ class Ward:
         """A deploy event came: every open cause is judged anew."""
         deploys = timeline.of(self.workload)
         looked = [self._look(c, deploys, now, False, told=False) for c in list(self.causes.values()) if c.open]
+        self.wake = self._next()
         return [f for f in looked if f is not None]
 
     def _place(self, key: str, judgement: Judged, now: float) -> Cause:
@@ -267,9 +268,11 @@ class Ward:
         f = cause.finding
         version = f.version + 1
         history = (*f.history, Version(version, label, now, words))
-        because = f"{f.because} {words[0].upper()}{words[1:]}."
+        because = f"{f.because} Then: {words}."
         sightings = [self.sightings[m] for m in cause.members if m in self.sightings]
-        f = replace(f, version=version, label=label, state=state, updated=now, history=history, because=because)
+        level = max(f.severity, "medium", key=LEVELS.index) if label == RISKY else f.severity
+        f = replace(f, version=version, label=label, severity=level, state=state, updated=now, history=history)
+        f = replace(f, because=because)
         cause.finding = counted(f, sightings) if sightings else f
         if state == ACCEPTED:  # its behaviours are the envelope's from now on
             for m in cause.members:

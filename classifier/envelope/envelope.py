@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
-from classifier.envelope import convergence, items, volume
-from classifier.envelope.cells import Cell, Lane, LaneKey, latest, smallest
+from classifier.envelope import convergence, daily, items, volume
+from classifier.envelope.cells import Cell, Lane, LaneKey, count_known, latest, smallest
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
@@ -52,6 +52,7 @@ class Envelope:
     windows: int = 0
     first: float = 0.0
     last: float = 0.0
+    week: int = 0  # bit per hour of the week with a window
     day: int = -1  # of the last sweep
     stage: str = "missing"
     folded: set[LaneKey] = field(default_factory=set)
@@ -82,24 +83,11 @@ class Envelope:
         lane = self.lanes.get((window.replica, epoch)) or self._lane(window.replica, epoch, revision)
         hour = int(window.start // self.policy.hour)
         self._note(window, lane, revision)
-        cells, end, strange = lane.cells, window.end, []
-        for use in window.uses:
-            cell = cells.get(use.behaviour)
-            out, into = use.bytes_out, use.bytes_in
-            if cell is None or cell.hour != hour or out > cell.limit_out or into > cell.limit_in or cell.guarded:
-                strange.append(use)
-                continue
-            cell.count += use.count
-            cell.windows += 1
-            cell.last = end
-            if out:  # the bucket of volume.py, in line: this is the hot path
-                n = out.bit_length()
-                n = out if n <= 5 else (n << 4) | ((out >> (n - 5)) & 15)
-                cell.out[n] = cell.out.get(n, 0) + 1
-            if into:
-                n = into.bit_length()
-                n = into if n <= 5 else (n << 4) | ((into >> (n - 5)) & 15)
-                cell.into[n] = cell.into.get(n, 0) + 1
+        if lane.hot is None or lane.hour != hour:
+            lane.warm(hour)
+            self.week |= 1 << (hour % 168)
+        hot = lane.hot
+        strange = count_known(window, hot)
         if not window.syscalls.keys() <= lane.calls:
             strange += self._calls(lane, window, arch)
         strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept)) is not None]
@@ -107,9 +95,9 @@ class Envelope:
         return strangers
 
     def _lane(self, replica: Replica, epoch: str, revision: str | None) -> Lane:
+        if len(self.lanes) >= self.policy.max_lanes:
+            daily.fold(self)
         lane = self.lanes[replica, epoch] = Lane(replica, epoch, revision)
-        if len(self.lanes) > self.policy.max_lanes:
-            self._fold()
         return lane
 
     def _note(self, window: Window, lane: Lane, revision: str | None) -> None:
@@ -173,7 +161,7 @@ class Envelope:
         if use.bytes_in > item.limit_in:
             return INTO
         foreign = bool(item.lineages) and lineage_of(use) not in (item.lineages | {""})
-        if item.off_schedule(hour) and (foreign or not item.lineages):
+        if item.off_schedule(hour, self.week) and (foreign or not item.lineages):
             return SCHEDULE
         return OWNER if foreign and use.behaviour.startswith(GUARDED) and len(item.days) > 1 else ""
 
@@ -187,6 +175,8 @@ class Envelope:
         cell.windows += 1
         cell.last = max(cell.last, window.end)
         cell.hour = hour
+        if lane.hot is not None and lane.hour == hour and not cell.guarded:
+            lane.hot[use.behaviour] = cell
         cell.days = latest(cell.days | {int(window.start // self.policy.day)})
         cell.week |= 1 << (hour % 168)
         for h, n in ((cell.out, use.bytes_out), (cell.into, use.bytes_in)):
@@ -220,49 +210,9 @@ class Envelope:
         if window.syscalls:
             self.profiles.add(window.syscalls)
 
-    # once a day -----------------------------------------------------------------------------------------------------
-
     def sweep(self, day: int) -> None:
-        """Age and promote every item, set bounds anew, name the stage."""
-        self.day = day
-        cells = self._by_behaviour()
-        replicas = self.replicas
-        for behaviour, item in self.items.items():
-            items.age(item, self.policy, day)
-            items.promote(item, self.policy, replicas=replicas, severity=severity(behaviour))
-            item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == DORMANT
-            self._bound(item, cells.get(behaviour, []), day)
-        self.stage = convergence.stage(self.coverage(), self.policy, self.windows)
-
-    def _bound(self, item: Item, cells: list[Cell], day: int) -> None:
-        if self.stage not in ("missing", "learning") and any(c.out or c.into for c in cells):
-            out, into = items.pooled_cells(cells)
-            days = day - item.limited if item.limited else 0.0
-            item.limit_out = items.limit(out, self.policy, item.limit_out, days)
-            item.limit_in = items.limit(into, self.policy, item.limit_in, days)
-            item.limited = float(day)
-        for c in cells:
-            c.limit_out, c.limit_in, c.guarded = item.limit_out, item.limit_in, item.guarded
-
-    def _by_behaviour(self) -> dict[str, list[Cell]]:
-        out: dict[str, list[Cell]] = {}
-        for lane in self.lanes.values():
-            for behaviour, cell in lane.cells.items():
-                out.setdefault(behaviour, []).append(cell)
-        return out
-
-    def _fold(self) -> None:
-        """Add the cells of the quarter of lanes that was silent longest up, per revision and node."""
-        apart = sorted((lane.last, key) for key, lane in self.lanes.items() if key[0].generation >= 0)
-        for _, key in apart[: max(1, len(apart) // 4)]:
-            lane = self.lanes.pop(key)
-            home = Replica(lane.replica.node, 0, -1), f"{lane.epoch}/{lane.revision}"  # type: ignore[arg-type]
-            past = self.lanes.setdefault(home, Lane(*home, lane.revision))
-            past.last = max(past.last, lane.last)
-            past.calls |= lane.calls
-            for behaviour, cell in lane.cells.items():
-                past.cells.setdefault(behaviour, Cell(cell.first, cell.last)).add(cell)
-            self.folded.add(key)
+        """Once a day (number since the epoch): age and promote every item, set bounds anew, name the stage."""
+        daily.sweep(self, day)
 
     # what it says ---------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ MOVES = {  # (state, what happened) → state
 }
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
+IDLE_HOURS = 4  # its workload must have been active in so many times as many hours of the week
 
 
 @stored
@@ -50,14 +51,20 @@ class Item:
 
     @property
     def scheduled(self) -> bool:
-        """Whether this is seen in few hours of the week, over weeks: an export, a report."""
-        span = max(self.days) - min(self.days) if self.days else 0
-        return len(self.days) >= 3 and span >= SCHEDULE_DAYS and self.week.bit_count() <= RARE_HOURS
+        """Whether this comes again in the same few hours of the week, over weeks: an export, a report."""
+        hours, span = self.week.bit_count(), max(self.days) - min(self.days) if self.days else 0
+        return len(self.days) >= 3 and span >= SCHEDULE_DAYS and hours <= RARE_HOURS and 2 * hours <= len(self.days)
 
-    def off_schedule(self, hour: int) -> bool:
-        """Whether an hour (number since the epoch) is not within one of an hour this was seen in."""
-        near = ((hour + d) % 168 for d in (-1, 0, 1))
-        return self.scheduled and not any(self.week >> h & 1 for h in near)
+    def off_schedule(self, hour: int, active: int) -> bool:
+        """Whether an hour (number since the epoch) is not within one of an hour this was seen in.
+
+        Args:
+            active: Bit per hour of the week in which the workload did anything; one that itself runs in few hours shows
+                no schedule of its behaviours.
+        """
+        if not self.scheduled or active.bit_count() < IDLE_HOURS * self.week.bit_count():
+            return False
+        return not any(self.week >> ((hour + d) % 168) & 1 for d in (-1, 0, 1))
 
     def move(self, event: str, because: str) -> None:
         """Take one step of `MOVES`.

@@ -7,6 +7,8 @@ twice.
 
 from __future__ import annotations
 
+from classifier.drift.severity import GUARDED
+from classifier.envelope import convergence
 from classifier.envelope.cells import Lane, LaneKey, latest
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, Item
@@ -26,6 +28,7 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.lost = _largest(one.lost, two.lost)
     out.overflow = _largest(one.overflow, two.overflow)
     out.lost_last = max(one.lost_last, two.lost_last)
+    out.week = one.week | two.week
     out.days = latest(one.days | two.days)
     out.blind_spots = one.blind_spots | two.blind_spots
     _spans(out, one, two)
@@ -63,11 +66,13 @@ def _items(out: Envelope, one: Envelope, two: Envelope) -> None:
         item = out.items[behaviour] = Item(best.state, best.because)
         item.days = latest(set().union(*(i.days for i in known)))
         item.suspect = any(i.suspect for i in known)
+        item.guarded = behaviour.startswith(GUARDED)
     for lane in out.lanes.values():
         for behaviour, cell in lane.cells.items():
             item = out.items[behaviour]
             item.note(cell, lane.revision)
             item.replicas += max(1, cell.folded)
             item.lineages |= cell.lineages
-    if out.day >= 0:
-        out.sweep(out.day)
+    # Nothing is promoted or bounded here: what two of three envelopes would admit, the third may hold back. The next
+    # day's sweep does both, on all that was merged by then.
+    out.stage = convergence.stage(out.coverage(), out.policy, out.windows)

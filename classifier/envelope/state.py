@@ -27,7 +27,7 @@ class StateError(ValueError):
 def stored(cls: C) -> C:
     """Class decorator: instances of this dataclass may stand in a snapshot."""
     CLASSES[cls.__name__] = cls
-    FIELDS[cls] = tuple(f.name for f in fields(cls))
+    FIELDS[cls] = tuple(f.name for f in fields(cls) if f.init)
     return cls
 
 

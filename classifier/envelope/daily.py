@@ -1,0 +1,66 @@
+"""What an envelope does once a day: promote, age, bound; and how it makes room for more replicas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from classifier.drift.severity import GUARDED, severity
+from classifier.envelope import convergence, items
+from classifier.envelope.cells import Cell, Lane
+from wire.records import CgroupId, Replica
+
+if TYPE_CHECKING:
+    from classifier.envelope.envelope import Envelope
+
+HOME = -1  # generation of the lane that holds folded replicas; no container has it
+
+
+def sweep(e: Envelope, day: int) -> None:
+    """Age and promote every item, set bounds anew, name the stage."""
+    e.day = day
+    cells = _by_behaviour(e)
+    replicas = e.replicas
+    for lane in e.lanes.values():
+        lane.hot = None
+    for behaviour, item in e.items.items():
+        items.age(item, e.policy, day)
+        items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
+        item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
+        _bound(e, item, cells.get(behaviour, []), day)
+    e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
+
+
+def _bound(e: Envelope, item: items.Item, cells: list[Cell], day: int) -> None:
+    if e.stage not in ("missing", "learning") and any(c.out or c.into for c in cells):
+        out, into = items.pooled_cells(cells)
+        days = day - item.limited if item.limited else 0.0
+        item.limit_out = items.limit(out, e.policy, item.limit_out, days)
+        item.limit_in = items.limit(into, e.policy, item.limit_in, days)
+        item.limited = float(day)
+    for c in cells:
+        c.limit_out, c.limit_in, c.guarded = item.limit_out, item.limit_in, item.guarded
+
+
+def _by_behaviour(e: Envelope) -> dict[str, list[Cell]]:
+    out: dict[str, list[Cell]] = {}
+    for lane in e.lanes.values():
+        for behaviour, cell in lane.cells.items():
+            out.setdefault(behaviour, []).append(cell)
+    return out
+
+
+def fold(e: Envelope) -> None:
+    """Add the cells of the quarter of replicas that was silent longest up, per revision, node and sensor epoch.
+
+    Autoscaling makes thousands of replicas; what each of them did in the past matters only in sum.
+    """
+    apart = sorted((lane.last, key) for key, lane in e.lanes.items() if key[0].generation != HOME)
+    for _, key in apart[: max(1, len(apart) // 4)]:
+        lane = e.lanes.pop(key)
+        home = Replica(lane.replica.node, CgroupId(0), HOME), f"{lane.epoch}/{lane.revision}"
+        past = e.lanes.setdefault(home, Lane(*home, lane.revision))
+        past.last = max(past.last, lane.last)
+        past.calls |= lane.calls
+        for behaviour, cell in lane.cells.items():
+            past.cells.setdefault(behaviour, Cell(cell.first, cell.last)).add(cell)
+        e.folded.add(key)
