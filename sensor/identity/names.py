@@ -6,7 +6,7 @@ LONGEST = 512  # characters
 
 
 def clean(value: object, *, part: bool = False) -> str:
-    r"""`value` as a name of at most 512 characters; `part` escapes "/" too, so that it stays one part of a workload key.
+    r"""`value` as a name of at most 512 characters; `part` escapes "/" too: it stays one part of a workload key.
 
     >>> clean("a\nb/c", part=True)
     'a\\x0ab\\x2fc'

@@ -1,8 +1,9 @@
 """A cgroup path becomes a place: which container, pod or unit a process belongs to, by the path alone.
 
-A workload may make cgroups below its own and name them as it likes, so a path is walked from the root and the outermost
-container or unit wins. Only directories that a runtime, a kubelet or systemd makes are walked through; the first unknown one
-ends the walk. Layouts: kubernetes (cgroupfs and systemd driver), docker, podman, CRI-O, containerd, LXC, systemd.
+A workload may make cgroups below its own and name them as it likes, so a path is walked from the root and the
+outermost container or unit wins. Only directories that a runtime, a kubelet or systemd makes are walked through; the
+first unknown one ends the walk. Layouts: kubernetes (cgroupfs and systemd driver), docker, podman, CRI-O, containerd,
+LXC, systemd.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ RUNTIMES = {
 class Place:
     """What a cgroup path says of its owner. `base` is the owner's own cgroup; whatever lies below belongs to it."""
 
-    kind: str  # "container", "task" (perhaps a container of `ctr`), "pod", "unit", "scope", "slice", "runtime" or "other"
+    kind: (
+        str  # "container", "task" (perhaps a container of `ctr`), "pod", "unit", "scope", "slice", "runtime" or "other"
+    )
     base: str = ""
     runtime: str = ""  # "containerd", "crio", "docker", "podman", "lxc"; "" where the layout does not tell
     container: str = ""  # container id; for LXC and `ctr` the name
@@ -65,8 +68,9 @@ class _Walk:
 def parse(path: str, roots: tuple[str, ...] = ()) -> Place:
     """What `path` says. It never raises; what it cannot read is `other`.
 
-    `roots` are prefixes below which another node works, a component may hold wildcards: ("/docker/*",) lets the pods of a
-    kind cluster be seen from its host. They are settings and no default, because a container could build such a path.
+    `roots` are prefixes below which another node works, a component may hold wildcards: ("/docker/*",) lets the pods
+    of a kind cluster be seen from its host. They are settings and no default, because a container could build such a
+    path.
 
     >>> parse("/system.slice/cart.service/worker").unit
     'cart.service'
@@ -80,7 +84,7 @@ def parse(path: str, roots: tuple[str, ...] = ()) -> Place:
 
 
 def of_process(text: str) -> str:
-    """The path in the text of /proc/PID/cgroup: of cgroup v2, or of systemd's own v1 tree where v2 holds no one (hybrid)."""
+    """The path in the text of /proc/PID/cgroup: v2's, or that of systemd's v1 tree where v2 holds no one (hybrid)."""
     found = {}
     for line in text.splitlines():
         number, _, rest = line.partition(":")
@@ -91,7 +95,7 @@ def of_process(text: str) -> str:
 
 
 def _components(path: str) -> list[str] | None:
-    """Components of the path; None where it is no absolute path inside the cgroup root (`/../x` lies outside a namespace)."""
+    """Components of the path; None where it is not absolute, or not inside the cgroup root (`/../x`)."""
     if not path.startswith("/"):
         return None
     whole = path if len(path) <= LONGEST else path[:LONGEST].rpartition("/")[0]
@@ -124,7 +128,7 @@ def _step(walk: _Walk, part: str) -> Place | None:
 
 
 def _unknown(walk: _Walk, part: str) -> Place:
-    """A directory that nobody we know makes. At the root it may be a containerd namespace, `ctr` names its child freely."""
+    """A directory that nobody we know makes. At the root it may be a containerd namespace: `ctr` names its child."""
     rest = walk.parts[walk.at + 1 :]
     if walk.at or walk.seen or not rest:
         return walk.innermost(0)
@@ -192,7 +196,7 @@ def _lxc_parent(walk: _Walk, match: re.Match) -> Place:
 
 
 def _user(walk: _Walk, match: re.Match) -> Place | None:
-    """A user's own manager; what it starts is walked on, as that user's. A second one inside it is a name like any other."""
+    """A user's own manager; what it starts is that user's. A second one inside it is a name like any other."""
     if "user" in walk.seen:
         return walk.stop("unit", unit=match[0])
     walk.seen |= {"user": int(match["uid"]), "unit": match[0]}
@@ -208,7 +212,9 @@ def _unit(walk: _Walk, match: re.Match) -> Place:
 
 
 SLICE = re.compile(r"[^/]+\.slice")
-KUBE_SLICE = re.compile(r"(?:.+-)?kubepods(?:-(?P<qos>burstable|besteffort))?(?:-pod(?P<uid>[0-9A-Za-z_]{1,64}))?\.slice")
+KUBE_SLICE = re.compile(
+    r"(?:.+-)?kubepods(?:-(?P<qos>burstable|besteffort))?(?:-pod(?P<uid>[0-9A-Za-z_]{1,64}))?\.slice"
+)
 PODMAN_SLICE = re.compile(rf"(?:machine|user)-libpod_pod_(?P<id>{ID})\.slice")
 NAMED = rf"(?P<runtime>{'|'.join(RUNTIMES)})"
 INNERMOST = (("pod", "pod_uid"), ("unit", "unit"), ("slice", "slice"))

@@ -1,7 +1,8 @@
 """Rules of the configuration become workloads: a pattern over the whole cgroup path, and templates for the names.
 
-A pattern is matched from the path's beginning and must end where a component ends; what lies below belongs to the match, so
-a workload gains nothing by making cgroups of its own. Patterns that could run for long on a hostile path are refused.
+A pattern is matched from the path's beginning and must end where a component ends; what lies below belongs to the
+match, so a workload gains nothing by making cgroups of its own. Patterns that could run for long on a hostile path
+are refused.
 """
 
 from __future__ import annotations
@@ -133,11 +134,13 @@ def _check_cost(source: str) -> None:
     if sum(kind != "slash" for kind in choices) > CHOICES:
         raise RuleError(f"more than {CHOICES} repeats and alternatives; write several rules")
     if any(len(run.split()) > CHOICES_IN_PART for run in " ".join(choices).split("slash")):
-        raise RuleError(f"more than {CHOICES_IN_PART} repeats or alternatives within one path component; write some out")
+        raise RuleError(
+            f"more than {CHOICES_IN_PART} repeats or alternatives within one path component; write some out"
+        )
 
 
 def _choices(parsed: Iterable) -> Iterable[str]:
-    """In order: "wide" or "narrow" for everything that may match in several ways, "slash" for a literal `/` between them."""
+    """In order: "wide" or "narrow" for whatever may match in several ways, "slash" for a literal `/` between them."""
     for op, value in parsed:
         if op in REFUSED:
             raise RuleError("back references, look-around and conditions are not supported")

@@ -1,0 +1,125 @@
+"""Container ids become pods and their owners, asked of CRI through a process of its own (see cri_child)."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from sensor.identity.facts import Facts, Owners, Pod, SourceError
+from sensor.identity.names import clean, key
+from wire.records import Workload
+
+ROOT = Path(__file__).resolve().parents[2]
+LONGEST = 1 << 20  # bytes of one answer
+PATIENCE = 5.0  # seconds for one answer, with the start of the child
+NO_GRPC = 3  # the child's exit code without the extra
+
+
+class Cri:
+    """One CRI socket. Not for two threads."""
+
+    def __init__(self, socket: str, *, cluster: str, owners: Owners, idle: float) -> None:
+        self.socket, self._cluster, self._owners, self._idle = socket, cluster, owners, idle
+        self._child: subprocess.Popen | None = None
+        self._rest = b""
+
+    def fetch(self, container: str) -> Facts | None:
+        """What CRI says; None where it does not know the container (yet). Raises SourceError."""
+        answer = self._ask(container)
+        if "error" in answer:
+            raise SourceError(f"{self.socket}: {clean(answer['error'])}")
+        return facts_of(answer, self._cluster, self._owners) if answer else None
+
+    def close(self) -> None:
+        """Ends the child; a later question starts another."""
+        child, self._child, self._rest = self._child, None, b""
+        if child is not None:
+            child.kill()
+            child.wait()
+            child.stdin.close()
+            child.stdout.close()
+
+    def _ask(self, container: str) -> dict:
+        for attempt in (1, 2):
+            try:
+                return self._exchange(container)
+            except (BrokenPipeError, EOFError) as e:  # an idle child has left: start another, once
+                code = self._child.wait() if self._child else 0
+                self.close()
+                if attempt == 2 or code == NO_GRPC:
+                    why = "install driftline[cri]" if code == NO_GRPC else "its reader ended"
+                    raise SourceError(f"{self.socket}: {why}") from e
+            except (TimeoutError, ValueError) as e:
+                self.close()
+                raise SourceError(f"{self.socket}: {e}") from e
+        raise AssertionError("unreachable")
+
+    def _exchange(self, container: str) -> dict:
+        child = self._child = self._child or self._start()
+        child.stdin.write(container.encode() + b"\n")
+        answer = json.loads(self._line(child.stdout.fileno()))
+        if not isinstance(answer, dict):
+            raise ValueError("its reader said no object")
+        return answer
+
+    def _line(self, fd: int) -> bytes:
+        until = time.monotonic() + PATIENCE
+        while b"\n" not in self._rest:
+            if not select.select([fd], [], [], max(0.0, until - time.monotonic()))[0]:
+                raise TimeoutError(f"no answer within {PATIENCE:g} s")
+            data = os.read(fd, 65536)
+            if not data:
+                raise EOFError
+            self._rest += data
+            if len(self._rest) > LONGEST:
+                raise ValueError("an answer beyond 1 MiB")
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def _start(self) -> subprocess.Popen:
+        command = [sys.executable, "-m", "sensor.identity.cri_child", self.socket, str(self._idle)]
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command,
+            bufsize=0,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+
+
+def facts_of(answer: dict, cluster: str, owners: Owners) -> Facts:
+    """Facts of one answer of cri_child. A sandbox (the pause process) is named POD and is no workload of its own."""
+    if answer.get("sandbox"):
+        return Facts("cri", name="POD", pod=_pod_name(_pod(answer)), basis="sandbox")
+    pod = _pod(answer.get("pod") or {})
+    facts = {"name": clean(answer.get("name")), "pod": _pod_name(pod), "image": clean(answer.get("image"))}
+    owner = owners.owner(pod) if pod.name else None
+    if owner is None:
+        return Facts(
+            "cri", **facts, revision=clean(answer.get("ref")) or None, basis="owner not told by labels and name"
+        )
+    workload = Workload(key(cluster, pod.namespace, owner.kind, owner.name, answer.get("name", "")))
+    revision = clean(owner.revision or answer.get("ref")) or None
+    return Facts("cri", workload, revision, **facts, basis=clean(owner.basis))
+
+
+def _pod(told: dict) -> Pod:
+    labels = told.get("labels")
+    return Pod(
+        clean(told.get("namespace")),
+        clean(told.get("name")),
+        labels if isinstance(labels, dict) else {},
+        clean(told.get("uid")),
+    )
+
+
+def _pod_name(pod: Pod) -> str:
+    return f"{pod.namespace}/{pod.name}" if pod.name else ""

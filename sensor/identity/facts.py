@@ -1,0 +1,56 @@
+"""What a runtime, a kubelet or systemd says of one owner, in one form whoever said it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType, Protocol
+
+from wire.records import Workload
+
+Key = NewType("Key", str)  # what a question is about: one container of one realm, or one unit
+
+
+class SourceError(Exception):
+    """Nobody answered, or not in a form that we read; the text says who."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One answer. All texts are bounded and escaped."""
+
+    source: str  # as in wire.records.Identity
+    workload: Workload | None = None  # None: the source does not name an owner
+    revision: str | None = None
+    name: str = ""
+    pod: str = ""  # namespace/name
+    image: str = ""
+    basis: str = ""  # what the workload rests on; says "inferred" where it is no plain fact
+    container: str = ""  # its id, where the path alone did not prove one
+    node: bool = False  # the container is a node of its own (kind, minikube): others run below it
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod as the runtime knows it."""
+
+    namespace: str
+    name: str
+    labels: dict[str, str]
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The stable thing a pod belongs to."""
+
+    kind: str
+    name: str
+    revision: str | None  # None: the labels carry none, the image's digest stands in
+    basis: str
+
+
+class Owners(Protocol):
+    """Whose a pod is. Labels answer today; a watch of the Kubernetes API will, by owner references."""
+
+    def owner(self, pod: Pod) -> Owner | None:
+        """The pod's owner; None where it cannot be said."""
