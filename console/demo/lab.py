@@ -1,0 +1,248 @@
+"""The demo's surroundings: a cgroup, the sensor, the classifier and the stage, begun and ended as one.
+
+Everything that it makes it takes away again: processes by their pids or the cgroup that it made, pins by the sensor's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from classifier.pipeline import Pipeline
+from console.cli.control import Control
+from console.cli.failure import Failure
+from console.cli.output import say
+from console.supervise import unprivileged, user_ids
+from sensor.probes import client, pins
+from sensor.settings import SensorSettings
+
+READY = 60.0  # seconds for programs to answer
+WORKLOAD = "demo/shop/Deployment/{app}/{app}"
+
+
+class LabError(RuntimeError):
+    """Something of the demo's surroundings failed; the text has its last words."""
+
+
+class Lab:
+    """A context: inside it, agents can be started and are observed."""
+
+    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
+        self.folder, self.quiet, self.name = folder, quiet, f"demo-{os.getpid()}"
+        self.cgroup = client.cgroup_root() / f"driftline-{self.name}"
+        self.trace = folder / "state" / "demo.trace"
+        self.findings: list[dict[str, Any]] = []
+        self._control = Control(str(folder / "run" / "control.sock"))
+        self._programs: dict[str, subprocess.Popen[str]] = {}
+        self._begun = time.monotonic()
+        self._closed = contextlib.ExitStack()
+
+    def __enter__(self) -> Lab:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(self) -> None:
+        self.cgroup.mkdir()
+        self._configure()
+        uid, gid = user_ids(None)
+        for name in ("run", "state"):
+            (self.folder / name).mkdir(mode=0o750)
+            os.chown(self.folder / name, uid, gid)
+        driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.folder / "demo.yaml")]
+        self._launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
+        self._until(lambda: self._asked("health") is not None, "the classifier")
+        self._launch("sensor", [*driftline, "sensor"])
+        self._until(lambda: pins.exists(self.name), "the sensor")
+        self.tell("sensor and classifier run; a day of the policy takes one second")
+        self._launch("stage", [sys.executable, "-m", "console.demo.stage", str(self.folder), str(self.cgroup)])
+        self._answer()
+
+    def _configure(self) -> None:
+        """JSON is YAML."""
+        rule = {
+            "pattern": f"/driftline-{self.name}/(?P<app>[a-z-]+)/(?P<revision>v[0-9]+)-[0-9]+",
+            "workload": WORKLOAD,
+            "revision": "{revision}",
+        }
+        settings = {
+            "node": "demo",
+            "run_dir": str(self.folder / "run"),
+            "state_dir": str(self.folder / "state"),
+            "sensor": {
+                "name": self.name,
+                "scope": str(self.cgroup),
+                "interval": 1.0,
+                "run_dir": str(self.folder / "sensor"),
+                "keep_pinned": False,
+            },
+            "classifier": {"time_scale": 86400, "trace": str(self.trace)},
+            "identity": {"cri_sockets": [], "docker_sockets": [], "podman_sockets": [], "rules": [rule]},
+        }
+        (self.folder / "demo.yaml").write_text(json.dumps(settings))
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end("stage")
+        self._end("sensor")
+        if kind is None:
+            self._settle()
+        self._end("classifier")
+        SETTINGS = SensorSettings(name=self.name, run_dir=self.folder / "sensor")
+        client.unload(SETTINGS)
+        if self.cgroup.is_dir():
+            (self.cgroup / "cgroup.kill").write_text("1")
+            self._remove_cgroups()
+
+    def _settle(self) -> None:
+        """Waits until the classifier has taken everything that the sensor sent, then keeps its last word."""
+        before = None
+        while before != (before := self._asked("health")):
+            time.sleep(1.0)
+        self.findings = self._rows("findings")
+
+    def _remove_cgroups(self) -> None:
+        for _ in range(100):
+            with contextlib.suppress(OSError):  # a process of it is still being reaped
+                for directory, _, _ in os.walk(self.cgroup, topdown=False):
+                    os.rmdir(directory)
+                return
+            time.sleep(0.05)
+
+    # -- what the story does -----------------------------------------------------------------------------------------
+
+    def start(self, app: str, revision: str, number: int) -> None:
+        self._order(start=app, revision=revision, number=number)
+
+    def stop(self, app: str, revision: str, number: int) -> None:
+        self._order(stop=app, revision=revision, number=number)
+
+    def inject(self, command: str) -> None:
+        """The next ticket carries a command."""
+        self._order(inject=command)
+
+    def stolen(self) -> int:
+        """Bytes that the thief has."""
+        return int(self._order(ask="stolen")["stolen"])
+
+    def deploy(self, app: str, *, kind: str, revision: str, scope: tuple[str, ...]) -> None:
+        """Announces a change as `driftline deploy mark` does."""
+        workload = WORKLOAD.format(app=app)
+        body = {"workload": workload, "kind": kind, "revision": revision, "scope": list(scope), "actor": "demo"}
+        self._control.post("deploys", body=body)
+
+    def learn(self, seconds: float) -> None:
+        """Waits until every workload has converged, at least so long."""
+        self.pause(seconds)
+        self._until(lambda: all(w["state"] == "converged" for w in self.workloads()), "convergence")
+
+    def workloads(self) -> list[dict[str, Any]]:
+        return self._rows("workloads")
+
+    def await_label(self, label: str, seconds: float) -> dict[str, Any]:
+        """The first finding with a label.
+
+        Raises:
+            LabError: None came in time.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for found in self._rows("findings"):
+                if found["label"] == label:
+                    return found
+            time.sleep(0.1)
+        raise LabError(f"no {label} within {seconds:.0f} s; {self._last_words()}")
+
+    def restored(self) -> Pipeline:
+        """The classifier's own state after its end, from its store."""
+        from classifier.store.reader import restored
+        from console.demo.story import policy
+
+        return restored(self.folder / "state", policy())
+
+    def left(self) -> str:
+        """What of the demo is still in the kernel."""
+        return ", ".join(str(p) for p in pins.BPFFS.glob(f"driftline-{self.name}*"))
+
+    def pause(self, seconds: float) -> None:
+        """Lets the story go on, and fails at once if a program has ended."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._alive()
+            time.sleep(min(0.25, max(0.0, end - time.monotonic())))
+
+    def tell(self, text: str, *, style: str = "") -> None:
+        if not self.quiet:
+            say(f"{time.monotonic() - self._begun:6.1f} s  {text}", style=style)
+
+    # -- programs ----------------------------------------------------------------------------------------------------
+
+    def _launch(self, name: str, command: list[str]) -> None:
+        pipe = subprocess.PIPE if name == "stage" else subprocess.DEVNULL
+        with (self.folder / f"{name}.log").open("w") as log:
+            self._programs[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+
+    def _end(self, name: str) -> None:
+        program = self._programs.pop(name, None)
+        if program is None:
+            return
+        if program.stdin is not None:
+            program.stdin.close()  # the stage ends with its input
+        else:
+            program.terminate()
+        try:
+            program.wait(10)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
+
+    def _order(self, **order: object) -> dict[str, Any]:
+        stage = self._programs["stage"]
+        assert stage.stdin is not None
+        stage.stdin.write(json.dumps(order) + "\n")
+        stage.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> dict[str, Any]:
+        stage = self._programs["stage"]
+        assert stage.stdout is not None
+        line = stage.stdout.readline()
+        if not line:
+            raise LabError(f"the stage ended; {self._last_words()}")
+        return json.loads(line)
+
+    def _alive(self) -> None:
+        for name, program in self._programs.items():
+            if program.poll() is not None:
+                raise LabError(f"the {name} ended with {program.returncode}; {self._last_words()}")
+
+    def _until(self, condition: Any, what: str) -> None:
+        end = time.monotonic() + READY
+        while not condition():
+            self._alive()
+            if time.monotonic() > end:
+                raise LabError(f"{what} took more than {READY:.0f} s; {self._last_words()}")
+            time.sleep(0.1)
+
+    def _last_words(self) -> str:
+        logs = {p.stem: p.read_text(errors="replace").strip().splitlines()[-1:] for p in self.folder.glob("*.log")}
+        return "; ".join(f"{name} said: {lines[0][:300]}" for name, lines in sorted(logs.items()) if lines) or "no log"
+
+    def _asked(self, what: str) -> Any:
+        try:
+            return self._control.get(what)
+        except Failure:
+            return None
+
+    def _rows(self, what: str) -> list[dict[str, Any]]:
+        found = self._control.get(what)
+        return found if isinstance(found, list) else found[what]
