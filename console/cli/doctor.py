@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from console.cli.configured import settings
-from console.cli.output import emit_json, emit_table, json_option, say
+from console.cli.output import COLOURS, emit_json, json_option, say
+
+WORDS = (("needs", "needs"), ("sees", "sees"), ("misses", "misses"), ("stand_in", "instead"))
+INDENT = 20  # columns before the words of a row
 
 
 @click.command()
@@ -20,18 +28,27 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     Example:
       driftline doctor --json
     """
+    from console.cli.records import fields_of
     from sensor.doctor import examine
 
-    from console.cli.records import fields_of
-
-    report = examine(settings(ctx).sensor())
-    facts = fields_of(report)
+    report = fields_of(examine(settings(ctx).sensor()))
     if as_json:
-        emit_json(facts)
+        emit_json(report)
     else:
-        columns = list(facts["rows"][0]) if facts["rows"] else []
-        emit_table(columns, ([row[name] for name in columns] for row in facts["rows"]))
-        for name in ("verdict", "reason"):
-            if facts.get(name):
-                say(str(facts[name]))
-    ctx.exit(int(facts.get("exit_code") or facts.get("code") or 0))
+        say(f"kernel {report['kernel']}")
+        for row in report["rows"]:
+            print_row(row)
+        click.echo()
+        say(report["verdict"])
+    ctx.exit(report["exit_code"])
+
+
+def print_row(row: Mapping[str, Any]) -> None:
+    """One probe or facility: its state, then what there is to say of it, folded to the terminal."""
+    say(f"{row['state']:<9} {row['probe']}", style=COLOURS.get(row["state"], ""))
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    for key, name in WORDS:
+        if row[key] and not (key == "needs" and row["state"] == "yes"):
+            first = f"{'':<10}{name:<{INDENT - 10}}"
+            for line in textwrap.wrap(row[key], width, initial_indent=first, subsequent_indent=" " * INDENT):
+                say(line)

@@ -26,9 +26,9 @@ COLOURS = {
     "expected_evolution": "green",
     "needs_review": "yellow",
     "converged": "green",
-    "on": "green",
+    "yes": "green",
     "stand-in": "yellow",
-    "off": "red",
+    "no": "red",
 }
 
 
