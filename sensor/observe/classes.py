@@ -54,12 +54,12 @@ def file_behaviour(path: str, writes: bool) -> Behaviour:
 
 
 def _closed(kind: str, path: str, writes: bool) -> str:
-    """Secrets stay literal; code that is read counts by package or folder, for a library is used as a whole."""
+    """Secrets stay literal; what is read of a library or of the system's data counts by its package or folder."""
     if kind == "secret":
         return re.sub(r"^/proc/[^/]+", "/proc/*", path)
     if path.startswith("/proc/"):
         return "/proc/*/" + path.rpartition("/")[2]
-    if kind == "code" and not writes:
+    if not writes and (kind == "code" or (kind == "data" and path.startswith("/usr/"))):
         package = PACKAGE.match(path)
         return template(package[1] if package else path.rpartition("/")[0].removesuffix("/__pycache__")) + "/*"
     return template(path)
