@@ -3,41 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from console.cli.records import kind_of
 from sensor.importers import registry
-from wire.records import Event, Record, Window
+from wire.records import Record
 from wire.trace import Writer
 
 Watch = Callable[[Iterable[Record]], Iterable[Record]]
+NUMBERS = {"events": "events", "calls": "system calls", "unparsed": "unreadable", "late": "late"}
+TABLES = {"by_kind": "kind {}", "by_type": "type {}", "lost": "lost: {}"}
 
 
 def write(files: Sequence[str], output: str, chosen: str, *, watch: Watch = lambda records: records) -> dict[str, Any]:
-    """Write one trace of all files, one after another; what was imported, by kind."""
+    """Write one trace of all files, one after another; what was found in them and what was written."""
     counts: Counter[str] = Counter()
-    formats = {}
+    formats: dict[str, str] = {}
+    damage: dict[str, str] = {}
     with Writer(output) as writer:
         for file in files:
-            formats[file] = registry.detect(Path(file)) if chosen == "auto" else chosen
-            for record in watch(_records(file, formats[file])):
+            formats[file] = registry.detect(file) if chosen == "auto" else chosen
+            found = registry.records(file, formats[file])
+            for record in watch(found):
                 writer.add(record)
-                _count(counts, record)
-    return {"output": output, "formats": formats, "records": writer.records, "counts": dict(sorted(counts.items()))}
+                counts[f"record {kind_of(record)}"] += 1
+            counts.update(counted(found.summary))
+            if found.summary.damage:
+                damage[file] = found.summary.damage
+    return {
+        "output": output,
+        "formats": formats,
+        "records": writer.records,
+        "counts": dict(sorted(counts.items())),
+        "damage": damage,
+    }
 
 
-def _records(file: str, name: str) -> Iterator[Record]:
-    return registry.FORMATS[name].records(Path(file))
-
-
-def _count(counts: Counter[str], record: Record) -> None:
-    counts[f"{kind_of(record)} records"] += 1
-    if isinstance(record, Event):
-        counts[f"{record.kind} events"] += 1
-    elif isinstance(record, Window):
-        counts["system calls"] += sum(record.syscalls.values())
-        counts["sequences"] += len(record.grams)
-        for what, lost in record.loss.items():
-            counts[f"lost: {what}"] += lost
+def counted(summary: Any) -> dict[str, int]:
+    """An import's summary as one flat table, nothing that is 0."""
+    rows = {name: getattr(summary, field) for field, name in NUMBERS.items()}
+    for field, name in TABLES.items():
+        rows |= {name.format(key): number for key, number in getattr(summary, field).items()}
+    return {name: number for name, number in rows.items() if number}

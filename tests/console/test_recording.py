@@ -28,8 +28,6 @@ def cgroup_root():
 able = os.geteuid() == 0 and cgroup_root() is not None and Path("/usr/lib/python3/dist-packages/bcc").is_dir()
 REQUIRED = bool(os.environ.get("DRIFTLINE_REQUIRE_KERNEL"))
 unable = pytest.mark.skipif(not able and not REQUIRED, reason="needs root, BPF and bcc")
-    not able and not os.environ.get("DRIFTLINE_REQUIRE_KERNEL"), reason="needs root, BPF and bcc"
-)
 
 
 @pytest.fixture
