@@ -69,7 +69,7 @@ class Policy:
     max_exposures: int = 4096
     max_grams: int = 1 << 17
     max_profiles: int = 128
-    max_findings: int = 20_000  # in all
+    max_findings: int = 2048
     max_deploys: int = 10_000  # in all
 
     def scaled(self, factor: float) -> Policy:

@@ -18,9 +18,15 @@ from classifier.envelope.lineage import base, plain_lineage
 WEIGHTS = {"lineage": 0.7, "profile": 0.2, "sequences": 0.1}
 
 
-def continuity(s: Sighting, envelope: Envelope, threshold: float) -> tuple[Signal, tuple[Term, ...]]:
-    """The signal and its parts."""
-    terms = tuple(t for t in (_lineage(s, envelope), _profile(s, envelope), _sequences(s)) if t is not None)
+def continuity(
+    s: Sighting, envelope: Envelope, threshold: float, *, named: bool = False
+) -> tuple[Signal, tuple[Term, ...]]:
+    """The signal and its parts.
+
+    Args: named: A believed event names the behaviour, so that a secret or a bare address is as good as any other
+    peer; who uses it is still asked.
+    """
+    terms = tuple(t for t in (_lineage(s, envelope, named), _profile(s, envelope), _sequences(s)) if t is not None)
     if not terms:
         return Signal(None, 0.0, "nothing is known of who did it"), ()
     weight = sum(WEIGHTS[t.name] for t in terms)
@@ -41,9 +47,9 @@ def _sequences(s: Sighting) -> Term | None:
     return Term("sequences", known, f"{s.novel} of {s.grams} sequences are new")
 
 
-def _lineage(s: Sighting, envelope: Envelope) -> Term | None:
+def _lineage(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
     if s.why == "new":
-        return _of_exec(s, envelope) if s.behaviour.startswith("exec:") else _of_other(s, envelope)
+        return _of_exec(s, envelope) if s.behaviour.startswith("exec:") else _of_other(s, envelope, named)
     if s.why == "owner":
         return Term("lineage", 0.0, f"{s.lineage} never did this, {_some(envelope.items[s.behaviour].lineages)} does")
     if s.why == "schedule":
@@ -75,7 +81,7 @@ def _of_exec(s: Sighting, envelope: Envelope) -> Term:
     )
 
 
-def _of_other(s: Sighting, envelope: Envelope) -> Term | None:
+def _of_other(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
     if s.behaviour.startswith("syscall:"):
         return Term("lineage", 0.1, "never made before")
     image = s.lineage.split("<")[0] or base(s.image)
@@ -84,7 +90,8 @@ def _of_other(s: Sighting, envelope: Envelope) -> Term | None:
     kind = s.behaviour.split(":", 1)[0] + ":"
     same = any(image == t.split("<")[0] for b, i in envelope.items.items() if b.startswith(kind) for t in i.lineages)
     value = 1.0 if same else 0.6 if image in known_images(envelope) else 0.0
-    capped = min(value, 0.4) if is_secret(s.behaviour) or RAW_PEER.match(s.behaviour) else value
+    special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour))
+    capped = min(value, 0.4) if special else value
     what = f"{image} does {kind[:-1]} already" if same else f"{image} is {'known' if value else 'new'}"
     return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
 

@@ -57,6 +57,7 @@ class Sighting:
     partial: bool = False
     note: str = ""
     cause: str = ""  # id, once judged
+    named: bool = False  # a believed event named it when its continuity was settled
     continuity: Signal | None = None  # settled at the first judgement: what came later may be the intruder's own
     continuity_terms: tuple[Term, ...] = ()
 

@@ -86,7 +86,7 @@ class Ward:
         key = f"{why}|{behaviour}"
         s = self.sightings.get(key)
         if s is None:
-            if len(self.sightings) >= self.policy.max_deviations:
+            if len(self.sightings) >= self.policy.max_deviations and not self._make_room():
                 self.overflow += 1
                 return None
             # A credential or an escape is told at once; the rest waits for its companions.
@@ -94,6 +94,15 @@ class Ward:
             s = self.sightings[key] = Sighting(behaviour, why, first, end, due)
             self.wake = min(self.wake, due)
         return s
+
+    def _make_room(self) -> bool:
+        """Forget the oldest cause that somebody, or time, has decided; its refusals stay in the envelope."""
+        old = next((c for c in self.causes.values() if not c.open), None)
+        if old is not None:
+            del self.causes[old.id]
+            for m in old.members:
+                del self.sightings[m]
+        return old is not None
 
     def _context(self, s: Sighting, window: Window) -> None:
         """What its windows say beside it: sequences, calls, the schedule."""
@@ -172,6 +181,8 @@ class Ward:
         names = (name,) if _explained(judgement) else dict.fromkeys((UNEXPLAINED, name))
         cause = next((c for n in names for c in reversed(self.causes.values()) if self._belongs(s, c, n)), None)
         if cause is None:
+            if len(self.causes) >= self.policy.max_findings:
+                self._make_room()
             id = cause_id(self.workload, name, s.behaviour, s.first)
             cause = self.causes[id] = Cause(id, self.workload, name, now, s.last)
         cause.members.append(key)
@@ -195,14 +206,11 @@ class Ward:
         if s.why == FORGERY:
             no = Signal(False, 0.0, s.note)
             return Judged(s, Correlation(no, why_none=s.note), no, Signal(None, 0.0, "not applicable"))
-        if s.continuity is None:
-            s.continuity, s.continuity_terms = continuity(s, self.envelope, self.policy.continuity)
-        return Judged(
-            s,
-            correlate(s, deploys, self.envelope.ledger, self.policy),
-            s.continuity,
-            bounds(s, self.envelope, self.policy),
-        )
+        c = correlate(s, deploys, self.envelope.ledger, self.policy)
+        if s.continuity is None or (c.named and not s.named):
+            limit, s.named = self.policy.continuity, c.named
+            s.continuity, s.continuity_terms = continuity(s, self.envelope, limit, named=c.named)
+        return Judged(s, c, s.continuity, bounds(s, self.envelope, self.policy))
 
     def _look(
         self, cause: Cause, deploys: list[Deploy], now: float, grew: bool, *, told: bool = True
@@ -291,8 +299,8 @@ class Ward:
 
     def decide(self, triage: Triage) -> Finding | None:
         """A person decided about a finding; None if it is closed or the decision unknown."""
-        cause = self.causes[triage.finding]
-        if cause.finding is None or cause.finding.state in (ACCEPTED, DISMISSED):
+        cause = self.causes.get(triage.finding)
+        if cause is None or cause.finding is None or cause.finding.state in (ACCEPTED, DISMISSED):
             return None
         words = f"{triage.actor} decided {triage.decision}" + (f": {triage.note}" if triage.note else "")
         label = cause.finding.label

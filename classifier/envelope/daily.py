@@ -27,6 +27,8 @@ def sweep(e: Envelope, day: int) -> None:
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
         _bound(e, item, cells.get(behaviour, []), day)
+    if len(e.folded) > e.policy.max_exposures:
+        e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
 
 

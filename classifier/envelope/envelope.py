@@ -97,6 +97,7 @@ class Envelope:
     def _lane(self, replica: Replica, epoch: str, revision: str | None) -> Lane:
         if len(self.lanes) >= self.policy.max_lanes:
             daily.fold(self)
+        self.folded.discard((replica, epoch))  # silent for long, but back
         lane = self.lanes[replica, epoch] = Lane(replica, epoch, revision)
         return lane
 
@@ -160,10 +161,14 @@ class Envelope:
             return OUT
         if use.bytes_in > item.limit_in:
             return INTO
-        foreign = bool(item.lineages) and lineage_of(use) not in (item.lineages | {""})
+        trail = lineage_of(use)
+        foreign = bool(item.lineages) and trail not in (item.lineages | {""})
         if item.off_schedule(hour, self.week) and (foreign or not item.lineages):
             return SCHEDULE
-        return OWNER if foreign and use.behaviour.startswith(GUARDED) and len(item.days) > 1 else ""
+        if not foreign or not use.behaviour.startswith(GUARDED) or len(item.days) < 2:
+            return ""
+        # The acting image decides: what started it may differ from one revision to the next.
+        return "" if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else OWNER
 
     def _count(self, lane: Lane, use: Use, window: Window, hour: int, item: Item) -> None:
         cell = lane.cells.get(use.behaviour)

@@ -6,6 +6,7 @@ admits; the passing of time alone never does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -119,7 +120,10 @@ def limit(h: volume.Histogram, policy: Policy, before: int, days: float) -> int:
     """
     if volume.count(h) < policy.volume_windows:
         return before
-    wanted = max(int(policy.volume_margin * volume.maximum(h)), policy.volume_floor)
+    middle, scale = volume.centre(h)
+    # To a bucket's end: the last bit of an exponential differs between machines, the limit must not.
+    steady = volume.upper(volume.bucket(int(math.exp(min(middle + policy.volume_z * scale, 40.0)))))
+    wanted = max(int(policy.volume_margin * volume.maximum(h)), steady, policy.volume_floor)
     if before == NO_LIMIT:
         return wanted
     return max(before, min(wanted, int(before * (1 + policy.volume_growth) ** (days / 7))))

@@ -77,8 +77,7 @@ class Ledger:
         if lossy:
             e.lossy += 1
             e.gaps = united((*e.gaps, (start, end)))
-        if e.revision is None:
-            e.revision = revision
+        e.revision = revision or e.revision
 
     def close(self, replica: Replica, time: float) -> None:
         """The replica's cgroup went at `time`."""

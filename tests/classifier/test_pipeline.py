@@ -311,3 +311,67 @@ def test_deviations_beyond_the_bound_are_counted():
 
 def test_a_ward_is_watched_from_its_first_window():
     assert Ward(SHOP, Envelope(SHOP, POLICY)).wake == float("inf")
+
+
+BEHAVIOURS = [*ATTACK, *NEWS, use("open:data:/x"), use("egress:tcp:big:443", bytes_out=10**8)]
+numbers = st.integers(1, 6)
+records = st.one_of(
+    st.builds(
+        lambda n, t, k: window(n, t, *k), numbers, st.floats(0, 90), st.lists(st.sampled_from(BEHAVIOURS), max_size=3)
+    ),
+    st.builds(lambda n, t: born(n, revision=f"r{n % 2}", time=t), numbers, st.floats(0, 90)),
+    st.builds(lambda n, t: born(n, workload=None, time=t), numbers, st.floats(0, 90)),
+    st.builds(lambda n, t: born(n, time=t, ended=t + 1), numbers, st.floats(0, 90)),
+    st.builds(lambda t, i: rollout(t, id=f"d{i}", revision=None if i % 2 else "r0"), st.floats(0, 90), numbers),
+    st.builds(lambda t: rollout(t, refused="replayed"), st.floats(0, 90)),
+    st.builds(lambda t: Gap("n1", t, t + 3, "x"), st.floats(0, 90)),
+    st.builds(lambda t, i: head(time=t, epoch=f"e{i}"), st.floats(0, 90), numbers),
+    st.builds(lambda t: Tick("n1", t), st.floats(0, 2000)),
+    st.builds(lambda n, t: event(n, "exec", "exec:/bin/sh<x", time=t, id=f"n1/e1/{n}"), numbers, st.floats(0, 90)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(records, max_size=40), st.integers(0, 40), st.sampled_from(["accept", "risky", "dismiss"]))
+def test_any_stream_is_survived_and_may_be_cut_anywhere(stream, cut, decision):
+    stream = [*learned(1, 2, until=12), *stream]
+    whole = play(stream)
+    stream += [Triage(95.0, f.id, decision, "ada") for f in whole.findings()[:2]] + [Tick("n1", 99.0), Tick("n1", 1e6)]
+    whole, half = play(stream), play(stream[: 40 + cut])
+    resumed = play(stream[40 + cut :], pipeline=Pipeline.restore(POLICY, half.snapshot()))
+    assert findings_json(resumed.findings()) == findings_json(whole.findings())
+    assert resumed.snapshot() == whole.snapshot()
+    ids = [f.id for f in whole.findings()]
+    assert len(ids) == len(set(ids)) and all(len(f.history) == f.version for f in whole.findings())
+
+
+def test_full_house_forgets_what_was_decided_first():
+    policy = replace(POLICY, max_deviations=3)
+    flood = [use(f"egress:tcp:h{n}:443", data={"lineage": "python3.11"}) for n in range(6)]
+    pipeline = play([*learned(1, 2), *days(40, 44, 1, uses={1: tuple(flood[:3])})], policy)
+    (finding,) = pipeline.findings()
+    pipeline.feed(Triage(44.0, finding.id, "dismiss", "ada"))
+    play(days(44, 50, 1, uses={1: (flood[4],)}), pipeline=pipeline)
+    assert [f.deviations[0].behaviour for f in pipeline.findings()] == ["egress:tcp:h4:443"]
+
+
+def test_bare_address_that_a_believed_event_names_is_expected():
+    peer = use("egress:tcp:10.7.0.9:9443", bytes_out=900, data={"lineage": "python3.11"})
+    stream = [*learned(1, 2), born(3, revision="r2", time=40.5), *days(41, 46, 3, uses={3: (peer,)})]
+    (before,) = play(stream).findings()
+    (after,) = play([*stream, rollout(40.0, scope=(peer.behaviour,))]).findings()
+    assert (before.label, after.label) == (RISKY if not before.signals[1].holds else REVIEW, EXPECTED)
+
+
+def test_secret_read_by_the_same_program_under_another_parent_is_no_deviation():
+    token = use("identity:token:/t", data={"lineage": "python3.11<sh"})
+    stream = [
+        *learned(1, 2, until=0),
+        *days(0, 40, 1, 2, uses={1: (token,), 2: (token,)}),
+        born(3, revision="r2", time=40.0),
+    ]
+    same = replace(token, data={"lineage": "python3.12<tini"})
+    other = replace(token, data={"lineage": "cat<sh<python3.11"})
+    assert play([*stream, *days(41, 45, 3, uses={3: (same,)})]).findings() == []
+    (finding,) = play([*stream, *days(41, 45, 3, uses={3: (other,)})]).findings()
+    assert (finding.label, finding.deviations[0].why) == (RISKY, "owner")
