@@ -29,7 +29,7 @@ def analyze(*arguments):
 def test_systemd_finds_nothing_to_say_about_the_units(units):
     done = analyze("verify", "--man=no", *sorted(units.glob("*.service")))
     said = [line for line in done.stderr.splitlines() if "driftline" in line]
-    assert (done.returncode, said) == (0, [])
+    assert (done.returncode, said) == (0, []), done.stderr
 
 
 def exposure(units, name):
