@@ -44,7 +44,6 @@ class Kernel:
         self.seats = self._array("seats", np.dtype("<u8"))
         self.calls = self._array("calls", abi.CALLS_ROW).reshape(len(self.slots), -1)  # [slot, cpu]
         self.calls_told = self._array("calls_told", abi.CALLS_ROW)
-        self.grams = self._array("grams", abi.GRAM_ROW)
         self.files = self._array("files", abi.FILE_USE)
         self.flows = self._array("flows", abi.FLOW_ROW)
         self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
@@ -146,8 +145,10 @@ class Kernel:
             self.seats[seat] = 0
         self._free_files(np.flatnonzero((self.files["used"] == 1) & (self.files["slot"] == slot)))
         self._free_flows(np.flatnonzero((self.flows["used"] == 1) & (self.flows["slot"] == slot)))
-        for rows in (self.calls, self.calls_told, self.grams):
+        for rows in (self.calls, self.calls_told):
             rows[slot] = np.zeros((), rows.dtype)
+        if "grams" in self._maps:  # not mapped: the kernel alone reads it, and 16 MiB would count as ours
+            self._maps["grams"].put(struct.pack("<I", slot), bytes(abi.GRAM_ROW.itemsize))
         for member in ("cgroup", "left", "taken", "told", "lost", "lost_told"):
             self.slots[slot][member] = 0
         self._maps["free_slots"].put(None, struct.pack("<I", slot))
