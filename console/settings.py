@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from classifier.settings import ClassifierSettings
     from sensor.identity.rules import Rule
     from sensor.identity.settings import IdentitySettings
     from sensor.settings import SensorSettings
@@ -78,7 +79,27 @@ KEYS: dict[str, Key] = {
     "sensor.sizes.path_pages": Key("pages", 256, "Ring of paths, likewise.", 1, 65536),
     "sensor.sizes.exec_pages": Key("pages", 256, "Ring of execs, likewise.", 1, 65536),
     "sensor.sizes.payload_pages": Key("pages", 128, "Ring of DNS answers and TLS names, likewise.", 1, 65536),
+    "classifier.socket": Key("path", None, "Where sensors send; `<run_dir>/classifier.sock` where empty."),
     "classifier.control": Key("path", None, "Socket for questions; `<run_dir>/control.sock` where empty."),
+    "classifier.socket_group": Key("text", "", "Group whose members may ask and triage; only root where empty."),
+    "classifier.sensor_uids": Key("wholes", (0,), "Users that may send observations, by number."),
+    "classifier.policy": Key("text", "default", "Thresholds: `default`, `demo`, or a file as for `trace replay`."),
+    "classifier.time_scale": Key("number", 1.0, "Divide every duration of the policy by this.", 0.001, 1e6),
+    "classifier.trace": Key("path", None, "Trace that gets every accepted record; none where empty."),
+    "classifier.folder": Key("path", None, "Folder for dropped deploy events; not watched where empty."),
+    "classifier.systemd": Key("number", 10.0, "Seconds between looks at the units; 0: never.", 0, 3600),
+    "classifier.keys_file": Key("path", None, "Whose signatures of deploy events count; nobody's where empty."),
+    "classifier.metrics_address": Key("address", None, "`HOST:PORT` of metrics; none where empty."),
+    "classifier.stop_within": Key("number", 4.0, "Seconds from the request to the end.", 0.5, 60),
+    "classifier.http.address": Key("address", None, "`HOST:PORT` for signed deploy events; not received where empty."),
+    "classifier.http.body": Key("whole", 65536, "Bytes of one deploy event.", 256, 1 << 24),
+    "classifier.http.tolerance": Key("number", 300.0, "Seconds a signed event may be old.", 1, 86400),
+    "classifier.http.rate": Key("number", 5.0, "Requests per second and address.", 0.01, 10000),
+    "classifier.http.burst": Key("whole", 30, "Requests at once of one address.", 1, 10000),
+    "classifier.retention.event_rows": Key("whole", 500_000, "Events kept as evidence.", 1000, 1 << 40),
+    "classifier.retention.event_age": Key("number", 7_776_000.0, "Seconds an event is kept.", 60, 1e10),
+    "classifier.retention.max_bytes": Key("whole", 8 << 30, "Bytes of the database.", 1 << 20, 1 << 50),
+    "classifier.retention.snapshot_seconds": Key("number", 300.0, "Seconds between snapshots.", 1, 86400),
     "identity.cluster": Key("text", "local", "First part of the names of pods' workloads."),
     "identity.host": Key("text", "", "Where the host's root is mounted, such as `/host` in a DaemonSet."),
     "identity.roots": Key("texts", (), "Cgroup paths below which a nested node works, such as a kind node's."),
@@ -112,11 +133,9 @@ class Settings:
         """Settings of the sensor; what the command line `wanted` goes before the file."""
         from sensor.settings import SensorSettings, Sizes
 
-        told = {k.removeprefix("sensor."): v for k, v in self.values.items() if k.startswith("sensor.")}
-        sizes = {k.removeprefix("sizes."): told.pop(k) for k in list(told) if k.startswith("sizes.")}
-        told |= {"node": self.node} | {k: v for k, v in wanted.items() if v is not None}
+        told = self._below("sensor.") | {"node": self.node} | {k: v for k, v in wanted.items() if v is not None}
         return SensorSettings(
-            sizes=Sizes(**sizes),
+            sizes=Sizes(**self._below("sensor.sizes.")),
             identity=self._identity(),
             **told
             | {
@@ -126,12 +145,50 @@ class Settings:
             },
         )
 
+    def classifier(self, **wanted: Any) -> ClassifierSettings:
+        """Settings of the classifier; what the command line `wanted` goes before the file."""
+        from classifier.settings import ClassifierSettings, HttpLimits, Retention
+        from console.cli.policies import named
+
+        told = self._below("classifier.") | {k: v for k, v in wanted.items() if v is not None}
+        http, retention = self._below("classifier.http."), self._below("classifier.retention.")
+        run_dir = Path(self["run_dir"])
+        return ClassifierSettings(
+            state_dir=Path(self["state_dir"]),
+            socket_path=Path(told["socket"] or run_dir / "classifier.sock"),
+            control_path=self.control_path,
+            policy=named(told["policy"], told["time_scale"] if told["time_scale"] != 1 else None),
+            http_address=http.pop("address"),
+            keys_file=_path_or_none(told["keys_file"]),
+            folder=_path_or_none(told["folder"]),
+            metrics_address=told["metrics_address"],
+            trace_path=_path_or_none(told["trace"]),
+            systemd=told["systemd"] or None,
+            sensor_uids=told["sensor_uids"],
+            socket_group=told["socket_group"] or None,
+            retention=Retention(**retention),
+            http=HttpLimits(**http),
+            stop_within=told["stop_within"],
+        )
+
+    @property
+    def control_path(self) -> Path:
+        """The socket that answers questions."""
+        return Path(self["classifier.control"] or f"{self['run_dir']}/control.sock")
+
+    def _below(self, prefix: str) -> dict[str, Any]:
+        """The keys of one section, without its name; sections inside it left out."""
+        found = {k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)}
+        return {k: v for k, v in found.items() if "." not in k}
+
     def _identity(self) -> IdentitySettings:
         from sensor.identity.settings import IdentitySettings
 
-        return IdentitySettings(
-            **{k.removeprefix("identity."): v for k, v in self.values.items() if k.startswith("identity.")}
-        )
+        return IdentitySettings(**self._below("identity."))
+
+
+def _path_or_none(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def load(path: str | Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -258,13 +315,20 @@ def _value(name: str, node: Node, where: str) -> Any:
         return _rules(node, where)
     if _empty(node):
         return key.default
-    if key.kind == "texts":
+    if key.kind in ("texts", "wholes"):
         if node.id != "sequence" or any(item.id != "scalar" for item in node.value):
             raise SettingsError(f"{_at(node, where)}: {name} is a list; write `- value` lines below it")
-        return tuple(item.value for item in node.value)
+        return tuple(_item(name, item, where) for item in node.value)
     if node.id != "scalar":
         raise SettingsError(f"{_at(node, where)}: {name} takes one value; write `{name.rpartition('.')[2]}: value`")
     return checked(name, node.value, _at(node, where))
+
+
+def _item(name: str, item: Node, where: str) -> Any:
+    """One item of a list; a comma in it belongs to it, unlike in a variable."""
+    if KEYS[name].kind == "texts":
+        return item.value
+    return checked(name, item.value, _at(item, where))[0]
 
 
 def checked(name: str, text: str, where: str) -> Any:
@@ -319,6 +383,13 @@ def _pages(text: str) -> int:
     return number
 
 
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not 0 < _whole(port) < 65536:
+        raise ValueError(text)
+    return host.strip("[]"), int(port)
+
+
 def _line(text: str) -> str:
     if not text.isprintable():
         raise ValueError(text)
@@ -332,7 +403,9 @@ CONVERT = {
     "pages": _pages,
     "number": float,
     "flag": _flag,
+    "address": _address,
     "texts": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "wholes": lambda text: tuple(_whole(part) for part in text.split(",")),
 }
 WORDS = {
     "text": "one line of text",
@@ -341,7 +414,9 @@ WORDS = {
     "pages": "a power of two",
     "number": "a number",
     "flag": "true or false",
+    "address": "HOST:PORT",
     "texts": "a list of texts",
+    "wholes": "a list of whole numbers",
     "rules": "a list of rules",
 }
 

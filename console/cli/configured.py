@@ -61,5 +61,4 @@ def control(ctx: click.Context) -> Control:
     """The running classifier."""
     from console.cli.control import Control
 
-    chosen = settings(ctx)
-    return Control(chosen["classifier.control"] or f"{chosen['run_dir']}/control.sock")
+    return Control(str(settings(ctx).control_path))

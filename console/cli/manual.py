@@ -109,7 +109,7 @@ def keys() -> str:
 def _default(key: Key) -> str:
     if key.default in (None, "", ()):
         return "empty"
-    shown = ", ".join(key.default) if isinstance(key.default, tuple) else key.default
+    shown = ", ".join(map(str, key.default)) if isinstance(key.default, tuple) else key.default
     return f"`{str(shown).lower() if isinstance(shown, bool) else shown}`"
 
 

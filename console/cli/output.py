@@ -101,11 +101,14 @@ def emit_table(headings: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def say(text: str, *, style: str = "") -> None:
-    """Print one line for people, escaped, coloured only on a terminal that wants it."""
+    """Print one line for people, escaped, coloured only on a terminal that wants it; line breaks before it are kept."""
+    line = text.lstrip("\n")
+    for _ in range(len(text) - len(line)):
+        click.echo()
     if style and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        click.echo(click.style(escape(text), **_style(style)))
+        click.echo(click.style(escape(line), **_style(style)))
     else:
-        click.echo(escape(text))
+        click.echo(escape(line))
 
 
 def moment(seconds: float | None) -> str | None:

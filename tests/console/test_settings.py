@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from console.settings import KEYS, LIMIT, SettingsError, cgroup_directory, from_environment, load, parse, variable
+from classifier.settings import ClassifierSettings
+from console.settings import (
+    KEYS,
+    LIMIT,
+    Settings,
+    SettingsError,
+    cgroup_directory,
+    from_environment,
+    load,
+    parse,
+    variable,
+)
 from sensor.settings import SensorSettings
 
 RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
@@ -102,6 +113,30 @@ def test_defaults_here_are_the_defaults_there():
     mine = load(None, {}).sensor(node="n1")
     theirs = SensorSettings(node="n1", run_dir=mine.run_dir, socket=mine.socket)
     assert mine == theirs
+
+
+def test_the_classifier_has_the_defaults_of_its_own_settings():
+    mine = load(None, {}).classifier()
+    places = {"state_dir": mine.state_dir, "socket_path": mine.socket_path, "control_path": mine.control_path}
+    assert mine == ClassifierSettings(**places, stop_within=4.0)
+
+
+def test_the_classifier_gets_addresses_lists_and_a_scaled_policy():
+    text = "classifier: {time_scale: 86400, sensor_uids: [0, 7], http: {address: '[::1]:8443'}, systemd: 0}"
+    found = Settings({k: v.default for k, v in KEYS.items()} | parse(text)).classifier()
+    assert (found.policy.day, found.sensor_uids, found.http_address) == (1.0, (0, 7), ("::1", 8443))
+    assert found.systemd is None
+
+
+def test_a_variable_holds_a_list_with_commas():
+    found = from_environment({"DRIFTLINE_CLASSIFIER_SENSOR_UIDS": "0,7", "DRIFTLINE_SENSOR_PROBES": "process, files"})
+    assert found == {"classifier.sensor_uids": (0, 7), "sensor.probes": ("process", "files")}
+
+
+@pytest.mark.parametrize("text", ["8080", ":8080", "host:", "host:0", "host:70000", "host:x"])
+def test_an_address_has_a_host_and_a_port(text):
+    with pytest.raises(SettingsError, match="takes HOST:PORT"):
+        parse(f"classifier: {{metrics_address: '{text}'}}")
 
 
 def test_a_scope_is_a_directory_or_a_path_below_the_hierarchy(tmp_path):
