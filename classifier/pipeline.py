@@ -99,7 +99,8 @@ class Pipeline:
 
     def workloads(self) -> list[WorkloadStatus]:
         """Every workload, by name."""
-        return [self._status(self._state.wards[w]) for w in sorted(self._state.wards)]
+        old = {i.workload for i in self._state.attribution.identities.values() if not i.startup_observed}
+        return [self._status(self._state.wards[w], w in old) for w in sorted(self._state.wards)]
 
     def envelope(self, workload: str) -> Envelope | None:
         """The envelope of a workload; None if it was never seen."""
@@ -267,8 +268,9 @@ class Pipeline:
             self._count("unresolved_evicted")
         return old is not None
 
-    def _status(self, ward: Ward) -> WorkloadStatus:
+    def _status(self, ward: Ward, old: bool) -> WorkloadStatus:
         e = ward.envelope
+        spots = e.blind_spots | ({"replicas that ran before the sensor: their start was not seen"} if old else set())
         state, because = e.state(max(self._state.now, e.last))
         exposures = e.ledger.exposures.values()
         return WorkloadStatus(
@@ -282,7 +284,7 @@ class Pipeline:
             e.coverage().expected,
             e.first,
             e.last,
-            tuple(sorted(e.blind_spots)),
+            tuple(sorted(spots)),
         )
 
     def _count(self, what: str) -> None:

@@ -16,12 +16,13 @@ from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError
 from classifier.pipeline import Pipeline
 from classifier.policy import DAY, Policy
-from tests.classifier.story import ATTACK, NEW_PEER, POLICY, TOOL, born, days, learned, play, rollout, window
+from tests.classifier.story import ATTACK, NEW_PEER, POLICY, SCOPE, TOOL, born, days, learned, play, rollout, window
 from tests.factories import SHOP, event, head, replica, use
 from wire.codec import decode, encode
 from wire.records import Gap, Tick, Triage, Window
 
 NEWS = (NEW_PEER, TOOL)
+WEDNESDAY = 5 * 7 * DAY + 6 * DAY + 14.5 * 3600
 
 
 def life():
@@ -264,8 +265,18 @@ def test_rate_of_growth_of_a_learned_bound_is_limited():
     assert e.items["egress:tcp:a:443"].limit_out < 2_200_000 * 1.1 ** (60 / 7)
 
 
-def test_off_schedule_export_by_another_process_is_risky():
-    """FX-1: the weekly export's destination, used on a Wednesday by the worker."""
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        pytest.param((), "critical", id="no-deploy"),
+        pytest.param(
+            (rollout(WEDNESDAY - 600, kind="prompt", scope=(), revision=None),), "high", id="after-a-prompt-revision"
+        ),
+        pytest.param((rollout(WEDNESDAY - 600, scope=SCOPE, revision="r1"),), "critical", id="after-another-rollout"),
+    ],
+)
+def test_off_schedule_export_by_another_process_is_risky(event, level):
+    """FX-1 and FX-1d: the weekly export's destination, used on a Wednesday by the worker."""
     hour, week = 3600.0, 7 * DAY
     policy = Policy()
     work = use("egress:tcp:crm.example.org:443", 3, bytes_in=15_000, bytes_out=5_000, data={"lineage": "worker"})
@@ -280,12 +291,12 @@ def test_off_schedule_export_by_another_process_is_risky():
         records.append(Tick("n1", t + 600.0))
     quiet = play(records, policy)
     assert quiet.findings() == [] and quiet.workloads()[0].state == "converged"
-    start = 5 * week + 6 * DAY + 14.5 * hour
+    start = WEDNESDAY
     theft = use("egress:tcp:s3.example.org:443", bytes_out=4_900_000, data={"lineage": "worker"})
     bulk = replace(work, count=2400, bytes_in=5_100_000)
-    play([Window(replica(1), start, start + 600, (bulk, theft)), Tick("n1", start + 660)], pipeline=quiet)
+    play([*event, Window(replica(1), start, start + 600, (bulk, theft)), Tick("n1", start + 660)], pipeline=quiet)
     (finding,) = quiet.findings()
-    assert (finding.label, finding.severity) == (RISKY, "critical")
+    assert (finding.label, finding.severity) == (RISKY, level)
     assert {d.why for d in finding.deviations} == {"schedule", "volume in"} and finding.updated - start <= 660
 
 
