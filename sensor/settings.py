@@ -12,14 +12,14 @@ from sensor.identity.settings import IdentitySettings
 class Sizes:
     """Entries of the kernel's tables; each says when it is full."""
 
-    slots: int = 1024  # workload replicas at a time
+    slots: int = 512  # workload replicas at a time
     processes: int = 32768
     files: int = 16384  # (replica, image, file) rows
-    flows: int = 16384  # (replica, image, peer, port) rows
-    fact_pages: int = 256  # ring of 64-byte facts, in pages of 4 KiB; a power of two
-    path_pages: int = 256
-    exec_pages: int = 256
-    payload_pages: int = 128
+    flows: int = 8192  # (replica, image, peer, port) rows
+    fact_pages: int = 128  # ring of 64-byte facts, in pages of 4 KiB; a power of two
+    path_pages: int = 128
+    exec_pages: int = 128
+    payload_pages: int = 64
 
 
 @dataclass(frozen=True, slots=True)
