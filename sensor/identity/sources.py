@@ -111,7 +111,7 @@ def key_of(place: Place) -> Key | None:
 
 
 def unit_workload(place: Place) -> Workload | None:
-    """The key of a unit. A login's session has a number for a name, so its slice stands for it; a user's unit says whose."""
+    """The key of a unit. A login's session has but a number, so its slice stands for it; a user's unit says whose."""
     name = place.slice if place.kind == "slice" or _is_session(place) else place.unit
     if not name:
         return None
