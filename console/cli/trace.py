@@ -126,8 +126,10 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
     show_default=True,
     help="What the files are; auto looks at their first bytes.",
 )
+@click.option("--workload", help="Owner of everything, instead of those that the files name.")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds of a window.  [default: 10]")
 @json_option
-def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool) -> None:
+def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool, **wanted: Any) -> None:
     """Turn captures of other tools into one trace.
 
     \b
@@ -136,12 +138,14 @@ def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool) -> 
     """
     from console.cli import importing
 
-    summary = importing.write(files, output, chosen, watch=lambda records: track(records, "importing"))
+    summary = importing.write(files, output, chosen, watch=lambda records: track(records, "importing"), **wanted)
     if as_json:
         emit_json(summary)
-        return
-    emit_table(("what", "count"), summary["counts"].items())
-    say(f"{output}: {summary['records']} records")
+    else:
+        emit_table(("what", "count"), summary["counts"].items())
+        say(f"\n{output}: {summary['records']} records")
+    for file, damage in summary["damage"].items():
+        click.echo(f"Note: {escape(file)}: {escape(damage)}", err=True)
 
 
 @trace.command()
