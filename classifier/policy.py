@@ -94,7 +94,7 @@ FLOORS = {  # seconds
     "deploy_before": 10.0,
     "deploy_after": 60.0,
     "relabel": 60.0,
-    "probation": 10.0,
+    "probation": 60.0,  # as the window: a late part of a rollout must not open a second finding
     "cause_window": 60.0,
     "review_age": 600.0,
     "dormant_after": 3600.0,

@@ -65,7 +65,7 @@ def write(cause: Cause, members: Sequence[Judged], now: float, policy: Policy, *
     history = before.history if before is not None else ()
     if not same:
         history = (*history, Version(version, v.label, now, because))
-    deploy = _deploy(members)
+    deploy = _deploy(cause, members)
     sightings = [m.sighting for m in members]
     finding = Finding(
         cause.id,
@@ -142,9 +142,13 @@ def _deviation(m: Judged) -> Deviation:
     )
 
 
-def _deploy(members: Sequence[Judged]) -> str | None:
+def _deploy(cause: Cause, members: Sequence[Judged]) -> str | None:
+    """The event all members rest on: the one the cause was opened for, if there is one."""
     ids = {m.correlation.deploy for m in members}
-    return max((i for i in ids if i), default=None) if None not in ids else None
+    if None in ids:
+        return None
+    opened_for = cause.key.removeprefix("deploy:")
+    return opened_for if cause.key != UNEXPLAINED else max(i for i in ids if i)
 
 
 def _why_none(members: Sequence[Judged]) -> str:

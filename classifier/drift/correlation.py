@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from classifier.deploys.timeline import covers, names, trusted
 from classifier.drift.compatibility import fits, implied, kind_of
 from classifier.drift.finding import Signal, Term
+from classifier.drift.severity import severity
 from classifier.drift.sighting import Sighting
 from classifier.envelope.ledger import Exposure, Ledger
 from classifier.policy import Policy
@@ -38,6 +39,7 @@ class Correlation:
     named: bool = False  # the declared scope of a believed event names the behaviour
     why_none: str = ""
     change: str = ""  # kind of the event
+    others: tuple[str, ...] = ()  # ids of further events that explain it too
 
     @property
     def holds(self) -> bool:
@@ -58,7 +60,8 @@ def correlate(s: Sighting, deploys: Iterable[Deploy], ledger: Ledger, policy: Po
     near = [d for d in deploys if covers(d, s.first, policy)]
     fit = [judge(d, s, ledger, policy) for d in near if trusted(d) and not late(d, policy)]
     if fit:
-        return max(fit, key=lambda c: (c.holds, c.signal.value))
+        best = max(fit, key=lambda c: (c.holds, c.signal.value))
+        return replace(best, others=tuple(c.deploy for c in fit if c.deploy and c.deploy != best.deploy))
     words = _why_none(s, near, ledger, policy)
     return Correlation(Signal(False, 0.0, words), why_none=words)
 
@@ -116,7 +119,15 @@ def _veto(d: Deploy, s: Sighting, new: Group, old: Group, pattern: str | None, k
         return ""
     if d.scope and not implied(d.kind, s.behaviour):
         return f"the declared scope of {len(d.scope)} patterns does not name it (scope_match=false)"
+    if severity(s.behaviour) >= 2 and not _widespread(new):
+        # Placement is what an intruder in one replica cannot fake (drift-model 4.6).
+        return f"nobody declared this, and {len(new.hits)} of {len(new.hits) + len(new.misses)} replicas are too few"
     return f"a {d.kind} change does not make this ({kind:+.1f})" if kind < LEAST else ""
+
+
+def _widespread(new: Group) -> bool:
+    """Whether at least two replicas with the change show it, and half of them."""
+    return len(new.hits) >= 2 and len(new.hits) >= len(new.misses)
 
 
 def _scope(d: Deploy, s: Sighting, pattern: str | None) -> Term:

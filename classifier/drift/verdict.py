@@ -74,7 +74,7 @@ def together(members: Sequence[Judged]) -> tuple[Signal, Signal, Signal]:
 
 def _weakest(signals: Sequence[Signal], *, largest: bool = False) -> Signal:
     order = {False: 0, None: 1, True: 2}
-    return min(signals, key=lambda s: (order[s.holds], -s.value if largest else s.value))
+    return min(signals, key=lambda s: (order[s.holds], -s.value if largest else s.value, "no bytes" in s.words))
 
 
 def _floor(members: Sequence[Judged]) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from classifier.deploys.timeline import Timeline
+from classifier.drift import decision
 from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, related, write
 from classifier.drift.continuity import continuity, known_images
 from classifier.drift.correlation import Correlation, correlate
-from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Finding, Signal, Version
+from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
 from classifier.drift.sighting import Sighting
-from classifier.drift.verdict import LEVELS, Judged
+from classifier.drift.verdict import Judged
 from classifier.envelope.envelope import INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
@@ -178,7 +179,10 @@ class Ward:
         """
         s = self.sightings[key]
         name = f"deploy:{judgement.correlation.deploy}" if judgement.correlation.holds else UNEXPLAINED
-        names = (name,) if _explained(judgement) else dict.fromkeys((UNEXPLAINED, name))
+        names = (
+            [name, *(f"deploy:{d}" for d in judgement.correlation.others)] if judgement.correlation.holds else [name]
+        )
+        names = names if _explained(judgement) else list(dict.fromkeys((UNEXPLAINED, *names)))
         cause = next((c for n in names for c in reversed(self.causes.values()) if self._belongs(s, c, n)), None)
         if cause is None:
             if len(self.causes) >= self.policy.max_findings:
@@ -223,8 +227,8 @@ class Ward:
             and cause.opened + self.policy.evaluations[cause.evaluated] <= now
         ):
             cause.evaluated += 1
-        self._refuse(cause)
-        self._end(cause, now)
+        decision.refuse(self, cause)
+        decision.elapse(self, cause, now)
         changed = before is None or before.version != cause.finding.version
         if not changed and not (told and cause.finding.count != cause.told):
             return None
@@ -233,15 +237,6 @@ class Ward:
 
     def _judged(self, cause: Cause, deploys: list[Deploy]) -> list[Judged]:
         return [self._judge(self.sightings[m], deploys) for m in cause.members]
-
-    def _refuse(self, cause: Cause) -> None:
-        """What is risky is never learned, also not by time; what turned out to be expected may be."""
-        for m in cause.members:
-            s = self.sightings[m]
-            if cause.finding.label == RISKY and s.why == NEW:
-                self.envelope.sticky.setdefault(s.behaviour, cause.id)
-            elif self.envelope.sticky.get(s.behaviour) == cause.id:
-                del self.envelope.sticky[s.behaviour]
 
     # what time and people decide ------------------------------------------------------------------------------------
 
@@ -258,62 +253,10 @@ class Ward:
         waiting = [s.due for s in self.sightings.values() if not s.cause]
         return min([*waiting, *(self._next_look(c) for c in self.causes.values() if c.open)], default=float("inf"))
 
-    def _end(self, cause: Cause, now: float) -> None:
-        """Probation and review end in a decision."""
-        f = cause.finding
-        if f.label == EXPECTED and now >= cause.opened + self.policy.probation:
-            self._admit(cause, f"event {f.deploy}, probation ended {now:.0f}, finding {f.id}")
-            self._close(cause, ACCEPTED, f.label, now, f"probation of {self.policy.probation:g} s ended")
-        elif f.label == REVIEW and now >= cause.opened + self.policy.review_age:
-            failed = any(s.holds is False for s in f.signals[1:])
-            label = RISKY if failed else REVIEW
-            words = (
-                f"{self.policy.review_owner} did not decide within {self.policy.review_age / self.policy.day:g} days"
-            )
-            self._close(cause, AGED, label, now, words)
-
-    def _close(self, cause: Cause, state: str, label: str, now: float, words: str) -> None:
-        f = cause.finding
-        version = f.version + 1
-        history = (*f.history, Version(version, label, now, words))
-        because = f"{f.because} Then: {words}."
-        sightings = [self.sightings[m] for m in cause.members if m in self.sightings]
-        level = max(f.severity, "medium", key=LEVELS.index) if label == RISKY else f.severity
-        f = replace(f, version=version, label=label, severity=level, state=state, updated=now, history=history)
-        f = replace(f, because=because)
-        cause.finding = counted(f, sightings) if sightings else f
-        if state == ACCEPTED:  # its behaviours are the envelope's from now on
-            for m in cause.members:
-                self.sightings.pop(m, None)
-            cause.members = []
-
-    def _admit(self, cause: Cause, because: str) -> None:
-        for m in cause.members:
-            s = self.sightings[m]
-            if s.why in (NEW, RETURN):
-                self.envelope.admit(s.behaviour, because)
-            elif s.why != FORGERY:
-                self.envelope.widen(s.behaviour, s.peak_out, s.peak_in, s.lineages, s.first)
-            if s.why == NEW and s.lineages:
-                self.envelope.widen(s.behaviour, 0, 0, s.lineages, s.first)
-
     def decide(self, triage: Triage) -> Finding | None:
-        """A person decided about a finding; None if it is closed or the decision unknown."""
+        """A person decided about a finding; None if it is unknown or closed, or the decision unknown."""
         cause = self.causes.get(triage.finding)
-        if cause is None or cause.finding is None or cause.finding.state in (ACCEPTED, DISMISSED):
-            return None
-        words = f"{triage.actor} decided {triage.decision}" + (f": {triage.note}" if triage.note else "")
-        label = cause.finding.label
-        if triage.decision == "accept":
-            self._admit(cause, words)
-            self._close(cause, ACCEPTED, label, triage.time, words)
-        elif triage.decision == "dismiss":
-            self._close(cause, DISMISSED, label, triage.time, words)
-        elif triage.decision == "risky":
-            self._close(cause, OPEN, RISKY, triage.time, words)
-            self._refuse(cause)
-            cause.decided = True
-        else:
+        if cause is None or not decision.person(self, cause, triage):
             return None
         self.wake = self._next()
         return cause.finding

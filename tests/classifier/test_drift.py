@@ -9,13 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.deploys.timeline import Timeline, covers, names, trusted
-from classifier.drift import bounds, cause, compatibility, continuity, finding, severity, sighting, verdict
+from classifier.drift import bounds, cause, compatibility, continuity, decision, finding, severity, sighting, verdict
 from classifier.drift.correlation import Group, correlate, rate_ratio
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.ledger import Ledger
 from classifier.policy import DAY, Policy
 from tests.classifier.story import ATTACK, NEW_PEER, POLICY, SCOPE, days, learned, play, rollout
 from tests.factories import SHOP, deploy, replica
+from wire.records import Triage
 
 HOURS = st.floats(0.0, 72.0)
 
@@ -238,3 +239,11 @@ def test_json_is_canonical_and_names_the_signals():
     assert set(row["signals"]) == {"deploy_correlation", "pattern_continuity", "resource_bounds"}
     assert text.startswith("[") and text.index('"because"') < text.index('"count"') and "\u00a0" not in text
     assert finding.findings_json([]) == "[]\n"
+
+
+def test_a_decision_nobody_knows_decides_nothing():
+    pipeline = play([*learned(1, 2), *days(40, 45, 1, uses={1: ATTACK})])
+    (ward,) = pipeline._state.wards.values()
+    (held,) = ward.causes.values()
+    assert not decision.person(ward, held, Triage(50.0, held.id, "shrug", "ada"))
+    assert pipeline.findings()[0].state == "open"

@@ -59,10 +59,10 @@ def test_a_replay_gives_the_same_bytes():
 
 
 def test_expected_evolution_enters_the_envelope_after_probation():
-    pipeline = play(demo())
+    pipeline = play([*demo(), *days(80, 110, 3, 4, uses={3: NEWS, 4: NEWS})])
     behaviours = pipeline.envelope(SHOP).items
     assert behaviours[NEW_PEER.behaviour].state == "admitted" and "event d1" in behaviours[NEW_PEER.behaviour].because
-    play(days(80, 85, 5, uses={5: NEWS}), pipeline=play([born(5, revision="r2", time=79.0)], pipeline=pipeline))
+    play(days(110, 115, 5, uses={5: NEWS}), pipeline=play([born(5, revision="r2", time=109.0)], pipeline=pipeline))
     assert len(pipeline.findings()) == 2
 
 
@@ -195,3 +195,25 @@ def test_known_peer_with_far_more_bytes_and_no_deploy_is_risky():
 
 ORDINARY_PEER = "egress:tcp:models.example.org:443"
 assert POLICY.day == 1.0
+
+
+def test_rollout_announced_twice_is_one_finding():
+    """The cluster and a person both tell of it; each explains a part best."""
+    records = [*learned(1, 2), rollout(40.0), rollout(40.1, id="k8s-7", scope=(), trust="local")]
+    more = use("open:config:/app/v2.yaml", data={"lineage": "python3.11"})
+    records += [
+        born(3, revision="r2", time=40.5),
+        *days(41, 50, 3, uses={3: NEWS}),
+        *days(50, 55, 3, uses={3: (*NEWS, more)}),
+    ]
+    (finding,) = play(records).findings()
+    assert (finding.label, finding.deploy, len(finding.deviations)) == (EXPECTED, "d1", 3)
+
+
+@pytest.mark.parametrize(("pods", "label"), [((3,), RISKY), ((3, 4), REVIEW)], ids=["on-one-of-two", "on-both"])
+def test_undeclared_shell_in_a_new_revision_depends_on_where_it_runs(pods, label):
+    """An intruder sits in one replica; an image brings its shell to all (drift-model 4.6)."""
+    new = [born(n, revision="r2", time=40.5) for n in (3, 4)]
+    uses = dict.fromkeys(pods, (ATTACK[0],))
+    pipeline = play([*learned(1, 2), rollout(40.0, scope=()), *new, *days(41, 50, 3, 4, uses=uses)])
+    assert labels(pipeline) == [label]
