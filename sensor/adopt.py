@@ -67,7 +67,9 @@ def _look(directories: list[str]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def _processes(kernel: Kernel, observer: Observer, rows: list[dict[str, Any]], slot: int, generation: int) -> dict[int, int]:
+def _processes(
+    kernel: Kernel, observer: Observer, rows: list[dict[str, Any]], slot: int, generation: int
+) -> dict[int, int]:
     """Image by pid of the processes that are known now, parents before children."""
     images = {}
     for row in sorted(rows, key=lambda r: r["started"]):

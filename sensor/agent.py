@@ -52,7 +52,9 @@ class Agent:
         ProbeError: Probes cannot be loaded, or another sensor of this name runs.
     """
 
-    def __init__(self, settings: SensorSettings, sink: Sink, *, on_window: Callable[[Agent], None] | None = None) -> None:
+    def __init__(
+        self, settings: SensorSettings, sink: Sink, *, on_window: Callable[[Agent], None] | None = None
+    ) -> None:
         self.settings, self.sink, self._on_window = settings, sink, on_window
         self.node = settings.node or socket.gethostname()
         self._stopping = False
@@ -73,6 +75,7 @@ class Agent:
 
     def _begin(self, memory: Memory) -> None:
         self._send(self._head())
+        self._exclude_self()
         if self.loaded.fresh:
             adopt.existing(self.kernel, self.observer, self._existing(), self.loaded.base, _boottime())
         else:
@@ -80,6 +83,17 @@ class Agent:
             adopt.known(self.kernel, self.observer)
         memory.begin(self.observer.kept())
         self._announce()
+
+    def _exclude_self(self) -> None:
+        """The sensor is nobody's workload; the root cgroup is filtered by the kernel side already."""
+        place = self._own()
+        if place != self.loaded.base and place.is_relative_to(self.loaded.base / self.loaded.scope.strip("/")):
+            self.kernel.exclude(place.stat().st_ino)
+
+    def _own(self) -> Path:
+        """Directory of this process's cgroup."""
+        own = self.loaded.base / Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+        return own if own.is_dir() else self.loaded.base
 
     def _head(self) -> Head:
         states = tuple(
@@ -93,7 +107,9 @@ class Agent:
     def _existing(self) -> dict[int, Path]:
         top = self.loaded.base / self.loaded.scope.strip("/")
         found = {os.stat(d).st_ino: Path(d) for d, _, _ in os.walk(top)}
-        return {i: d for i, d in found.items() if i in self.loaded.existing and d != self.loaded.base}
+        return {
+            i: d for i, d in found.items() if i in self.loaded.existing and d not in (self.loaded.base, self._own())
+        }
 
     def stop(self, *_: object) -> None:
         """Asks the loop to end; safe in a signal handler."""

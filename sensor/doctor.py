@@ -94,10 +94,14 @@ def _basics() -> list[Facility]:
         Facility("raw tracepoints", _program(17), "CONFIG_BPF_EVENTS, CAP_BPF, CAP_PERFMON", "", "", "none"),
         Facility("cgroup programs", _program(8) and _program(18), "CONFIG_CGROUP_BPF, CAP_NET_ADMIN", "", "", "none"),
         Facility("ring buffers", _map(27), "Linux 5.8", "", "", "none"),
-        Facility("BTF", Path("/sys/kernel/btf/vmlinux").exists(), "CONFIG_DEBUG_INFO_BTF", "struct offsets", "", "none"),
+        Facility(
+            "BTF", Path("/sys/kernel/btf/vmlinux").exists(), "CONFIG_DEBUG_INFO_BTF", "struct offsets", "", "none"
+        ),
         Facility("cgroup v2", _cgroup2(), "a mounted cgroup2 hierarchy; hybrid will do", "", "", "none"),
         Facility("bpffs", _bpffs(), f"{pins.BPFFS} mounted or mountable", "", "", "none"),
-        Facility("kernel headers", _headers(), "any set below /usr/src, it need not match", "", "", 'none; run "make setup"'),
+        Facility(
+            "kernel headers", _headers(), "any set below /usr/src, it need not match", "", "", 'none; run "make setup"'
+        ),
         Facility("bcc", _bcc(), f"python3-bpfcc for {client.PYTHON}", "", "", 'none; run "make setup"'),
     ]
 

@@ -27,7 +27,9 @@ def head(**changes) -> Head:
     return Head(**(values | changes))
 
 
-def identity(number: int = 1, *, workload: str | None = SHOP, revision: str | None = "r1", time: float = 0.0, **changes):
+def identity(
+    number: int = 1, *, workload: str | None = SHOP, revision: str | None = "r1", time: float = 0.0, **changes
+):
     values = {"path": f"/lab/{number}", "source": "rule"}
     owner = None if workload is None else Workload(workload)
     return Identity(time, replica(number), workload=owner, revision=revision, **(values | changes))
@@ -42,10 +44,14 @@ def window(number: int = 1, *behaviours: str | Use, start: float = 0.0, length: 
     return Window(replica(number), start, start + length, uses, **changes)
 
 
-def event(number: int = 1, kind: str = "exec", behaviour: str | None = None, *, time: float = 0.0, id: str = "n1/e1/1", **data):
+def event(
+    number: int = 1, kind: str = "exec", behaviour: str | None = None, *, time: float = 0.0, id: str = "n1/e1/1", **data
+):
     return Event(id, time, replica(number), kind, None if behaviour is None else Behaviour(behaviour), data)
 
 
-def deploy(*, time: float = 0.0, workload: str = SHOP, kind: str = "image", revision: str | None = "r2", **changes) -> Deploy:
+def deploy(
+    *, time: float = 0.0, workload: str = SHOP, kind: str = "image", revision: str | None = "r2", **changes
+) -> Deploy:
     values = {"id": "d1", "received": time, "source": "cli", "trust": "local"}
     return Deploy(time=time, workload=Workload(workload), kind=kind, revision=revision, **(values | changes))

@@ -165,6 +165,7 @@ class Lab:
     def restored(self) -> Pipeline:
         """The classifier's own state after its end, from its store."""
         from classifier.store.reader import restored
+
         from console.demo.story import policy
 
         return restored(self.folder / "state", policy())

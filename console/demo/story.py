@@ -105,7 +105,9 @@ def _play(lab: Lab) -> None:
         lab.start(REPORT, "v1", number)
     lab.learn(LEARN)
     for row in lab.workloads():
-        lab.tell(f"learned {_short(row['workload'])}: {row['state']}, {row['behaviours']} behaviours ({row['because']})")
+        lab.tell(
+            f"learned {_short(row['workload'])}: {row['state']}, {row['behaviours']} behaviours ({row['because']})"
+        )
     lab.tell(f"a rollout of {SUPPORT} v2 is announced: a new image that searches a knowledge base")
     lab.deploy(SUPPORT, kind="image", revision="v2", scope=SCOPE)
     for number in (1, 2):
@@ -130,7 +132,9 @@ def _play(lab: Lab) -> None:
 
 def _show(lab: Lab, found: dict[str, Any]) -> None:
     label = found["label"]
-    lab.tell(f"{label} ({found['severity']}): {_short(found['workload'])}: {found['title']}", style=COLOURS.get(label, ""))
+    lab.tell(
+        f"{label} ({found['severity']}): {_short(found['workload'])}: {found['title']}", style=COLOURS.get(label, "")
+    )
 
 
 def _short(workload: str) -> str:

@@ -7,7 +7,9 @@ import re
 from sensor.observe.names import file_of, template
 from wire.records import Behaviour
 
-MODEL = re.compile(r"\.(safetensors|gguf|ggml|onnx|ckpt|pth?|h5|tflite|mlmodel|pb)$|(^|/)models?/|/snapshots/[0-9a-f]{40}/")
+MODEL = re.compile(
+    r"\.(safetensors|gguf|ggml|onnx|ckpt|pth?|h5|tflite|mlmodel|pb)$|(^|/)models?/|/snapshots/[0-9a-f]{40}/"
+)
 TOKEN = re.compile(r"(^|/)(serviceaccount/(\.\.[^/]+/)?token|azure/tokens/.*token)$")
 CLOUD = re.compile(
     r"/\.aws/(credentials|config)$|/\.config/gcloud/.*(credentials|\.db|\.json)$|/\.azure/.*(token|profile)"
@@ -23,7 +25,9 @@ CONFIG = re.compile(r"^/etc/|\.(ya?ml|toml|ini|conf|cfg|properties|json)$")
 PACKAGE = re.compile(r"^(.*/(?:site-packages|dist-packages|node_modules)/(?:@[^/]+/)?[^/]+)/.+$")
 METADATA = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "100.100.100.200"}
 
-PATHS_OF_PYTHON = re.compile(r"/(site|dist)-packages/[^/]+\.pth$")  # lists folders; torch gave its weights the same suffix
+PATHS_OF_PYTHON = re.compile(
+    r"/(site|dist)-packages/[^/]+\.pth$"
+)  # lists folders; torch gave its weights the same suffix
 
 _ORDER = (("code", PATHS_OF_PYTHON), ("model", MODEL), ("secret", SECRET), ("code", CODE), ("config", CONFIG))
 

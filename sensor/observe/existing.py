@@ -79,7 +79,9 @@ def _sockets(pid: int) -> list[dict[str, Any]]:
             ctypes.CDLL(None, use_errno=True).setns(f.fileno(), CLONE_NEWNET)
         with DiagSocket() as diag:
             diag.bind()
-            kinds = ((f, p) for f in (socket.AF_INET, socket.AF_INET6) for p in (socket.IPPROTO_TCP, socket.IPPROTO_UDP))
+            kinds = (
+                (f, p) for f in (socket.AF_INET, socket.AF_INET6) for p in (socket.IPPROTO_TCP, socket.IPPROTO_UDP)
+            )
             return [_socket(row, p) for f, p in kinds for row in diag.get_sock_stats(family=f, protocol=p)]
     except OSError:  # the process and its namespace are gone
         return []

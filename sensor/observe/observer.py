@@ -371,7 +371,9 @@ class Observer:
         if row is not None and int(row["cgroup"]) == cgroup and int(row["generation"]) == generation:
             self.seat(slot, generation, cgroup, path, max(time, int(row["told"])))
 
-    def _recall_answer(self, slot: int, generation: int, name: str, addresses: list[str], ttl: float, time: float) -> None:
+    def _recall_answer(
+        self, slot: int, generation: int, name: str, addresses: list[str], ttl: float, time: float
+    ) -> None:
         o = self.replicas.get(slot)
         if o is not None and o.generation == generation:
             o.book.learn(dns.Answer(name, tuple(addresses), ttl), time)

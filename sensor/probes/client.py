@@ -73,7 +73,12 @@ def ensure(settings: SensorSettings) -> Loaded:
     unload(settings)
     existing = _populated(Path(plan["scope_path"]))
     report = _run_loader(settings.name, plan)
-    state = {"plan": _digest(plan), "epoch": secrets.token_hex(6), "probes": report["probes"], "existing": sorted(existing)}
+    state = {
+        "plan": _digest(plan),
+        "epoch": secrets.token_hex(6),
+        "probes": report["probes"],
+        "existing": sorted(existing),
+    }
     _state_file(settings).write_text(json.dumps(state))
     return _loaded(settings, state, plan, base, fresh=True)
 
@@ -176,9 +181,17 @@ def _run_loader(name: str, plan: dict) -> dict:
     command = [PYTHON, "-m", "sensor.probes.loader"]
     try:
         done = subprocess.run(
-            command, input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=TIMEOUT, env=_environment()
+            command,
+            input=json.dumps(plan),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            timeout=TIMEOUT,
+            env=_environment(),
         )
-        report = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"error": _tail(done.stderr, done.returncode)}
+        report = (
+            json.loads(done.stdout.splitlines()[-1]) if done.stdout else {"error": _tail(done.stderr, done.returncode)}
+        )
     except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as e:
         report = {"error": str(e)}
     if "error" in report:

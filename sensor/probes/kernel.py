@@ -77,13 +77,13 @@ class Kernel:
     def processes(self) -> dict[int, np.void]:
         """Processes that the kernel side knows, by pid."""
         table = self._maps.get("processes")
-        rows = {} if table is None else {k: table.get(k) for k in table.keys()}
+        rows = {} if table is None else {k: table.get(k) for k in table.keys()}  # noqa: SIM118 - a map, not a dict
         return {struct.unpack("<I", k)[0]: np.frombuffer(v, abi.PROCESS)[0] for k, v in rows.items() if v is not None}
 
     def images(self) -> dict[int, bytes]:
         """Path, as parts, of every process image that was run."""
         table = self._maps.get("images")
-        rows = {} if table is None else {k: table.get(k) for k in table.keys()}
+        rows = {} if table is None else {k: table.get(k) for k in table.keys()}  # noqa: SIM118 - a map, not a dict
         found = {struct.unpack("<Q", k)[0]: np.frombuffer(v, abi.PATH)[0] for k, v in rows.items() if v is not None}
         return {k: bytes(v["text"])[: int(v["length"])] for k, v in found.items()}
 
@@ -126,6 +126,11 @@ class Kernel:
         row["generation"] += 1
         self.seats[cgroup & (abi.SEATS - 1)] = (cgroup & ~(abi.SEATS - 1)) | slot
         return slot
+
+    def exclude(self, cgroup: int) -> None:
+        """Filters a cgroup out in the kernel for good; it must not have a slot."""
+        self._maps["owners"].put(struct.pack("<Q", cgroup), struct.pack("<I", abi.OUTSIDE), only_new=True)
+        self.seats[cgroup & (abi.SEATS - 1)] = (cgroup & ~(abi.SEATS - 1)) | abi.OUTSIDE
 
     def fill(self) -> dict[str, float]:
         """How full each bounded table is, 0 to 1."""
@@ -174,7 +179,9 @@ class Kernel:
     def free_idle_flows(self, before: int) -> list[int]:
         """Gives rows back that were last used before a time (ns, CLOCK_BOOTTIME) and are delivered; which."""
         f = self.flows
-        told = (f["opens"] == f["told"][:, 0]) & (f["bytes_out"] == f["told"][:, 1]) & (f["bytes_in"] == f["told"][:, 2])
+        told = (
+            (f["opens"] == f["told"][:, 0]) & (f["bytes_out"] == f["told"][:, 1]) & (f["bytes_in"] == f["told"][:, 2])
+        )
         rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & told)
         self._free_flows(rows)
         return rows.tolist()

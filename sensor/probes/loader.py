@@ -82,7 +82,9 @@ def _flags(plan: dict, known: dict[str, int], wanted: list[Probe]) -> list[str]:
 
 
 def _compile(wanted: list[Probe], flags: list[str]):  # -> bcc.BPF, which only this Python can import
-    text = "".join(f'#line 1 "{n}"\n{(SOURCES / n).read_text()}\n' for n in ("common.h", *(f"{p.name}.c" for p in wanted)))
+    text = "".join(
+        f'#line 1 "{n}"\n{(SOURCES / n).read_text()}\n' for n in ("common.h", *(f"{p.name}.c" for p in wanted))
+    )
     with tempfile.TemporaryDirectory() as scratch:
         source = headers.find(Path(scratch) / "headers")
         if source:
@@ -171,10 +173,19 @@ def _has(program, name: str) -> bool:
 def _fill_queues(program, sizes: dict[str, int]) -> None:
     """Free rows: slots from 1 on (0 means none), rows of tables from 0 on."""
     lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
-    for name, first, size in (("free_slots", 1, "MAX_SLOTS"), ("free_files", 0, "MAX_FILES"), ("free_flows", 0, "MAX_FLOWS")):
+    for name, first, size in (
+        ("free_slots", 1, "MAX_SLOTS"),
+        ("free_files", 0, "MAX_FILES"),
+        ("free_flows", 0, "MAX_FLOWS"),
+    ):
         if _has(program, name):
             for number in range(first, sizes[size]):
-                _checked(lib.bpf_map_update_elem(program[name].map_fd, None, ctypes.byref(ctypes.c_uint(number)), ctypes.c_ulong(0)), name)
+                _checked(
+                    lib.bpf_map_update_elem(
+                        program[name].map_fd, None, ctypes.byref(ctypes.c_uint(number)), ctypes.c_ulong(0)
+                    ),
+                    name,
+                )
 
 
 if __name__ == "__main__":

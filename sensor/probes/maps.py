@@ -24,7 +24,8 @@ class MapError(OSError):
 class _Info(ctypes.Structure):
     """struct bpf_map_info, as far as it is needed (linux/bpf.h)."""
 
-    _fields_ = tuple((n, ctypes.c_uint32) for n in ("type", "id", "key", "value", "entries", "flags")) + (
+    _fields_ = (
+        *tuple((n, ctypes.c_uint32) for n in ("type", "id", "key", "value", "entries", "flags")),
         ("rest", ctypes.c_uint8 * 104),
     )
 

@@ -17,7 +17,9 @@ def main():
     while True:
         try:
             figures = json.loads(fetch("http://crm.shop.internal:8080/figures"))
-            packed = subprocess.run(["/usr/bin/gzip", "-c"], input=json.dumps(figures).encode(), capture_output=True, check=True)
+            packed = subprocess.run(
+                ["/usr/bin/gzip", "-c"], input=json.dumps(figures).encode(), capture_output=True, check=True
+            )
             fetch("http://bucket.shop.internal:8080/weekly", packed.stdout)
         except OSError:  # a peer restarts
             pass
