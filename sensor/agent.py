@@ -19,13 +19,14 @@ from typing import Protocol
 
 from sensor import adopt
 from sensor.identity.resolver import Resolver
+from sensor.observe.binaries import Binaries
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
 from sensor.probes import abi, client
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
 from sensor.settings import SensorSettings
-from wire.records import Gap, Head, Identity, ProbeState, Record, Tick
+from wire.records import Event, Gap, Head, Identity, ProbeState, Record, Replica, Tick
 
 log = logging.getLogger("driftline.sensor")
 
@@ -67,6 +68,7 @@ class Agent:
             node=self.node, epoch=self.loaded.epoch, boot=_boot(), to_time=self.to_time, memory=memory
         )
         self.resolver = Resolver(settings.identity)
+        self.binaries = Binaries(self._directory, digest=settings.digest)
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
         self._begin(memory)
@@ -138,6 +140,7 @@ class Agent:
         """Sends what is left, and unloads unless the settings say otherwise."""
         self.take()
         self.windows()
+        self.binaries.close()
         self.sink.close()
         if not self.settings.keep_pinned:
             client.unload(self.settings)
@@ -153,6 +156,8 @@ class Agent:
         records = self.observer.take(batch)
         self._announce()  # an identity goes before the events that need it
         for record in records:
+            if isinstance(record, Event) and record.kind == "exec":
+                self.binaries.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
             self._send(event)
@@ -166,6 +171,8 @@ class Agent:
         self.take()
         for identity in self.resolver.poll(self.to_time(now)):
             self._send(self._dated(identity))
+        for event in self.binaries.poll():
+            self._send(event)
         for window in self.observer.windows(self.kernel, now):
             self._send(window)
         self._unseated(now)
@@ -182,6 +189,11 @@ class Agent:
                 self._announced[slot] = o.generation
                 self._send(self._dated(self.resolver.resolve(o.replica, o.path, o.since)))
 
+    def _directory(self, replica: Replica) -> Path | None:
+        """Directory of a replica's cgroup."""
+        paths = (o.path for o in self.observer.replicas.values() if o.replica == replica)
+        return next((self.loaded.base / path.strip("/") for path in paths), None)
+
     def _dated(self, identity: Identity) -> Identity:
         """With what only the agent knows: whether the replica ran before the probes did."""
         return replace(identity, startup_observed=identity.replica.cgroup not in self.loaded.existing)
@@ -194,6 +206,7 @@ class Agent:
                 continue
             self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
             self.observer.forget(slot)
+            self.binaries.forget(o.replica)
             self._announced.pop(slot, None)
             self.kernel.release(slot)
 
