@@ -18,5 +18,7 @@ def classifier(ctx: click.Context, time_scale: float | None) -> None:
       driftline --config /etc/driftline/driftline.yaml classifier
     """
     from classifier.service import Service
+    from console.cli.service import log_to_stderr
 
+    log_to_stderr()
     ctx.exit(Service(settings(ctx).classifier(time_scale=time_scale)).run() or 0)

@@ -1,0 +1,38 @@
+"""`doctor`: every probe with its state, for people and for programs, and an exit code that a script can use."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from console.cli.doctor import print_row
+
+DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
+
+
+def test_the_exit_code_is_the_verdict_and_json_holds_every_row():
+    done = subprocess.run([*DRIFTLINE, "doctor", "--json"], capture_output=True, text=True, timeout=60)
+    report = json.loads(done.stdout)
+    assert done.returncode == report["exit_code"]
+    assert {"probe syscalls", "kprobes", "LSM programs"} <= {row["probe"] for row in report["rows"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to become")
+def test_without_root_the_configured_mode_cannot_be_honoured():
+    done = subprocess.run(
+        [*DRIFTLINE, "doctor"], capture_output=True, text=True, user=65520, group=65520, extra_groups=[]
+    )
+    assert done.returncode == 3
+    assert "no        root" in done.stdout and "missing: root" in done.stdout
+
+
+def test_a_row_says_what_is_missed_and_what_stands_in_folded_to_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    words = {"needs": "CONFIG_X", "sees": "things " * 12, "misses": "a\x1bb", "stand_in": "another"}
+    print_row({"probe": "x", "state": "no", **words})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "no        x" and lines[1] == "          needs     CONFIG_X"
+    assert max(map(len, lines)) <= 60
+    assert lines[-1] == "          instead   another" and "a\\x1bb" in lines[-2]
