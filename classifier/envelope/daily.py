@@ -52,12 +52,13 @@ def _by_behaviour(e: Envelope) -> dict[str, list[Cell]]:
 
 
 def fold(e: Envelope) -> None:
-    """Add the cells of the quarter of replicas that was silent longest up, per revision, node and sensor epoch.
+    """Add up the cells of a quarter of the replicas, per revision, node and sensor epoch: ended ones first, then silent.
 
     Autoscaling makes thousands of replicas; what each of them did in the past matters only in sum.
     """
-    apart = sorted((lane.last, key) for key, lane in e.lanes.items() if key[0].generation != HOME)
-    for _, key in apart[: max(1, len(apart) // 4)]:
+    gone = {r for r, x in e.ledger.exposures.items() if x.ended}
+    apart = sorted((k[0] not in gone, lane.last, k) for k, lane in e.lanes.items() if k[0].generation != HOME)
+    for _, _, key in apart[: max(1, len(apart) // 4)]:
         lane = e.lanes.pop(key)
         home = Replica(lane.replica.node, CgroupId(0), HOME), f"{lane.epoch}/{lane.revision}"
         past = e.lanes.setdefault(home, Lane(*home, lane.revision))

@@ -175,7 +175,7 @@ class Envelope:
         if cell is None:
             cell = lane.cells[use.behaviour] = Cell(use.first or window.start, window.end)
             cell.limit_out, cell.limit_in, cell.guarded = item.limit_out, item.limit_in, item.guarded
-            item.replicas += 1
+            item.met(lane.replica)
         cell.count += use.count
         cell.windows += 1
         cell.last = max(cell.last, window.end)

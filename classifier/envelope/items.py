@@ -14,6 +14,7 @@ from classifier.envelope import volume
 from classifier.envelope.cells import NO_LIMIT, Cell, latest
 from classifier.envelope.state import stored
 from classifier.policy import Policy
+from wire.records import Replica
 
 PROVISIONAL, ADMITTED, DORMANT, RETIRED = "provisional", "admitted", "dormant", "retired"
 MOVES = {  # (state, what happened) → state
@@ -26,6 +27,7 @@ MOVES = {  # (state, what happened) → state
     (DORMANT, "seen"): PROVISIONAL,
     (DORMANT, "forgotten"): RETIRED,
 }
+WHO = 16  # replicas kept by name: one that keeps coming back must not look like many
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
 IDLE_HOURS = 4  # its workload must have been active in so many times as many hours of the week
@@ -38,7 +40,8 @@ class Item:
 
     state: str = PROVISIONAL
     because: str = "learned"
-    replicas: int = 0
+    replicas: int = 0  # exact up to `WHO`; beyond it one that was folded and came back counts again
+    who: set[Replica] = field(default_factory=set)  # the first `WHO` of them
     revisions: set[str] = field(default_factory=set)
     days: set[int] = field(default_factory=set)
     first: float = 0.0
@@ -76,6 +79,14 @@ class Item:
         if (self.state, event) not in MOVES:
             raise ValueError(f"an item that is {self.state} cannot be {event}")
         self.state, self.because = MOVES[self.state, event], because
+
+    def met(self, replica: Replica) -> None:
+        """A replica shows this, for the first time since its cells were folded."""
+        if replica in self.who:
+            return
+        self.replicas += 1
+        if len(self.who) < WHO:
+            self.who.add(replica)
 
     def note(self, cell: Cell, revision: str | None) -> None:
         """Take over what a cell says."""

@@ -11,7 +11,7 @@ from classifier.drift.severity import GUARDED
 from classifier.envelope import convergence
 from classifier.envelope.cells import Lane, LaneKey, latest
 from classifier.envelope.envelope import Envelope
-from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, Item
+from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, WHO, Item
 
 RANK = {RETIRED: 0, PROVISIONAL: 1, DORMANT: 2, ADMITTED: 3}
 
@@ -65,6 +65,7 @@ def _items(out: Envelope, one: Envelope, two: Envelope) -> None:
         best = max(known, key=lambda i: (RANK[i.state], [-ord(c) for c in i.because]))
         item = out.items[behaviour] = Item(best.state, best.because)
         item.days = latest(set().union(*(i.days for i in known)))
+        item.who = set(sorted(set().union(*(i.who for i in known)))[:WHO])
         item.suspect = any(i.suspect for i in known)
         item.guarded = behaviour.startswith(GUARDED)
     for lane in out.lanes.values():

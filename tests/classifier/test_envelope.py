@@ -101,6 +101,16 @@ def test_folding_replicas_loses_no_count_and_no_replica():
     assert (row["count"], row["replicas"], row["bytes_out"]["windows"]) == (117, 39, 39) and len(e.lanes) <= 5
 
 
+def test_one_replica_that_keeps_being_folded_stays_one_replica():
+    """Poisoning (D056): many live replicas push each other out of the lanes; that must not multiply one of them."""
+    e = Envelope(SHOP, replace(POLICY, max_lanes=4))
+    for day in range(30):
+        for n in range(1, 12):
+            leak = (use(NAMES[0]),) if n == 3 else ()
+            e.learn(Window(replica(n), float(day), day + 1.0, (use(NAMES[3]), *leak)))
+    assert e.items[NAMES[0]].replicas == 1 and e.items[NAMES[0]].state == PROVISIONAL
+
+
 def test_memory_stays_bounded():
     policy = replace(POLICY, max_behaviours=10, max_exposures=5, max_grams=20, max_profiles=8)
     e = Envelope(SHOP, policy)
