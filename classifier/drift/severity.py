@@ -6,6 +6,7 @@ The first line of ``TABLE`` that fits decides. The table is an expert's judgemen
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SHELLS = r"(?:sh|bash|dash|ash|zsh|ksh|busybox)"
 TOOLS = (
@@ -63,6 +64,7 @@ def severity(behaviour: str) -> int:
     return rated(behaviour)[0]
 
 
+@lru_cache(maxsize=8192)
 def rated(behaviour: str) -> tuple[int, str]:
     """Severity and technique."""
     return next(((s, w) for p, s, w in COMPILED if p.match(behaviour)), (0, "ordinary"))
