@@ -1,0 +1,1 @@
+"""Tests of what turns kernel rows into events and windows."""

@@ -1,0 +1,1 @@
+"""Tests of what stands between the kernel's maps and Python; most need no kernel."""
