@@ -1,0 +1,16 @@
+"""What a kernel test needs: failed where the run demands it, else skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def need(present: bool, what: str) -> None:
+    """Ends the test without `what`: with a failure where DRIFTLINE_REQUIRE_KERNEL=1 is set, as in the project's CI."""
+    if present:
+        return
+    if os.environ.get("DRIFTLINE_REQUIRE_KERNEL") == "1":
+        pytest.fail(f"needs {what}")
+    pytest.skip(f"needs {what}")
