@@ -1,0 +1,218 @@
+"""A clean node on this machine: containerd with CRI in a cgroup, mount and network namespace of its own.
+
+Its cgroup is one fresh directory, which the node sees as the whole of cgroup v2; writing to that directory's cgroup.kill
+ends everything the node ever started. Images are built from busybox, no registry is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox", "unshare")
+PACKAGES = "containerd, runc and busybox-static"
+IMAGE = "docker.io/driftline/busybox:1"
+START = 20.0  # seconds
+
+ENTER = """
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p /sys/fs/cgroup/system.slice/node
+echo $$ > /sys/fs/cgroup/system.slice/node/cgroup.procs
+for d in /run/containerd /run/netns /run/runc; do mkdir -p $d; mount -t tmpfs t $d; done
+mount --make-shared /run/netns
+exec "$@"
+"""
+
+CONFIG = """
+version = 2
+root = "{base}/root"
+state = "/run/containerd/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs"]
+[grpc]
+  address = "{base}/cri.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{image}"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  disable_hugetlb_controller = true
+  tolerate_missing_hugetlb_controller = true
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+  BinaryName = "{base}/runc"
+"""
+
+# cgroup v2 may stand here without controllers, so runc is given no limits to set.
+RUNC = """#!{python}
+import json, os, sys
+args = sys.argv[1:]
+if "create" in args:
+    file = args[args.index("--bundle") + 1] + "/config.json"
+    with open(file) as f:
+        spec = json.load(f)
+    for key in ("cpu", "memory", "pids", "hugepageLimits", "blockIO", "unified"):
+        spec["linux"].get("resources", {{}}).pop(key, None)
+    spec["process"].pop("oomScoreAdj", None)
+    with open(file, "w") as f:
+        json.dump(spec, f)
+os.execv("{runc}", ["runc", *args])
+"""
+
+
+def missing() -> str:
+    """What this machine lacks for a node; "" for nothing."""
+    if os.geteuid() != 0:
+        return "root"
+    if hierarchy() is None:
+        return "a cgroup v2 mount"
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    absent = [program for program in PROGRAMS if not shutil.which(program, path=path)]
+    return f"{', '.join(absent)} (Debian packages {PACKAGES})" if absent else ""
+
+
+def hierarchy() -> Path | None:
+    """Where cgroup v2 is mounted."""
+    lines = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    return next((Path(point) for _, point, kind, *_ in lines if kind == "cgroup2"), None)
+
+
+class Node:
+    """A running node: `cgroup` is its root directory of cgroup v2, `socket` its CRI."""
+
+    def __init__(self, base: Path, cgroup: Path) -> None:
+        from cri_api.v1 import api_pb2, api_pb2_grpc
+        from grpc import insecure_channel
+
+        self.cgroup, self.socket, self.api = cgroup, str(base / "cri.sock"), api_pb2
+        self.cri = api_pb2_grpc.RuntimeServiceStub(insecure_channel(f"unix://{self.socket}"))
+
+    def pod(self, name: str, uid: str, labels: dict[str, str]):
+        """Starts a pod in namespace shop, on the node's network; returns its sandbox's id and configuration."""
+        api = self.api
+        network = api.NamespaceOption(network=api.NODE)
+        linux = api.LinuxPodSandboxConfig(
+            cgroup_parent=f"/kubepods/burstable/pod{uid}",
+            security_context=api.LinuxSandboxSecurityContext(namespace_options=network),
+        )
+        kubernetes = {
+            "io.kubernetes.pod.name": name,
+            "io.kubernetes.pod.namespace": "shop",
+            "io.kubernetes.pod.uid": uid,
+        }
+        metadata = api.PodSandboxMetadata(name=name, uid=uid, namespace="shop")
+        config = api.PodSandboxConfig(metadata=metadata, labels=kubernetes | labels, linux=linux)
+        return self.cri.RunPodSandbox(api.RunPodSandboxRequest(config=config), timeout=20).pod_sandbox_id, config
+
+    def container(self, pod, name: str, *command: str) -> str:
+        """Starts a container in a pod; returns its id."""
+        api, (sandbox, pod_config) = self.api, pod
+        network = api.NamespaceOption(network=api.NODE)
+        linux = api.LinuxContainerConfig(security_context=api.LinuxContainerSecurityContext(namespace_options=network))
+        metadata, image = api.ContainerMetadata(name=name), api.ImageSpec(image=IMAGE)
+        config = api.ContainerConfig(metadata=metadata, image=image, command=command, linux=linux)
+        request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
+        found = self.cri.CreateContainer(request, timeout=20).container_id
+        self.cri.StartContainer(api.StartContainerRequest(container_id=found), timeout=20)
+        return found
+
+    def remove(self, pod) -> None:
+        self.cri.StopPodSandbox(self.api.StopPodSandboxRequest(pod_sandbox_id=pod[0]), timeout=20)
+        self.cri.RemovePodSandbox(self.api.RemovePodSandboxRequest(pod_sandbox_id=pod[0]), timeout=20)
+
+    def cgroups(self) -> dict[str, int]:
+        """Cgroups of pods that hold processes: path as the node sees it → id, which is the directory's inode."""
+        found = {}
+        for directory in self.cgroup.glob("kubepods/*/*/*"):
+            try:
+                if (directory / "cgroup.procs").read_text():
+                    found["/" + str(directory.relative_to(self.cgroup))] = directory.stat().st_ino
+            except OSError:  # it went while we looked
+                continue
+        return found
+
+
+@contextmanager
+def started() -> Iterator[Node]:
+    """A node that has its images; nothing of it is left afterwards, whatever happens."""
+    base = Path(tempfile.mkdtemp(prefix="dl-"))  # short: a socket's path has at most 107 bytes
+    cgroup = hierarchy() / f"driftline-{base.name}"
+    cgroup.mkdir()
+    process = None
+    try:
+        with open(base / "log", "wb") as log:
+            process = _start(base, cgroup, log)
+            _wait_for(base)
+        yield Node(base, cgroup)
+    finally:
+        _end(cgroup)
+        if process is not None:
+            process.wait(10)
+        shutil.rmtree(base, ignore_errors=True)
+
+
+def _start(base: Path, cgroup: Path, log) -> subprocess.Popen:
+    """In a process namespace too, so that the kernel reaps whatever the node leaves."""
+    runc = shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin")
+    (base / "config.toml").write_text(CONFIG.format(base=base, image=IMAGE))
+    (base / "runc").write_text(RUNC.format(python=sys.executable, runc=runc))
+    (base / "runc").chmod(0o755)
+    _image(base / "image.tar")
+    inner = ["bash", "-ec", ENTER, "enter", "containerd", "--config", f"{base}/config.toml"]
+    outer = f'echo $$ > {cgroup}/cgroup.procs; exec unshare -C -m -n -p -f --mount-proc --propagation private "$@"'
+    command = ["bash", "-ec", outer, "outer", *inner]
+    return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def _wait_for(base: Path) -> None:
+    """Until containerd takes the image. Raises RuntimeError with its log."""
+    until = time.monotonic() + START
+    command = ["ctr", "-a", f"{base}/cri.sock", "-n", "k8s.io", "images", "import", f"{base}/image.tar"]
+    while time.monotonic() < until:
+        if (base / "cri.sock").exists() and subprocess.run(command, capture_output=True).returncode == 0:
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"containerd did not start: {(base / 'log').read_text()[-2000:]}")
+
+
+def _image(file: Path) -> None:
+    """An image of busybox alone, in Docker's archive format; it also serves as the pause image."""
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        tar.add(os.path.realpath(shutil.which("busybox")), "bin/busybox")
+    digest = hashlib.sha256(layer.getvalue()).hexdigest()
+    config = {
+        "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/bin/busybox", "sleep", "3600"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [IMAGE], "Layers": ["layer.tar"]}]
+    parts = {"config.json": json.dumps(config), "manifest.json": json.dumps(manifest), "layer.tar": layer.getvalue()}
+    with tarfile.open(file, "w") as tar:
+        for name, data in parts.items():
+            member = tarfile.TarInfo(name)
+            data = data.encode() if isinstance(data, str) else data
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+
+
+def _end(cgroup: Path) -> None:
+    """Kills what runs in our cgroup, and removes it."""
+    (cgroup / "cgroup.kill").write_text("1")
+    until = time.monotonic() + 10
+    while "populated 0" not in (cgroup / "cgroup.events").read_text() and time.monotonic() < until:
+        time.sleep(0.02)
+    for directory in sorted((d for d in cgroup.rglob("*") if d.is_dir()), key=lambda d: len(d.parts), reverse=True):
+        directory.rmdir()
+    cgroup.rmdir()
