@@ -55,13 +55,11 @@ RAW_TRACEPOINT_PROBE(sys_enter) {
     u64 number = ctx->args[1];
     if (*(u32 *)(task + OFF_TASK_STATUS) & 2 /* TS_COMPAT */) {
         c->foreign++;
-        return 0;
-    }
-    if (number >= CALLS) {
+        number = CALLS;  /* one symbol for all: its own number would look like another call */
+    } else if (number >= CALLS) {
         c->beyond++;
-        return 0;
-    }
-    if (c->count[number]++ == 0)
+        number = CALLS;
+    } else if (c->count[number]++ == 0)
         first_call(slot, number);
     note_gram(slot, *(u32 *)(task + OFF_TASK_PID), number);
     return 0;
