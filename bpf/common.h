@@ -115,7 +115,7 @@ static inline u64 process_image(u32 pid) {
 }
 
 static inline u32 tid_key(u32 tid) {
-    return (tid * 0x9E3779B1u) >> 16;  /* neighbours in different cache lines */
+    return tid * 0x9E3779B1u & (TIDS - 1);  /* one to one for ids less than TIDS apart, neighbours in different cache lines */
 }
 
 static inline u32 generation_of(u32 slot) {
