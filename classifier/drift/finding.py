@@ -105,6 +105,6 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
 
 
 def findings_json(findings: Iterable[Finding]) -> str:
-    """Canonical JSON: the same findings give the same bytes."""
+    """Canonical JSON, in ASCII: the same findings give the same bytes, and no name can steer a terminal."""
     rows = [finding_to_dict(f) for f in findings]
-    return json.dumps(rows, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(rows, sort_keys=True, indent=1, allow_nan=False) + "\n"

@@ -26,6 +26,8 @@ TIMEOUT = 120  # seconds for a compile under emulation
 class ProbeError(RuntimeError):
     """Probes cannot be loaded; the text says why and what to do."""
 
+    exit_code = 3  # starting again does not help
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
