@@ -27,6 +27,7 @@ class Cri:
         self.socket, self._cluster, self._owners, self._idle = socket, cluster, owners, idle
         self._child: subprocess.Popen | None = None
         self._rest = b""
+        self._hopeless = False  # no gRPC here: a child for every question would tell us no more
 
     def fetch(self, container: str) -> Facts | None:
         """What CRI says; None where it does not know the container (yet). Raises SourceError."""
@@ -46,14 +47,15 @@ class Cri:
 
     def _ask(self, container: str) -> dict:
         for attempt in (1, 2):
+            if self._hopeless:
+                raise SourceError(f"{self.socket}: no grpcio here; install driftline[cri]")
             try:
                 return self._exchange(container)
             except (BrokenPipeError, EOFError) as e:  # an idle child has left: start another, once
-                code = self._child.wait() if self._child else 0
+                self._hopeless = self._child is not None and self._child.wait() == NO_GRPC
                 self.close()
-                if attempt == 2 or code == NO_GRPC:
-                    why = "install driftline[cri]" if code == NO_GRPC else "its reader ended"
-                    raise SourceError(f"{self.socket}: {why}") from e
+                if attempt == 2:
+                    raise SourceError(f"{self.socket}: its reader ended") from e
             except (TimeoutError, ValueError) as e:
                 self.close()
                 raise SourceError(f"{self.socket}: {e}") from e
