@@ -71,7 +71,7 @@ class Lab:
     def _configure(self) -> None:
         """JSON is YAML."""
         rule = {
-            "pattern": f"/driftline-{self.name}/(?P<app>[a-z-]+)/(?P<revision>v[0-9]+)-[0-9]+",
+            "match": f"/driftline-{self.name}/(?P<app>[a-z-]+)/(?P<revision>v[0-9]+)-[0-9]+",
             "workload": WORKLOAD,
             "revision": "{revision}",
         }
