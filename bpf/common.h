@@ -106,13 +106,14 @@ static inline void count_lost(u32 slot, u32 why) {
         __sync_fetch_and_add(&s->lost[why], 1);
 }
 
-/* A value of a kernel struct, by address and offset. */
-#define PEEK(type, address, offset) ({ type v_ = 0; bpf_probe_read_kernel(&v_, sizeof(v_), (void *)((u64)(address) + (offset))); v_; })
+/* By number: bcc would fall back to bpf_probe_read where it cannot read /proc/kallsyms (no CAP_SYSLOG), and cgroup
+ * programs may not call that. */
+static long (*read_kernel)(void *, u32, const void *) = (void *)BPF_FUNC_probe_read_kernel;
+static long (*read_kernel_str)(void *, u32, const void *) = (void *)BPF_FUNC_probe_read_kernel_str;
+static long (*read_user)(void *, u32, const void *) = (void *)BPF_FUNC_probe_read_user;
 
-static inline u64 process_image(u32 pid) {
-    struct process *p = processes.lookup(&pid);
-    return p ? p->image : 0;
-}
+/* A value of a kernel struct, by address and offset. */
+#define PEEK(type, address, offset) ({ type v_ = 0; read_kernel(&v_, sizeof(v_), (void *)((u64)(address) + (offset))); v_; })
 
 static inline u32 tid_key(u32 tid) {
     return tid * 0x9E3779B1u & (TIDS - 1);  /* one to one for ids less than TIDS apart, neighbours in different cache lines */
@@ -123,18 +124,29 @@ static inline u32 generation_of(u32 slot) {
     return s ? s->generation : 0;
 }
 
-static inline void fill(struct fact *f, u16 kind, u32 slot, u64 image) {
-    u64 who = bpf_get_current_pid_tgid();
+/* For programs that may not ask who runs: a packet's, and on older kernels a socket's. */
+static inline void fill_for(struct fact *f, u16 kind, u32 slot, u64 image, u32 pid) {
     f->time = bpf_ktime_get_boot_ns();
     f->kind = kind;
     f->flags = 0;
     f->slot = slot;
     f->generation = generation_of(slot);
-    f->pid = who >> 32;  /* user-space pid: the kernel's tgid */
-    f->tid = who;
-    f->uid = bpf_get_current_uid_gid();
+    f->pid = f->tid = pid;  /* user-space pid: the kernel's tgid */
+    f->uid = 0;
     f->image = image;
     f->a = f->b = f->c = 0;
+}
+
+static inline void fill(struct fact *f, u16 kind, u32 slot, u64 image) {
+    u64 who = bpf_get_current_pid_tgid();
+    fill_for(f, kind, slot, image, who >> 32);
+    f->tid = who;
+    f->uid = bpf_get_current_uid_gid();
+}
+
+static inline u64 process_image(u32 pid) {
+    struct process *p = processes.lookup(&pid);
+    return p ? p->image : 0;
 }
 
 static inline void send_fact(u16 kind, u32 slot, u64 image, u64 a, u64 b, u64 c) {
@@ -154,7 +166,7 @@ static inline void send_fact(u16 kind, u32 slot, u64 image, u64 a, u64 b, u64 c)
 static inline int append(struct path *p, u64 name) {
     u32 at = p->length;
     asm volatile("%0 &= 511" : "+r"(at));
-    int n = bpf_probe_read_kernel_str(&p->text[at], NAME_BYTES, (void *)name);
+    int n = read_kernel_str(&p->text[at], NAME_BYTES, (void *)name);
     if (n <= 0)
         return 0;
     p->length = at + n;
@@ -162,17 +174,29 @@ static inline int append(struct path *p, u64 name) {
     return n < NAME_BYTES;
 }
 
-/* Names of a cgroup's directory and of those above it, from kernfs, which needs no file system. */
-static inline void cgroup_path(struct path *p, u64 node) {
+/* Names of a cgroup's directory and of those above it, from kernfs, which needs no file system. 1: up to the root. */
+static inline int cgroup_path(struct path *p, u64 node) {
+    int whole = 1;
     p->length = p->parts = 0;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 16; i++) {
         u64 above = PEEK(u64, node, OFF_KN_PARENT);
-        if (!above || p->length >= PATH_BYTES - NAME_BYTES)
-            break;
-        append(p, PEEK(u64, node, OFF_KN_NAME));
+        if (!above)
+            return whole;
+        if (p->length >= PATH_BYTES)
+            return 0;
+        if (!append(p, PEEK(u64, node, OFF_KN_NAME)))
+            whole = 0;
         node = above;
     }
+    return 0;
 }
+
+static inline u64 cgroup_of(u64 task) {
+    u64 set = PEEK(u64, task, OFF_TASK_CGROUPS);
+    return PEEK(u64, set, OFF_CSS_SET_DFL);
+}
+
+static inline u64 cgroup_id(u64 cgroup) { return PEEK(u64, PEEK(u64, cgroup, OFF_CGROUP_KN), OFF_KN_ID); }
 
 static inline void tell_seat(u32 slot, u64 cgroup) {
     struct path_fact *r = paths.ringbuf_reserve(sizeof(*r));
@@ -180,11 +204,10 @@ static inline void tell_seat(u32 slot, u64 cgroup) {
         count_lost(slot, LOST_PATH);
         return;
     }
-    fill(&r->f, FACT_SEAT, slot, 0);
+    fill_for(&r->f, FACT_SEAT, slot, 0, 0);
     r->f.a = cgroup;
-    u64 set = PEEK(u64, task_now(), OFF_TASK_CGROUPS);
-    u64 group = PEEK(u64, set, OFF_CSS_SET_DFL);
-    cgroup_path(&r->path, PEEK(u64, group, OFF_CGROUP_KN));
+    if (!cgroup_path(&r->path, PEEK(u64, cgroup_of(task_now()), OFF_CGROUP_KN)))
+        r->f.flags |= CUT_PATH;
     paths.ringbuf_submit(r, 0);
 }
 
@@ -211,16 +234,17 @@ static inline u32 take_slot(u64 cgroup) {
     struct slot *s = slots.lookup(&slot);
     if (!s)
         goto full;
-    if (owners.insert(&cgroup, &slot))
-        goto lost_race;
     s->taken = bpf_ktime_get_boot_ns();
     s->left = 0;
-    s->generation++;
+    s->generation++;     /* before others find the slot: a fact of the generation before would be dropped as late */
     s->cgroup = cgroup;
+    if (owners.insert(&cgroup, &slot))
+        goto lost_race;
     write_seat(cgroup, slot);
     tell_seat(slot, cgroup);
     return slot;
 lost_race:
+    s->cgroup = 0;
     free_slots.push(&slot, 0);
     u32 *winner = owners.lookup(&cgroup);
     return winner ? *winner : NO_SLOT;
@@ -248,6 +272,16 @@ static inline u32 seated(u64 cgroup) {
     return *seat & (SEATS - 1);
 }
 
+/* Slot of any cgroup that has one already. */
+static inline u32 slot_of(u64 cgroup) {
+    u32 slot = seated(cgroup);
+    if (slot == NO_SLOT) {
+        u32 *known = owners.lookup(&cgroup);
+        slot = known ? *known : NO_SLOT;
+    }
+    return slot < MAX_SLOTS ? slot : NO_SLOT;
+}
+
 /* Slot of the current task's cgroup: 1 .. MAX_SLOTS-1, or 0 where it is not observed. */
 static inline u32 current_slot(void) {
     u64 cgroup = bpf_get_current_cgroup_id();
@@ -257,24 +291,28 @@ static inline u32 current_slot(void) {
     return slot < MAX_SLOTS ? slot : NO_SLOT;
 }
 
-/* Path of a file as its process sees it: up to the process's root, across mounts. */
+#define WHOLE 1
+#define NAMELESS 2            /* a file that no directory ever held */
+
+/* Path of a file as its process sees it: up to the process's root, across mounts. 0: cut. */
 static inline int file_path(struct path *p, u64 mount, u64 dentry) {
     u64 fs = PEEK(u64, task_now(), OFF_TASK_FS);
     u64 root_mount = PEEK(u64, fs, OFF_FS_ROOT + OFF_PATH_MNT);
     u64 root = PEEK(u64, fs, OFF_FS_ROOT + OFF_PATH_DENTRY);
     p->length = p->parts = 0;
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 32; i++) {
         if (dentry == root && mount == root_mount)
-            return 1;
-        if (p->length >= PATH_BYTES - NAME_BYTES)
+            return WHOLE;
+        if (p->length >= PATH_BYTES)
             return 0;
         u64 above = PEEK(u64, dentry, OFF_DENTRY_PARENT);
-        if (dentry == PEEK(u64, mount, OFF_VFSMOUNT_ROOT) || dentry == above) {
+        u64 top = PEEK(u64, mount, OFF_VFSMOUNT_ROOT);
+        if (dentry == top || dentry == above) {
             u64 whole = mount - OFF_MOUNT_MNT;
             u64 outer = PEEK(u64, whole, OFF_MOUNT_PARENT);
             if (outer == whole) {        /* no mount above: a memfd, a pipe, or a detached tree */
                 append(p, PEEK(u64, dentry, OFF_DENTRY_NAME));
-                return 1;
+                return dentry == top ? WHOLE : NAMELESS;
             }
             dentry = PEEK(u64, whole, OFF_MOUNT_POINT);
             mount = outer + OFF_MOUNT_MNT;
@@ -295,4 +333,45 @@ static inline u64 file_key(u64 file) {
     u64 sb = PEEK(u64, inode, OFF_INODE_SB);
     u64 number = PEEK(u64, inode, OFF_INODE_INO);
     return (number ^ ((u64)PEEK(u32, sb, OFF_SB_DEV) << 40)) * 0x9E3779B97F4A7C15ULL | 1;  /* never 0: 0 is "unknown" */
+}
+
+static inline u64 exe_file(u64 task) {
+    u64 mm = PEEK(u64, task, OFF_TASK_MM);
+    return mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
+}
+
+/* A process that came into the cgroup from outside, or began before us: who is it? Returns its image. */
+static inline u64 tell_found(u32 slot, u64 task, u32 pid) {
+    u64 file = exe_file(task);
+    if (!file)
+        return 0;        /* a kernel thread */
+    struct path_fact *r = paths.ringbuf_reserve(sizeof(*r));
+    if (!r) {
+        count_lost(slot, LOST_PATH);
+        return 0;        /* asked again at its next fork, open or connection */
+    }
+    struct process p = {.image = file_key(file), .slot = slot, .generation = generation_of(slot)};
+    p.ppid = PEEK(u32, PEEK(u64, task, OFF_TASK_PARENT), OFF_TASK_TGID);
+    fill_for(&r->f, FACT_FOUND, slot, p.image, pid);
+    r->f.b = p.ppid;
+    if (!file_path(&r->path, file_mount(file), file_dentry(file)))
+        r->f.flags |= CUT_PATH;
+    images.update(&p.image, &r->path);
+    paths.ringbuf_submit(r, 0);
+    if (processes.update(&pid, &p))
+        count_lost(slot, LOST_PROCESS);
+    return p.image;
+}
+
+/* Image of the current process, which is of this slot. */
+static inline u64 image_here(u32 slot, u64 task) {
+    u32 pid = PEEK(u32, task, OFF_TASK_TGID);
+    struct process *p = processes.lookup(&pid);
+    if (!p)
+        return tell_found(slot, task, pid);
+    if (p->slot != slot) {           /* moved from another cgroup */
+        p->slot = slot;
+        p->generation = generation_of(slot);
+    }
+    return p->image;
 }

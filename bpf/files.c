@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* File opens per cgroup and process image: counts, and one record per file that is new. Raw tracepoint sys_exit, taken
  * only where the thread's last call was an open, so the file is the kernel's own and not a string that may change.
- * Sees: open, openat, openat2, creat, open_by_handle_at that succeeded. Misses: opens by io_uring, by 32-bit calls, by exec and by the
- * dynamic loader's mmap of an already open file; opens of a thread's first call. Costs: see docs/probes.md#files. */
+ * Sees: open, openat, openat2, creat, open_by_handle_at that succeeded. Misses: opens by io_uring, by 32-bit calls and by exec.
+ * Costs: see docs/probes.md#files. */
 
 struct file_use {
     u64 image;
@@ -48,7 +48,7 @@ static inline u64 open_file(u64 task, u32 fd) {
 
 static inline u64 name_key(u64 dentry) {
     u64 name[2] = {};
-    bpf_probe_read_kernel_str(name, sizeof(name), (void *)PEEK(u64, dentry, OFF_DENTRY_NAME));
+    read_kernel_str(name, sizeof(name), (void *)PEEK(u64, dentry, OFF_DENTRY_NAME));
     return (name[0] * 0x9E3779B97F4A7C15ULL ^ name[1]) | 1;
 }
 
@@ -68,19 +68,26 @@ static inline void tell_open(u32 slot, struct file_id *id, u32 row, u64 file) {
     paths.ringbuf_submit(r, 0);
 }
 
+static inline int count_again(struct file_id *id) {
+    u32 *row = file_rows.lookup(id);
+    struct file_use *u = row ? files.lookup(row) : 0;
+    if (!u)
+        return 0;
+    __sync_fetch_and_add(&u->count, 1);
+    u->last = bpf_ktime_get_boot_ns();
+    return 1;
+}
+
 static inline void new_file(struct file_id *id, u64 file) {
     u32 row = 0;
     if (free_files.pop(&row)) {
         count_lost(id->slot, LOST_FILE);
         return;
     }
-    if (file_rows.insert(id, &row)) {
-        free_files.push(&row, 0);
-        return;
-    }
     struct file_use *u = files.lookup(&row);
     if (!u)
         return;
+    /* Filled before others can find it: their counts must not be overwritten. */
     u->image = id->image;
     u->file = id->file;
     u->slot = id->slot;
@@ -89,6 +96,11 @@ static inline void new_file(struct file_id *id, u64 file) {
     u->count = 1;
     u->told = 0;
     u->first = u->last = bpf_ktime_get_boot_ns();
+    if (file_rows.insert(id, &row)) {
+        free_files.push(&row, 0);
+        count_again(id);
+        return;
+    }
     u->used = 1;
     tell_open(id->slot, id, row, file);
 }
@@ -102,22 +114,14 @@ static inline void note_open(u32 slot, u64 task, u32 fd) {
     if (type != S_IFREG_)
         return;          /* directories, devices, pipes and sockets are not files that somebody reads */
     struct file_id id = {};
-    id.image = process_image(bpf_get_current_pid_tgid() >> 32);
+    id.image = image_here(slot, task);
     id.file = file_key(file);
     if (PEEK(u64, PEEK(u64, inode, OFF_INODE_SB), OFF_SB_MAGIC) == PROC_MAGIC)
         id.file = name_key(file_dentry(file));  /* inodes of /proc differ per process: one row per name */
     id.slot = slot;
     id.writes = !!(PEEK(u32, file, OFF_FILE_MODE) & FMODE_WRITE_);
-    u32 *row = file_rows.lookup(&id);
-    if (!row) {
+    if (!count_again(&id))
         new_file(&id, file);
-        return;
-    }
-    struct file_use *u = files.lookup(row);
-    if (u) {
-        __sync_fetch_and_add(&u->count, 1);
-        u->last = bpf_ktime_get_boot_ns();
-    }
 }
 
 RAW_TRACEPOINT_PROBE(sys_exit) {

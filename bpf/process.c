@@ -18,8 +18,7 @@ BPF_RINGBUF_OUTPUT(execs, EXEC_PAGES);
 static inline u32 pid_of(u64 task) { return PEEK(u32, task, OFF_TASK_TGID); }
 
 static inline u64 exe_of(u64 task) {
-    u64 mm = PEEK(u64, task, OFF_TASK_MM);
-    u64 file = mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
+    u64 file = exe_file(task);
     return file ? file_key(file) : 0;
 }
 
@@ -32,14 +31,21 @@ static inline void read_argv(struct exec_fact *e, u64 mm) {
     }
     u32 length = n;
     asm volatile("%0 &= 511" : "+r"(length));
-    e->argv_bytes = bpf_probe_read_user(e->argv, length, (void *)start) ? 0 : length;
+    e->argv_bytes = length;
+    if (read_user(e->argv, length, (void *)start)) {
+        e->argv_bytes = 0;   /* its page is not in memory */
+        e->f.flags |= CUT_ARGV;
+    }
 }
 
 static inline void read_file(struct exec_fact *e, u64 file) {
     u64 dentry = file_dentry(file);
     u64 mount = file_mount(file);
-    if (!file_path(&e->path, mount, dentry))
+    int how = file_path(&e->path, mount, dentry);
+    if (!how)
         e->f.flags |= CUT_PATH;
+    else if (how == NAMELESS)
+        e->f.flags |= IS_MEMFD;
     u64 inode = PEEK(u64, dentry, OFF_DENTRY_INODE);
     e->links = PEEK(u32, inode, OFF_INODE_NLINK);
     e->f.c = PEEK(u64, inode, OFF_INODE_INO);
@@ -94,29 +100,13 @@ RAW_TRACEPOINT_PROBE(sched_process_exec) {
     return 0;
 }
 
-/* A process that came into the cgroup from outside, or began before us, and now forks: who is it? */
-static inline void tell_found(u32 slot, u64 task, u32 pid, struct process *p) {
-    u64 mm = PEEK(u64, task, OFF_TASK_MM);
-    u64 file = mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
-    struct path_fact *r = file ? paths.ringbuf_reserve(sizeof(*r)) : 0;
-    if (!r) {
-        count_lost(slot, LOST_PATH);
-        return;
-    }
-    p->image = file_key(file);
-    fill(&r->f, FACT_FOUND, slot, p->image);
-    if (!file_path(&r->path, file_mount(file), file_dentry(file)))
-        r->f.flags |= CUT_PATH;
-    images.update(&p->image, &r->path);
-    paths.ringbuf_submit(r, 0);
-    processes.update(&pid, p);
-}
-
 RAW_TRACEPOINT_PROBE(sched_process_fork) {
-    u32 slot = current_slot();
+    u64 child = ctx->args[1];
+    u64 cgroup = cgroup_id(cgroup_of(child));
+    int same = cgroup == bpf_get_current_cgroup_id();
+    u32 slot = same ? current_slot() : slot_of(cgroup);  /* clone3 can bear into another cgroup */
     if (slot == NO_SLOT)
         return 0;
-    u64 child = ctx->args[1];
     u32 pid = pid_of(child);
     u32 tid = PEEK(u32, child, OFF_TASK_PID);
     u32 k = tid_key(tid);
@@ -125,16 +115,15 @@ RAW_TRACEPOINT_PROBE(sched_process_fork) {
     if (pid != tid)
         return 0;             /* a thread of the same process */
     u32 ppid = bpf_get_current_pid_tgid() >> 32;
+    struct process new = {.slot = slot, .generation = generation_of(slot), .ppid = ppid};
     struct process *p = processes.lookup(&ppid);
-    struct process new = {};
-    new.slot = slot;
-    new.generation = generation_of(slot);
-    if (!p)
-        tell_found(slot, ctx->args[0], ppid, &new);
-    else
+    if (p) {
         new.image = p->image;
-    new.parent_image = p ? p->parent_image : 0;
-    new.ppid = ppid;
+        new.parent_image = p->parent_image;
+    } else if (same)
+        new.image = tell_found(slot, ctx->args[0], ppid);
+    else
+        return 0;             /* a runtime outside bore it; it is found when it does something */
     if (processes.update(&pid, &new))
         count_lost(slot, LOST_PROCESS);
     send_fact(FACT_FORK, slot, new.image, pid, ppid, 0);
@@ -143,6 +132,11 @@ RAW_TRACEPOINT_PROBE(sched_process_fork) {
 
 RAW_TRACEPOINT_PROBE(sched_process_exit) {
     u64 task = ctx->args[0];
+    u32 tid = PEEK(u32, task, OFF_TASK_PID);
+    u32 k = tid_key(tid);
+    u64 *last = tids.lookup(&k);
+    if (last && *last >> 32 == tid)
+        *last = 0;            /* whoever gets this id has no past, also if it is born outside and moved in */
     if (PEEK(u32, PEEK(u64, task, OFF_TASK_SIGNAL), OFF_SIGNAL_LIVE))
         return 0;             /* other threads of the process live on */
     u32 pid = pid_of(task);
@@ -156,16 +150,12 @@ RAW_TRACEPOINT_PROBE(sched_process_exit) {
 
 /* A cgroup is gone: its slot is read once more by the daemon before anybody else gets it. */
 RAW_TRACEPOINT_PROBE(cgroup_rmdir) {
-    u64 cgroup = PEEK(u64, PEEK(u64, ctx->args[0], OFF_CGROUP_KN), OFF_KN_ID);
+    u64 cgroup = cgroup_id(ctx->args[0]);
     if (PEEK(u32, PEEK(u64, ctx->args[0], OFF_CGROUP_ROOT), OFF_ROOT_HIERARCHY))
         return 0;             /* a version 1 hierarchy, whose ids are not ours */
-    u32 slot = seated(cgroup);
-    if (slot == NO_SLOT) {
-        u32 *known = owners.lookup(&cgroup);
-        slot = known ? *known : NO_SLOT;
-    }
+    u32 slot = slot_of(cgroup);
     struct slot *s = slots.lookup(&slot);
-    if (!s || slot == NO_SLOT || slot >= MAX_SLOTS || s->cgroup != cgroup)
+    if (!s || slot == NO_SLOT || s->cgroup != cgroup)
         return 0;
     s->left = bpf_ktime_get_boot_ns();
     send_fact(FACT_LEFT, slot, 0, cgroup, 0, 0);
