@@ -16,7 +16,7 @@ from typing import Any
 import zstandard
 
 from wire import codec
-from wire.blocks import Block, BlockWriter, Damage, Kind, TraceError, decompress, read_blocks, read_head
+from wire.blocks import DATA, Block, BlockWriter, Damage, Kind, TraceError, decompress, read_blocks, read_head
 from wire.records import Head, Record
 
 __all__ = ["FORMAT", "KIND", "Reader", "Report", "TraceError", "Writer", "head", "read", "verify"]
@@ -119,7 +119,8 @@ class Reader(Iterator[Record]):
         unpacker = zstandard.ZstdDecompressor()
         with self._file:
             for block in read_blocks(self._file, self.path, self.damage, salvage=self.salvage):
-                yield from self._block(block, unpacker)
+                if block.kind == DATA:  # another kind is an addition that this format allows
+                    yield from self._block(block, unpacker)
 
     def _block(self, block: Block, unpacker: zstandard.ZstdDecompressor) -> Iterator[Record]:
         """Every record before the damage in a block, if there is any."""

@@ -32,7 +32,8 @@ def shared(name):
 
 def independent(path):
     """Traces, events and traces per split by the n column and by white space, without our reader."""
-    rows = [line.rstrip("\n").split("\t") for line in gzip.open(path, "rt")][1:]
+    with gzip.open(path, "rt") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file][1:]
     assert all(int(r[5]) == len(r[6].split()) for r in rows)
     return len(rows), sum(int(r[5]) for r in rows), Counter(r[0] for r in rows)
 
