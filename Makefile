@@ -8,8 +8,8 @@ FUZZ_SECONDS ?= 600
 # bcc's loader runs under Debian's own Python; headers need not match the kernel, so any generic set does.
 ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-headers-cloud-$(ARCH)
-# What only the tests need: systemd-analyze reads the units, strace and gcc make known loads.
-TEST_PACKAGES := systemd strace gcc libc6-dev
+# What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
+TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static
 
 .PHONY: help setup setup-test demo test lint format bench fuzz manual clean
 .DEFAULT_GOAL := help

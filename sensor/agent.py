@@ -131,6 +131,7 @@ class Agent:
         while not self._stopping:
             if self.kernel.wait(min(0.25, (due - _boottime()) / 1e9)):
                 self.take()
+            self._late()
             self.sink.pump()
             if _boottime() >= due:
                 self.windows()
@@ -141,6 +142,7 @@ class Agent:
         self.take()
         self.windows()
         self.binaries.close()
+        self.resolver.close()
         self.sink.close()
         if not self.settings.keep_pinned:
             client.unload(self.settings)
@@ -169,10 +171,7 @@ class Agent:
         """One window per replica, then the tick that says that this is all."""
         now = _boottime()
         self.take()
-        for identity in self.resolver.poll(self.to_time(now)):
-            self._send(self._dated(identity))
-        for event in self.binaries.poll():
-            self._send(event)
+        self._late()
         for window in self.observer.windows(self.kernel, now):
             self._send(window)
         self._unseated(now)
@@ -209,6 +208,13 @@ class Agent:
             self.binaries.forget(o.replica)
             self._announced.pop(slot, None)
             self.kernel.release(slot)
+
+    def _late(self) -> None:
+        """What others found out meanwhile: identities from runtimes, digests of executables."""
+        for identity in self.resolver.poll(self.to_time(_boottime())):
+            self._send(self._dated(identity))
+        for event in self.binaries.poll():
+            self._send(event)
 
     def _unseated(self, now: int) -> None:
         """Calls of cgroups that found no free slot: nobody knows whose they were."""
