@@ -247,9 +247,9 @@ def _skip(file: BinaryIO, start: int) -> int:
 
 def decompress(stored: bytes, raw: int, codec: zstandard.ZstdDecompressor) -> bytes:
     """A payload of exactly `raw` bytes. Raises ValueError: a checksum shows accidents, it does not stop a forger."""
-    if raw > RAW_LIMIT or zstandard.frame_content_size(stored) != raw:
-        raise ValueError("the sizes of a block disagree")
     try:
+        if raw > RAW_LIMIT or zstandard.frame_content_size(stored) != raw:
+            raise ValueError("the sizes of a block disagree")
         return codec.decompress(stored)
     except zstandard.ZstdError as e:
         raise ValueError(str(e)) from e

@@ -118,7 +118,7 @@ class _Reader:
 
     def _act(self, e: blocks.RawEvent) -> Iterator[Act]:
         name = table.name(e.kind)
-        self.summary.by_type[name + (" exit" if e.kind & 1 else " entry")] += 1
+        self.summary.saw(name + (" exit" if e.kind & 1 else " entry"))
         if e.kind in table.DROPS:
             yield self._new(e, lost="capture")
         elif e.kind in table.CONTAINERS:

@@ -151,7 +151,7 @@ def _stream(path: Path, settings: tuple, wanted: dict[str, str], summary: Summar
         if any(getattr(found, k) != v for k, v in wanted.items()):
             continue
         summary.by_kind["trace"] += 1
-        summary.by_type[f"{found.split} {found.label} {found.family}".strip()] += 1
+        summary.saw(f"{found.split} {found.label} {found.family}".strip())
         summary.events += len(found.calls)
         owner = workload or f"import/{node}/Trace/{_family(found, path)}/{_family(found, path)}"
         replica = Replica(node, cgroup_id(f"/sequence/{found.name}/{summary.by_kind['trace']}"))

@@ -110,7 +110,7 @@ class _Reader:
 
     def _acts(self, line: lines.Line) -> Iterator[Act]:
         process = self._process(line.tid)
-        self.summary.by_type[line.name if line.kind in ("call", "begun") else line.kind] += 1
+        self.summary.saw(line.name if line.kind in ("call", "begun") else line.kind)
         if line.kind == "ended":
             yield from self._ended(line, process)
         elif line.kind == "begun":
@@ -166,9 +166,9 @@ class _Reader:
         if line.result <= 0:
             return None
         thread = "CLONE_THREAD" in args
-        child = self._processes.get(line.result)
-        if child is None or thread:
-            child = self._child(line.result, line.tid, thread)
+        child = self._processes.get(line.result) or self._child(line.result, line.tid, thread)
+        if thread:  # it may have spoken before, and was taken for a process
+            child.pid, child.parent = process.pid, process.parent
         return None if thread else self._fact(line, child, "fork", None, {})
 
     def _executed(self, line: lines.Line, process: Process, args: str) -> Act | None:

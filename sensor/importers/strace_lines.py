@@ -13,11 +13,13 @@ LINE = re.compile(
     r"(?:\[pid\s+(\d{1,10})\]\s+|(\d{1,10})\s+)?(\d{1,11}\.\d{1,9}|\d\d:\d\d:\d\d(?:\.\d{1,9})?)\s+(.*)", re.DOTALL
 )
 CALL = re.compile(r"(\w{1,64})\((.*)\)\s+= (0x[0-9a-f]{1,16}|-?\d{1,20}|\?)", re.DOTALL)
-BEGUN = re.compile(r"(\w{1,64})\((.*?)\s*<unfinished \.\.\.>(?:\)\s+= \?)?$", re.DOTALL)
+BEGUN = re.compile(r"(\w{1,64})\((.*)", re.DOTALL)
+UNFINISHED = " <unfinished ...>"
 RESUMED = re.compile(r"<\.\.\. (\w{1,64}) resumed>(.*)", re.DOTALL)
 REST = re.compile(r"(.*)\)\s+= (0x[0-9a-f]{1,16}|-?\d{1,20}|\?)", re.DOTALL)
 ENDED = re.compile(r"\+\+\+ (exited with|killed by|superseded by) (\S+)")
-STRING = re.compile(r'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.DOTALL)
+# A string without an end reaches to the end of the line: else each of its quotes would be tried again, for minutes.
+STRING = re.compile(r'"((?:[^"\\]|\\.)*+)(?:(")(\.\.\.)?|\\?$)', re.DOTALL)
 ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 ESCAPES = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"f": b"\f", b"v": b"\v", b"a": b"\a"}
 V4 = re.compile(r'sin_port=htons\((\d{1,5})\), sin_addr=inet_addr\("([0-9.]{1,15})"\)')
@@ -57,8 +59,8 @@ def _body(tid: int, time: float, body: str) -> Line | None:
         return Line(tid, time, "resumed", resumed[1], rest[1], _result(rest[2])) if rest else None
     if call := CALL.match(body):
         return Line(tid, time, "call", call[1], call[2], _result(call[3]))
-    begun = BEGUN.match(body) if "<unfinished ...>" in body else None
-    return Line(tid, time, "begun", begun[1], begun[2]) if begun else None
+    begun = BEGUN.match(body.removesuffix(UNFINISHED)) if body.endswith(UNFINISHED) else None
+    return Line(tid, time, "begun", begun[1], begun[2].strip()) if begun else None
 
 
 def _seconds(text: str) -> float:
@@ -75,11 +77,11 @@ def _result(text: str) -> int | None:
 def strings(args: str) -> tuple[list[str], bool]:
     """The strings among the arguments, in order, and whether strace cut one of them.
 
-    >>> strings(r'3, "a\\\\"b", "c"..., 4')
-    (['a"b', 'c'], True)
+    >>> strings('3, "a b", "c"..., 4')
+    (['a b', 'c'], True)
     """
     found = STRING.findall(args)
-    return [_plain(s) for s, _ in found], any(dots for _, dots in found)
+    return [_plain(s) for s, end, _ in found if end], any(dots for *_, dots in found)
 
 
 def _plain(text: str) -> str:

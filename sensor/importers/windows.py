@@ -35,6 +35,7 @@ USES = 10_000  # behaviours of one replica that are kept apart in a window, and 
 GRAMS = 1 << 18  # first trigrams remembered per replica
 THREADS = 1 << 17  # threads whose last two calls are known
 OWNERS = 20_000
+KINDS = 2_000
 EVIDENCE = 8
 FOREIGN = -2  # the number of a call that no table knows
 
@@ -77,6 +78,11 @@ class Summary:
     by_kind: Counter[str] = field(default_factory=Counter)  # exec, egress, … → how many
     by_type: Counter[str] = field(default_factory=Counter)  # the trace's own words → how many
     damage: str = ""  # why it ended early; "": it did not
+
+    def saw(self, kind: str) -> None:
+        """Count a word of the trace itself; a hostile trace has many and long ones."""
+        known = len(self.by_type) < KINDS or kind in self.by_type
+        self.by_type[kind[:128] if known else "other"] += 1
 
 
 @dataclass(slots=True)
