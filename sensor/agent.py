@@ -22,7 +22,8 @@ from sensor.identity.resolver import Resolver
 from sensor.observe.binaries import Binaries
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
-from sensor.probes import abi, client
+from sensor.observe.told import Told
+from sensor.probes import client
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
 from sensor.settings import SensorSettings
@@ -42,6 +43,11 @@ class Sink(Protocol):
     def send(self, record: Record) -> object: ...
 
     def pump(self, timeout: float = 0.0) -> object: ...
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was sent is kept for good on the other side."""
+        ...
 
     def close(self) -> object: ...
 
@@ -67,8 +73,11 @@ class Agent:
         self.observer = Observer(
             node=self.node, epoch=self.loaded.epoch, boot=_boot(), to_time=self.to_time, memory=memory
         )
+        self.told = Told(self.kernel)
         self.resolver = Resolver(settings.identity)
         self.binaries = Binaries(self._directory, digest=settings.digest)
+        self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
+        self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
         self._begin(memory)
@@ -133,6 +142,7 @@ class Agent:
                 self.take()
             self._late()
             self.sink.pump()
+            self._delivered()
             if _boottime() >= due:
                 self.windows()
                 due += self._interval() * (1 + (_boottime() - due) // self._interval())
@@ -144,6 +154,7 @@ class Agent:
         self.binaries.close()
         self.resolver.close()
         self.sink.close()
+        self._delivered()
         if not self.settings.keep_pinned:
             client.unload(self.settings)
         self._lock.release()
@@ -172,13 +183,14 @@ class Agent:
         now = _boottime()
         self.take()
         self._late()
-        for window in self.observer.windows(self.kernel, now):
+        for window in self.observer.windows(self.kernel, self.told, now):
             self._send(window)
         self._unseated(now)
-        self._retire(now)
+        self._retire()
         self._send(Tick(self.node, self.to_time(now)))
         self._make_room(now)
         self.sink.pump()
+        self._delivered()
         if self._on_window is not None:
             self._on_window(self)
 
@@ -197,17 +209,27 @@ class Agent:
         """With what only the agent knows: whether the replica ran before the probes did."""
         return replace(identity, startup_observed=identity.replica.cgroup not in self.loaded.existing)
 
-    def _retire(self, now: int) -> None:
-        """Gives slots of ended cgroups back, once their last window is sent."""
-        for slot, o in list(self.observer.replicas.items()):
+    def _retire(self) -> None:
+        """Says of ended cgroups that they ended, once their last window is sent."""
+        for slot, o in self.observer.replicas.items():
             row = self.kernel.slots[slot]
-            if int(row["generation"]) != o.generation or not int(row["left"]):
-                continue
-            self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
+            if slot not in self._ended and int(row["generation"]) == o.generation and int(row["left"]):
+                self._ended[slot] = o.replica
+                self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
+
+    def _delivered(self) -> None:
+        """Everything that was sent is kept on the other side: tell the kernel side so, and give ended slots back."""
+        if not self._sent_since or not self.sink.idle:
+            return
+        self._sent_since = False
+        self.told.commit()
+        for slot, replica in self._ended.items():
+            files, flows = self.kernel.release(slot)
             self.observer.forget(slot)
-            self.binaries.forget(o.replica)
+            self.told.forget(slot, files=files, flows=flows)
+            self.binaries.forget(replica)
             self._announced.pop(slot, None)
-            self.kernel.release(slot)
+        self._ended.clear()
 
     def _late(self) -> None:
         """What others found out meanwhile: identities from runtimes, digests of executables."""
@@ -217,24 +239,27 @@ class Agent:
             self._send(event)
 
     def _unseated(self, now: int) -> None:
-        """Calls of cgroups that found no free slot: nobody knows whose they were."""
-        row = self.kernel.slots[0]
-        lost = int(row["lost"][abi.LOSSES.index("seats")]) - int(row["lost_told"][abi.LOSSES.index("seats")])
+        """Looks at new cgroups that found no free slot: nobody knows whose they were. Slot 0 counts them."""
+        lost = self.told.losses(0, now).get("seats", 0)
         if lost:
-            row["lost_told"][abi.LOSSES.index("seats")] += lost
             start = self.to_time(now) - self.settings.interval
             self._send(Gap(self.node, start, self.to_time(now), f"no free slot for {lost} looks at new cgroups"))
 
     def _make_room(self, now: int) -> None:
         fill = self.kernel.fill()
         if fill["flows"] > FULL:
-            self.observer.forget_flows(self.kernel.free_idle_flows(now - IDLE))
+            rows = self.kernel.free_idle_flows(now - IDLE)
+            self.observer.forget_flows(rows)
+            self.told.forget(flows=rows)
         if fill["files"] > FULL:
-            self.observer.forget_files(self.kernel.free_idle_files(now - IDLE))
+            rows = self.kernel.free_idle_files(now - IDLE)
+            self.observer.forget_files(rows)
+            self.told.forget(files=rows)
 
     def _send(self, record: Record) -> None:
         kind = type(record).__name__.lower()
         self.sent[kind] = self.sent.get(kind, 0) + 1
+        self._sent_since = True
         self.sink.send(record)
 
     def _interval(self) -> int:

@@ -50,6 +50,11 @@ class Beating:
         self._beat()
         return self._sink.pump(timeout)
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was sent is kept on the other side."""
+        return self._sink.idle
+
     def close(self) -> Any:
         """Close the sink."""
         return self._sink.close()

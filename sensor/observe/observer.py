@@ -17,6 +17,7 @@ from sensor.observe import classes, dns, names, tls
 from sensor.observe.lineage import Lineage
 from sensor.observe.memory import Memory
 from sensor.observe.replicas import EVIDENCE, Observed, Tally
+from sensor.observe.told import Told
 from sensor.probes import abi
 from sensor.probes.kernel import Batch, Kernel
 from wire.records import Behaviour, CgroupId, Event, Record, Replica, Window
@@ -250,49 +251,42 @@ class Observer:
 
     # -- windows -----------------------------------------------------------------------------------------------------
 
-    def windows(self, kernel: Kernel, now: int) -> list[Window]:
-        """One window per replica, from what the counters grew; the counters are told, so nothing is told twice.
+    def windows(self, kernel: Kernel, told: Told, now: int) -> list[Window]:
+        """One window per replica, from what the counters grew since they were last told.
 
         Args:
             now: ns of CLOCK_BOOTTIME, the end of the windows.
         """
         end = self._time(now)
         slots = [s for s in sorted(self.replicas) if int(kernel.slots[s]["generation"]) == self.replicas[s].generation]
-        self._file_uses(kernel.files)
-        self._flow_uses(kernel.flows, end)
-        return [self._window(kernel, self.replicas[s], now, end) for s in slots]
+        self._file_uses(kernel.files, told)
+        self._flow_uses(kernel.flows, told, end)
+        return [self._window(told, self.replicas[s], now, end) for s in slots]
 
-    def _window(self, kernel: Kernel, o: Observed, now: int, end: float) -> Window:
-        calls, foreign = _calls(kernel, o.slot)
-        for reason, lost in _losses(kernel.slots[o.slot]):
+    def _window(self, told: Told, o: Observed, now: int, end: float) -> Window:
+        calls, foreign = told.calls(o.slot)
+        for reason, lost in told.losses(o.slot, now).items():
             o.loss[reason] += lost
         uses, grams, loss = o.drain()
         start, o.since = o.since, end
-        kernel.slots[o.slot]["told"] = now
         return Window(o.replica, start, end, uses, calls, grams, foreign, loss)
 
-    def _file_uses(self, table: np.ndarray) -> None:
-        for number in np.flatnonzero((table["used"] == 1) & (table["count"] != table["told"])).tolist():
+    def _file_uses(self, table: np.ndarray, told: Told) -> None:
+        for number, grown in zip(*(part.tolist() for part in told.files()), strict=True):
             row, known = table[number], self._files.get(number)
             o = self._owner(row)
             if o is None:
                 continue
-            grown = int(row["count"]) - int(row["told"])
-            table["told"][number] += grown
             if known is None or known.generation != o.generation or known.slot != o.slot:
                 o.loss["names of files"] += 1  # its record was lost: it was used, but nobody can say what it is
                 continue
             self._add(o, known.behaviour, known, count=grown, first=self._time(int(row["first"])))
 
-    def _flow_uses(self, table: np.ndarray, end: float) -> None:
-        columns = np.stack([table[c] for c in ("opens", "bytes_out", "bytes_in", "packets_out", "packets_in")], axis=1)
-        for number in np.flatnonzero((table["used"] == 1) & (columns != table["told"]).any(axis=1)).tolist():
-            row = table[number]
-            grown = (columns[number] - row["told"]).tolist()
-            table["told"][number] = columns[number]
-            o = self._owner(row)
+    def _flow_uses(self, table: np.ndarray, told: Told, end: float) -> None:
+        for number, grown in zip(*(part.tolist() for part in told.flows()), strict=True):
+            o = self._owner(table[number])
             if o is not None:
-                self._flow_use(o, number, row, grown, end)
+                self._flow_use(o, number, table[number], grown, end)
 
     def _flow_use(self, o: Observed, number: int, row: np.void, grown: list[int], end: float) -> None:
         behaviour, data = self._flow_name(o, number, row, end)
@@ -424,27 +418,6 @@ def _kind_of(behaviour: Behaviour) -> str:
 def _note(tally: Tally, event: str) -> None:
     if len(tally.evidence) < EVIDENCE and event not in tally.evidence:
         tally.evidence.append(event)
-
-
-def _calls(kernel: Kernel, slot: int) -> tuple[dict[int, int], int]:
-    """Calls per number and foreign calls since they were last told."""
-    rows = kernel.calls[slot]
-    total, told = rows["count"].sum(axis=0), kernel.calls_told[slot]
-    grown = total - told["count"]
-    numbers = np.flatnonzero(grown)
-    foreign = int(rows["foreign"].sum() + rows["beyond"].sum())
-    new = foreign - int(told["foreign"])
-    told["count"][:] = total
-    told["foreign"] = foreign
-    return dict(zip(numbers.tolist(), grown[numbers].tolist(), strict=True)), new
-
-
-def _losses(slot: np.void) -> Iterator[tuple[str, int]]:
-    for i, reason in enumerate(abi.LOSSES):
-        grown = int(slot["lost"][i]) - int(slot["lost_told"][i])
-        if grown:
-            slot["lost_told"][i] += grown
-            yield reason, grown
 
 
 SOCKET = struct.Struct("<QIIIHBBB3xI16s")  # struct talk of bpf/network.c

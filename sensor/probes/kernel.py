@@ -43,7 +43,6 @@ class Kernel:
         self.slots = self._array("slots", abi.SLOT)
         self.seats = self._array("seats", np.dtype("<u8"))
         self.calls = self._array("calls", abi.CALLS_ROW).reshape(len(self.slots), -1)  # [slot, cpu]
-        self.calls_told = self._array("calls_told", abi.CALLS_ROW)
         self.files = self._array("files", abi.FILE_USE)
         self.flows = self._array("flows", abi.FLOW_ROW)
         self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
@@ -141,22 +140,41 @@ class Kernel:
         }
         return {k: float(v) for k, v in used.items()} | {f"ring_{n}": r.fill() for n, r in self.rings.items()}
 
-    def release(self, slot: int) -> None:
-        """Gives a slot back whose cgroup is gone and whose last reading is delivered."""
+    def calls_told(self, slot: int) -> np.ndarray:
+        """What was delivered of a slot's calls per number, and at the end of its foreign ones; int64, `CALLS` + 1."""
+        found = self._maps["calls_told"].get(struct.pack("<I", slot)) if "calls_told" in self._maps else None
+        return np.zeros(abi.CALLS + 1, np.uint64) if found is None else np.frombuffer(found, "<u8", abi.CALLS + 1).copy()
+
+    def tell_calls(self, slot: int, counts: np.ndarray) -> None:
+        """Notes what was delivered; not in shared memory, which would count as resident."""
+        row = np.zeros((), abi.CALLS_ROW)
+        row["count"], row["foreign"] = counts[: abi.CALLS], counts[abi.CALLS]
+        if "calls_told" in self._maps:
+            self._maps["calls_told"].put(struct.pack("<I", slot), row.tobytes())
+
+    def release(self, slot: int) -> tuple[list[int], list[int]]:
+        """Gives a slot back whose cgroup is gone and whose last reading is delivered.
+
+        Returns:
+            The rows of files and of flows that were given back with it.
+        """
         cgroup = int(self.slots[slot]["cgroup"])
         self._maps["owners"].drop(struct.pack("<Q", cgroup))
         seat = cgroup & (abi.SEATS - 1)
         if int(self.seats[seat]) == (cgroup & ~(abi.SEATS - 1)) | slot:
             self.seats[seat] = 0
-        self._free_files(np.flatnonzero((self.files["used"] == 1) & (self.files["slot"] == slot)))
-        self._free_flows(np.flatnonzero((self.flows["used"] == 1) & (self.flows["slot"] == slot)))
-        for rows in (self.calls, self.calls_told):
-            rows[slot] = np.zeros((), rows.dtype)
+        files = np.flatnonzero((self.files["used"] == 1) & (self.files["slot"] == slot))
+        flows = np.flatnonzero((self.flows["used"] == 1) & (self.flows["slot"] == slot))
+        self._free_files(files)
+        self._free_flows(flows)
+        self.calls[slot] = np.zeros((), self.calls.dtype)
+        self.tell_calls(slot, np.zeros(abi.CALLS + 1, np.uint64))
         if "grams" in self._maps:  # not mapped: the kernel alone reads it, and 16 MiB would count as ours
             self._maps["grams"].put(struct.pack("<I", slot), bytes(abi.GRAM_ROW.itemsize))
         for member in ("cgroup", "left", "taken", "told", "lost", "lost_told"):
             self.slots[slot][member] = 0
         self._maps["free_slots"].put(None, struct.pack("<I", slot))
+        return files.tolist(), flows.tolist()
 
     def _free_files(self, rows: np.ndarray) -> None:
         for row in rows.tolist():

@@ -1,0 +1,83 @@
+"""What has been told of each counter, so that a window says only what a counter grew.
+
+Two copies: the one here is what was sent, the one beside the counters in the kernel is what was delivered. `commit` makes the
+second equal to the first once the sink says so; a daemon that was killed goes on from the second, so that a window that was
+sent but not delivered is told again and none is told twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sensor.probes import abi
+from sensor.probes.kernel import Kernel
+
+FLOW_COUNTERS = ("opens", "bytes_out", "bytes_in", "packets_out", "packets_in")
+
+
+class Told:
+    """Growth since the last time, of each kind of counter."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._files = kernel.files["told"].copy()
+        self._flows = kernel.flows["told"].copy()
+        self._calls: dict[int, np.ndarray] = {}  # slot → calls per number, then foreign ones
+        self._slots: dict[int, tuple[int, np.ndarray]] = {}  # slot → end of its last window (ns), losses
+
+    def files(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the files table that were used, and how often."""
+        table = self._kernel.files
+        counts = table["count"].astype(np.int64)
+        rows = np.flatnonzero((table["used"] == 1) & (counts != self._files.astype(np.int64)))
+        grown = counts[rows] - self._files[rows].astype(np.int64)
+        self._files[rows] = counts[rows]
+        return rows, grown
+
+    def flows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the flows table that were used, and growth of `FLOW_COUNTERS` as shape (rows, 5)."""
+        table = self._kernel.flows
+        now = np.stack([table[c] for c in FLOW_COUNTERS], axis=1)
+        rows = np.flatnonzero((table["used"] == 1) & (now != self._flows).any(axis=1))
+        grown = (now[rows] - self._flows[rows]).astype(np.int64)
+        self._flows[rows] = now[rows]
+        return rows, grown
+
+    def calls(self, slot: int) -> tuple[dict[int, int], int]:
+        """Calls per number, and foreign ones."""
+        rows = self._kernel.calls[slot]
+        now = np.append(rows["count"].sum(axis=0), rows["foreign"].sum() + rows["beyond"].sum())
+        before = self._calls.get(slot)
+        if before is None:
+            before = self._kernel.calls_told(slot)
+        grown = (now - before).astype(np.int64)
+        self._calls[slot] = now
+        numbers = np.flatnonzero(grown[: abi.CALLS])
+        return dict(zip(numbers.tolist(), grown[numbers].tolist(), strict=True)), int(grown[abi.CALLS])
+
+    def losses(self, slot: int, end: int) -> dict[str, int]:
+        """What was lost, by reason; `end` (ns, CLOCK_BOOTTIME) is when the window ends that says so."""
+        row = self._kernel.slots[slot]
+        now = row["lost"].copy()
+        _, before = self._slots.get(slot, (0, row["lost_told"]))
+        grown = (now - before).astype(np.int64).tolist()
+        self._slots[slot] = (end, now)
+        return {reason: lost for reason, lost in zip(abi.LOSSES, grown, strict=True) if lost}
+
+    def commit(self) -> None:
+        """Everything that was sent is delivered."""
+        self._kernel.files["told"][:] = self._files
+        self._kernel.flows["told"][:] = self._flows
+        for slot, counts in self._calls.items():
+            self._kernel.tell_calls(slot, counts)
+        for slot, (end, lost) in self._slots.items():
+            self._kernel.slots[slot]["told"] = end
+            self._kernel.slots[slot]["lost_told"][:] = lost
+
+    def forget(self, slot: int | None = None, *, files: list[int] = (), flows: list[int] = ()) -> None:
+        """Rows were given back: they begin again at zero."""
+        self._files[list(files)] = 0
+        self._flows[list(flows)] = 0
+        if slot is not None:
+            self._calls.pop(slot, None)
+            self._slots.pop(slot, None)
