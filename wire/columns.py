@@ -124,13 +124,12 @@ def _time_columns(time: np.ndarray) -> tuple[list[tuple[int, np.ndarray]], bool]
     steps = np.zeros(len(time), np.uint64)
     np.subtract(time[1:], time[:-1], out=steps[1:])  # a step back becomes a huge step, which adds up again
     most = int(steps.max())
-    width = next((w for w in (1, 2, 4) if most < (1 << 8 * w) - 1), 0)
-    if width:
-        return [(TIME, steps.astype(WIDTHS[width]))], True
+    if most < 0xFFFF:
+        return [(TIME, steps.astype(WIDTHS[1 if most < 0x100 else 2]))], True
     mask = np.uint64(0xFFFF)
     far = np.flatnonzero(steps >= mask)
     if len(far) * 8 > len(steps):
-        return [(TIME, steps)], most < 1 << 63
+        return [(TIME, steps.astype(WIDTHS[4 if most < 1 << 32 else 8]))], most < 1 << 63
     escapes = steps[far]
     steps[far] = mask
     return [(TIME, steps.astype(WIDTHS[2])), (ESCAPES, escapes)], most < 1 << 63
@@ -319,14 +318,14 @@ def blocks(path: str | Path, *, salvage: bool = False) -> Iterator[np.ndarray]:
 
 def counts(path: str | Path, *, salvage: bool = False) -> np.ndarray:
     """Calls per slot and number, an array[slot, number]; number 512 stands for every number from there on."""
-    from wire.columns_fold import Counts
+    from wire.columns_fold import Counts  # it reads `Columns`, so it can only come in here
 
     return _folded(Counts(), path, salvage)
 
 
 def grams(path: str | Path, *, salvage: bool = False) -> np.ndarray:
     """Exact trigrams of each thread, summed per slot: an array of (slot, gram, count), sorted."""
-    from wire.columns_fold import Grams
+    from wire.columns_fold import Grams  # as above
 
     return _folded(Grams(), path, salvage)
 
