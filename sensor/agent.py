@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sensor import adopt
+from sensor.health import health
 from sensor.identity.resolver import Resolver
 from sensor.observe.binaries import Binaries
 from sensor.observe.memory import Memory
@@ -187,7 +188,9 @@ class Agent:
             self._send(window)
         self._unseated(now)
         self._retire()
-        self._send(Tick(self.node, self.to_time(now)))
+        waiting = int(getattr(self.sink, "waiting", 0))
+        state = health(self.kernel, self.observer, self.sent, waiting)
+        self._send(Tick(self.node, self.to_time(now), state))
         self._make_room(now)
         self.sink.pump()
         self._delivered()

@@ -107,6 +107,7 @@ SCALARS: dict[Any, tuple[type, ...]] = {
     "tuple[int, ...]": (tuple,),
     "Mapping[int, int]": (dict,),
     "Mapping[str, int]": (dict,),
+    "Mapping[str, float]": (dict,),
     "Mapping[str, str | int | float]": (dict,),
 }
 

@@ -149,6 +149,7 @@ class Tick:
 
     node: str
     time: float
+    health: Mapping[str, float] = field(default_factory=dict)  # of the sensor itself, for metrics; decides no label
 
 
 @dataclass(frozen=True, slots=True)
