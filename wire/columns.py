@@ -23,13 +23,14 @@ import zstandard
 
 from wire import codec
 from wire.blocks import DATA, Block, BlockWriter, Damage, Kind, TraceError, decompress, read_blocks, read_head
-from wire.records import Head
+from wire.records import Head, Identity
 
 ROW = np.dtype([("time", "<u8"), ("tid", "<u4"), ("nr", "<u2"), ("slot", "<u2")])
 ROWS = 1 << 16  # in a block
 FORMAT = 1
 KIND = Kind(b"DRIFTCO\n", FORMAT, "driftline full capture")
 NAMES = 3  # kind of the block that names the slots
+NOTES = 4  # kind of a block that says more of them; a later one replaces an earlier one
 TIDS = 1 << 22  # the kernel's own limit of thread ids
 START = struct.Struct("<BQ")
 COLUMN = struct.Struct("<BBII")
@@ -45,19 +46,24 @@ class Writer:
     Args:
         path: where the file goes, with a complete head, at once.
         head: what the machine was, as in a trace.
+        offset: ns to add to a row's time for ns since the epoch.
         level: zstd level; 1 keeps up with 5 million rows a second in a few percent of a core.
     Raises:
         TraceError: The disk is full, or the place cannot be written; the file ends with its last whole block.
     """
 
-    def __init__(self, path: str | Path, *, head: Head | None = None, level: int = 1):
+    def __init__(self, path: str | Path, *, head: Head | None = None, offset: int = 0, level: int = 1):
         shown = None if head is None else codec.encode(head)
-        self._file = BlockWriter(path, KIND, {"created_by": "driftline", "rows": ROWS, "head": shown})
+        said = {"created_by": "driftline", "rows": ROWS, "head": shown, "offset": offset}
+        self._file = BlockWriter(path, KIND, said)
         self._compress = zstandard.ZstdCompressor(level=level).compress
         self._rows = np.empty(ROWS, ROW)
         self._words = self._rows.view(np.uint64)
         self._count = 0
         self._names: dict[int, str] = {}
+        self._identities: dict[int, bytes] = {}
+        self._lost: dict[int, dict[str, int]] = {}
+        self._noted = True
         self.rows = 0
 
     def __enter__(self) -> Writer:
@@ -81,6 +87,24 @@ class Writer:
         """Say whose rows a slot's are; a later name replaces an earlier one."""
         self._names[slot] = path
 
+    def identify(self, slot: int, identity: Identity) -> None:
+        """Say which replica a slot stands for; a later record replaces an earlier one."""
+        self._identities[slot], self._noted = codec.encode(identity), False
+        self.name(slot, identity.path)
+
+    def lose(self, slot: int, reason: str, count: int) -> None:
+        """Say how many rows of a slot are missing in all, and why; slot 0 stands for what belongs to none."""
+        self._lost.setdefault(slot, {})[reason] = count
+        self._noted = False
+
+    def note(self) -> None:
+        """Write what is new about slots, so that a kill does not lose it."""
+        if self._noted:
+            return
+        packed = msgpack.packb({"identities": self._identities, "lost": self._lost})
+        self._file.add(packed, raw=len(packed), count=0, kind=NOTES)
+        self._noted = True
+
     def flush(self) -> None:
         """Write what is waiting as a block."""
         if not self._count:
@@ -95,6 +119,7 @@ class Writer:
         """Flush, add the names of the slots, mark the file as complete."""
         try:
             self.flush()
+            self.note()
             if self._names:
                 packed = msgpack.packb(dict(sorted(self._names.items())))
                 self._file.add(packed, raw=len(packed), count=0, kind=NAMES)
@@ -259,6 +284,8 @@ class Reader(Iterator[Columns]):
         self.salvage = salvage
         self.damage = Damage()
         self.names: dict[int, str] = {}
+        self.identities: dict[int, Identity] = {}  # by slot; complete once the last block was read, as are losses
+        self.lost: dict[int, dict[str, int]] = {}  # slot → reason → rows that are not there
         try:
             self._file = open(self.path, "rb")  # noqa: SIM115 - closed at the end of the blocks
         except OSError as e:
@@ -268,6 +295,7 @@ class Reader(Iterator[Columns]):
         except TraceError:
             self._file.close()
             raise
+        self.offset = int(self.head.get("offset", 0))  # ns to add to a row's time for ns since the epoch
         self._blocks = self._all()
 
     def __next__(self) -> Columns:
@@ -279,6 +307,8 @@ class Reader(Iterator[Columns]):
             for block in read_blocks(self._file, self.path, self.damage, salvage=self.salvage):
                 if block.kind == NAMES:
                     self._name(block)
+                elif block.kind == NOTES:
+                    self._note(block)
                 elif block.kind == DATA:
                     try:
                         yield _parsed(block, codec)
@@ -291,6 +321,18 @@ class Reader(Iterator[Columns]):
             self.names = {int(k): str(v) for k, v in found.items()}
         except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as e:
             self.refuse(block.sequence, e)
+
+    def _note(self, block: Block) -> None:
+        try:
+            found = msgpack.unpackb(block.stored, strict_map_key=False)
+            identities = {int(k): codec.decode(v) for k, v in found["identities"].items()}
+            lost = {int(k): {str(r): int(n) for r, n in v.items()} for k, v in found["lost"].items()}
+        # KeyError: also a record of a version without an upgrade step
+        except (ValueError, TypeError, KeyError, AttributeError, codec.FrameError, msgpack.UnpackException) as e:
+            self.refuse(block.sequence, e)
+            return
+        self.identities = {k: i for k, i in identities.items() if isinstance(i, Identity)}
+        self.lost = lost
 
     def refuse(self, number: int | str, e: Exception) -> None:
         """Count a block whose inside is wrong, or raise."""
