@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from classifier.pipeline import Pipeline
 from console.cli.control import Control
 from console.cli.failure import Failure
 from console.cli.output import say
@@ -161,14 +160,6 @@ class Lab:
                     return found
             time.sleep(0.1)
         raise LabError(f"no {label} within {seconds:.0f} s; {self._last_words()}")
-
-    def restored(self) -> Pipeline:
-        """The classifier's own state after its end, from its store."""
-        from classifier.store.reader import restored
-
-        from console.demo.story import policy
-
-        return restored(self.folder / "state", policy())
 
     def left(self) -> str:
         """What of the demo is still in the kernel."""
