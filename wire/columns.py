@@ -295,7 +295,8 @@ class Reader(Iterator[Columns]):
         except TraceError:
             self._file.close()
             raise
-        self.offset = int(self.head.get("offset", 0))  # ns to add to a row's time for ns since the epoch
+        offset = self.head.get("offset", 0)
+        self.offset = offset if isinstance(offset, int) else 0  # ns to add to a row's time for ns since the epoch
         self._blocks = self._all()
 
     def __next__(self) -> Columns:
@@ -319,7 +320,7 @@ class Reader(Iterator[Columns]):
         try:
             found = msgpack.unpackb(block.stored, strict_map_key=False)
             self.names = {int(k): str(v) for k, v in found.items()}
-        except (ValueError, TypeError, AttributeError, msgpack.UnpackException) as e:
+        except (ValueError, TypeError, AttributeError, OverflowError, msgpack.UnpackException) as e:
             self.refuse(block.sequence, e)
 
     def _note(self, block: Block) -> None:
@@ -328,7 +329,7 @@ class Reader(Iterator[Columns]):
             identities = {int(k): codec.decode(v) for k, v in found["identities"].items()}
             lost = {int(k): {str(r): int(n) for r, n in v.items()} for k, v in found["lost"].items()}
         # KeyError: also a record of a version without an upgrade step
-        except (ValueError, TypeError, KeyError, AttributeError, codec.FrameError, msgpack.UnpackException) as e:
+        except (LookupError, ValueError, TypeError, AttributeError, OverflowError, msgpack.UnpackException) as e:
             self.refuse(block.sequence, e)
             return
         self.identities = {k: i for k, i in identities.items() if isinstance(i, Identity)}

@@ -219,3 +219,15 @@ def test_a_trace_is_no_capture(tmp_path):
     (tmp_path / "c").write_bytes(b"DRIFTTR\n" + bytes(100))
     with pytest.raises(TraceError, match="not a driftline full capture"):
         columns.counts(tmp_path / "c")
+
+
+@pytest.mark.parametrize("kind", [columns.NAMES, columns.NOTES])
+@pytest.mark.parametrize(
+    "said", [{float("inf"): "x"}, {"identities": 1, "lost": 2}, [1], {"lost": {1: {"x": float("inf")}}}]
+)
+def test_forged_names_and_notes_are_damage(tmp_path, kind, said):
+    w = blocks.BlockWriter(tmp_path / "c", columns.KIND, {"offset": "noon"})
+    w.add(columns.msgpack.packb(said), raw=1, count=0, kind=kind)
+    w.close()
+    reader = columns.Reader(tmp_path / "c", salvage=True)
+    assert (list(reader), reader.damage.regions, reader.offset) == ([], 1, 0)
