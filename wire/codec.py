@@ -53,7 +53,7 @@ def decode(frame: bytes) -> Record:
 
 
 def _upgraded(version: Any, kind: Any, values: Any) -> list[Any]:
-    if not isinstance(version, int) or not isinstance(values, list):
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1 or not isinstance(values, list):
         raise FrameError("damaged frame: not [version, kind, fields]")
     if version > VERSION:
         raise FrameError(f"frame of format {version}, this driftline reads up to {VERSION}; please update")

@@ -129,8 +129,7 @@ class Reader(Iterator[Record]):
                 record = codec.decode(frame)
                 self.frames += 1
                 yield record
-        # KeyError: a frame of a version without an upgrade step
-        except (codec.FrameError, ValueError, KeyError) as e:
+        except (codec.FrameError, ValueError) as e:
             self._refuse(block, e)
         else:
             self.blocks += 1
@@ -181,7 +180,7 @@ def head(path: str | Path) -> Head | None:
         shown = reader.head.get("head")
     try:
         found = codec.decode(shown) if isinstance(shown, bytes) else None
-    except (codec.FrameError, KeyError) as e:
+    except codec.FrameError as e:
         raise TraceError(f"{path}: the head is damaged ({e}); `driftline trace verify` shows the rest") from e
     return found if isinstance(found, Head) else None
 
