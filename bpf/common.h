@@ -27,7 +27,7 @@ enum fact_kind {
 
 /* Why something was lost; one counter per slot and reason. Slot 0 holds what belongs to no slot. */
 enum loss {
-    LOST_FACT, LOST_PATH, LOST_EXEC, LOST_PAYLOAD, LOST_FLOW, LOST_FILE, LOST_PROCESS, LOST_SEAT, LOSSES
+    LOST_FACT, LOST_PATH, LOST_EXEC, LOST_PAYLOAD, LOST_FLOW, LOST_FILE, LOST_PROCESS, LOST_SEAT, LOST_ROW, LOSSES
 };
 
 #define CUT_PATH 1
@@ -74,7 +74,7 @@ struct slot {
     u64 lost[LOSSES];
     u64 lost_told[LOSSES];
 };
-_Static_assert(sizeof(struct slot) == 168, "update sensor/probes/abi.py");
+_Static_assert(sizeof(struct slot) == 184, "update sensor/probes/abi.py");
 
 struct process {
     u64 image;

@@ -20,6 +20,7 @@ class Sizes:
     path_pages: int = 128
     exec_pages: int = 128
     payload_pages: int = 64
+    capture_pages: int = 8192  # of a full capture: 32 MiB hold 2 million calls
 
 
 @dataclass(frozen=True, slots=True)

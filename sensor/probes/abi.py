@@ -10,7 +10,7 @@ SEATS = 16384
 OUTSIDE = 16383
 
 (SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND) = range(1, 13)
-LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats")
+LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats", "rows")
 
 CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED = (1 << i for i in range(7))
 
@@ -58,6 +58,10 @@ SLOT = np.dtype(
 )
 CALLS_ROW = np.dtype([("count", "<u8", (CALLS,)), ("foreign", "<u8"), ("beyond", "<u8"), ("reserved", "<u8", (6,))])
 GRAM_ROW = np.dtype([("word", "<u8", (GRAM_WORDS,))])
+CAPTURE_BATCH = 128
+CAPTURE_ROW = np.dtype([("time", "<u8"), ("tid", "<u4"), ("nr", "<u2"), ("slot", "<u2")])
+BATCH = np.dtype([("sequence", "<u8"), ("cpu", "<u4"), ("count", "<u4"), ("row", CAPTURE_ROW, (CAPTURE_BATCH,))])
+FOREIGN = 0x8000  # bit of a row's call number: a 32-bit call
 FILE_USE = np.dtype(
     [
         ("image", "<u8"),

@@ -93,11 +93,22 @@ PROBES: tuple[Probe, ...] = (
         stand_in_for="kprobe or fentry on tcp_sendmsg and udp_sendmsg (bytes by the process that wrote them)",
         after=("process",),
     ),
+    Probe(
+        "capture",
+        (Hook("capture_enter", RAW_TRACEPOINT, "sys_enter"),),
+        "every system call as a row of time, thread, number and replica, for `trace record --full`; off otherwise",
+        (
+            "calls that seccomp denied (sys_enter fires after seccomp)",
+            "arguments and results",
+            "calls while its ring is full (counted per replica)",
+        ),
+        offsets=("TASK_STATUS", "TASK_PID"),
+    ),
 )
 
 BY_NAME = {p.name: p for p in PROBES}
 
 MAPS = (
     "seats slots owners free_slots processes images facts paths calls calls_told grams tids execs files file_rows free_files "
-    "flows flow_rows free_flows talks listeners payloads"
+    "flows flow_rows free_flows talks listeners payloads staged captures"
 ).split()

@@ -127,6 +127,7 @@ def _plan(settings: SensorSettings) -> tuple[dict, Path]:
             "PATH_PAGES": sizes.path_pages,
             "EXEC_PAGES": sizes.exec_pages,
             "PAYLOAD_PAGES": sizes.payload_pages,
+            "CAPTURE_PAGES": sizes.capture_pages,
         },
     }, base
 

@@ -119,11 +119,15 @@ class Ring:
 
     def read(self, limit: int = 1 << 16) -> np.ndarray:
         """Copies of the records that are complete, oldest first; they stay in the ring until `done`."""
+        return self.look(limit).copy()
+
+    def look(self, limit: int = 1 << 16) -> np.ndarray:
+        """The records themselves, not to be used after `done`."""
         at, end = int(self._consumer[0]), int(self._producer[0])
         count = min((end - at) // self._row.itemsize, limit)
         rows = np.frombuffer(self._their, self._row, count, PAGE + (at & (self._size - 1)))
         busy = np.flatnonzero(rows["header"] & self.BUSY)
-        return rows[: int(busy[0])].copy() if len(busy) else rows.copy()
+        return rows[: int(busy[0])] if len(busy) else rows
 
     def done(self, count: int) -> None:
         """Gives the space of the oldest `count` records back. A reader that dies before this reads them again."""
