@@ -1,0 +1,170 @@
+"""Questions, marks and triage over a unix socket: HTTP with JSON, for root, our own user and one group.
+
+Every answer is computed in a thread, so a large envelope does not keep the watchdog waiting. A refusal is
+``{"error": …, "hint": …}``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from classifier.core import Core
+from classifier.deploys.plain import BadDeploy, deploy, text
+from classifier.drift.finding import finding_to_dict
+from classifier.store.store import NotNow
+from wire.receiver import credentials
+from wire.records import Triage
+
+BODY = 1 << 20  # bytes of an order
+SO_PEERGROUPS = 59
+DECISIONS = ("accept", "risky", "dismiss")
+
+
+class Control:
+    """The handlers.
+
+    Args:
+        clock: seconds since the epoch, for what is entered here.
+        health: the rest of what /health answers.
+    """
+
+    def __init__(
+        self, core: Core, clock: Callable[[], float], health: Callable[[], dict[str, Any]], group: int | None = None
+    ):
+        self._core, self._clock, self._health, self._group = core, clock, health, group
+
+    def application(self) -> web.Application:
+        """The routes, behind the check of who asks."""
+        app = web.Application(client_max_size=BODY, middlewares=[self._guarded])
+        app.add_routes(
+            [
+                web.get("/health", self._get_health),
+                web.get("/findings", self._findings),
+                web.get("/findings/{id}/versions", self._one(self._core.versions, "finding")),
+                web.get("/findings/{id}", self._one(self._core.finding, "finding")),
+                web.get("/workloads", self._workloads),
+                web.get("/envelopes/{id:.+}", self._one(self._core.envelope, "workload")),
+                web.get("/deploys", self._deploys),
+                web.get("/events/{id:.+}", self._one(self._event, "event")),
+                web.post("/deploys", self._mark),
+                web.post("/triage", self._triage),
+            ]
+        )
+        return app
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        uid = self._asking(request)
+        if uid is None:
+            return refusal(403, "not allowed to ask this classifier", "run it as root")
+        request["uid"] = uid
+        try:
+            return await handler(request)
+        except BadDeploy as e:
+            return refusal(400, str(e), "see docs/deploys.md")
+        except NotNow as e:
+            return refusal(503, f"not kept: {e}", "free some room; ask again then")
+        except web.HTTPException as e:
+            return refusal(e.status, f"{request.method} {request.path[:200]}: {e.reason}", "")
+
+    def _asking(self, request: web.Request) -> int | None:
+        """The user at the other end, if it may ask."""
+        peer = request.transport and request.transport.get_extra_info("socket")
+        if peer is None:
+            return None
+        _, uid, gid = credentials(peer)
+        allowed = uid in (0, os.getuid()) or (self._group is not None and self._group in (gid, *_groups(peer)))
+        return uid if allowed else None
+
+    # questions ------------------------------------------------------------------------------------------------------
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        return answer(await asyncio.to_thread(self._health))
+
+    async def _findings(self, request: web.Request) -> web.Response:
+        label, workload = request.query.get("label"), request.query.get("workload")
+        found = await asyncio.to_thread(self._core.findings)
+        wanted = [f for f in found if label in (None, f.label) and workload in (None, f.workload)]
+        return answer([finding_to_dict(f) for f in wanted])
+
+    async def _workloads(self, request: web.Request) -> web.Response:
+        return answer([asdict(w) for w in await asyncio.to_thread(self._core.workloads)])
+
+    async def _deploys(self, request: web.Request) -> web.Response:
+        workload = request.query.get("workload")
+        found = await asyncio.to_thread(self._core.deploys)
+        return answer([asdict(d) for d in found if workload in (None, d.workload)])
+
+    def _event(self, id: str) -> dict[str, Any] | None:
+        found = self._core.event(id)
+        return None if found is None else asdict(found)
+
+    def _one(self, ask: Callable[[str], Any], what: str) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            id = request.match_info["id"]
+            found = await asyncio.to_thread(ask, id)
+            if not found:
+                return refusal(404, f"no {what} {id[:200]}", f'see "driftline {what} list"')
+            return answer(found)
+
+        return handler
+
+    # orders ---------------------------------------------------------------------------------------------------------
+
+    async def _mark(self, request: web.Request) -> web.Response:
+        actor = f"uid:{request['uid']}"
+        event = deploy(await _json(request), source="cli", trust="local", received=self._clock(), actor=actor)
+        new = await asyncio.to_thread(self._core.enter, event)
+        return answer(asdict(event) | {"duplicate": not new})
+
+    async def _triage(self, request: web.Request) -> web.Response:
+        body = await _json(request)
+        if not isinstance(body, dict):
+            raise BadDeploy("a decision is an object with a finding and a decision")
+        note = body.get("note") or ""
+        if not isinstance(note, str) or len(note) > 4096:
+            raise BadDeploy("note is a text of at most 4096 characters")
+        decision = text(body, "decision", required=True)
+        if decision not in DECISIONS:
+            raise BadDeploy(f"decision is one of {', '.join(DECISIONS)}")
+        actor = text(body, "actor") or f"uid:{request['uid']}"
+        triage = Triage(self._clock(), text(body, "finding", required=True), decision, actor, note)
+        if not await asyncio.to_thread(self._core.has_finding, triage):
+            return refusal(404, f"no finding {triage.finding}", 'see "driftline finding list"')
+        await asyncio.to_thread(self._core.enter, triage)
+        return answer(asdict(triage))
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return json.loads(await request.read())
+    except (ValueError, RecursionError) as e:
+        raise BadDeploy(f"the body is no JSON: {e!s:.100}") from e
+
+
+def answer(value: Any, status: int = 200) -> web.Response:
+    """A value as JSON."""
+    return web.json_response(value, status=status)
+
+
+def refusal(status: int, error: str, hint: str) -> web.Response:
+    """Why something was not done."""
+    return answer({"error": error, "hint": hint}, status)
+
+
+def _groups(peer: socket.socket) -> tuple[int, ...]:
+    """Supplementary groups of the other end; none where the kernel is too old to say."""
+    try:
+        data = peer.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 1024)
+    except OSError:
+        return ()
+    return struct.unpack(f"{len(data) // 4}I", data)

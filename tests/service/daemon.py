@@ -1,0 +1,122 @@
+"""A classifier as a process of its own, and what a person or a sensor does with it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from wire.bus import Sender
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from classifier.policy import DAY, Policy
+from classifier.service import Service
+from classifier.settings import ClassifierSettings, HttpLimits, Retention
+told = json.loads(sys.argv[1])
+for name in ("state_dir", "socket_path", "control_path", "trace_path", "keys_file", "folder"):
+    told[name] = Path(told[name]) if told.get(name) else None
+for name in ("http_address", "metrics_address"):
+    told[name] = tuple(told[name]) if told.get(name) else None
+told["retention"], told["http"] = Retention(**told.get("retention", {})), HttpLimits(**told.get("http", {}))
+sys.exit(Service(ClassifierSettings(policy=Policy().scaled(DAY), **told)).run())
+"""
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self._path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+@dataclass
+class Daemon:
+    """Settings and, once started, the process."""
+
+    folder: Path
+    told: dict = field(default_factory=dict)
+    environment: dict = field(default_factory=dict)
+    process: subprocess.Popen | None = None
+
+    @property
+    def socket(self):
+        return self.folder / "classifier.sock"
+
+    @property
+    def log(self):
+        return (self.folder / "log").read_text()
+
+    def settings(self):
+        places = {"state_dir": "state", "socket_path": "classifier.sock", "control_path": "control.sock"}
+        base = {name: str(self.folder / place) for name, place in places.items()} | {"systemd": None}
+        return {k: str(v) if isinstance(v, Path) else v for k, v in (base | self.told).items()}
+
+    def start(self, *, wait=True):
+        with open(self.folder / "log", "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, json.dumps(self.settings())],
+                stderr=log,
+                env=os.environ | self.environment,
+                cwd=Path(__file__).parents[2],
+            )
+        if wait:
+            self.until(self.answers)
+        return self
+
+    def answers(self):
+        try:
+            return self.get("/health")[0] == 200
+        except OSError:
+            return False
+
+    def until(self, done, seconds=20.0):
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end and self.process.poll() is None, f"waited too long\n{self.log}"
+            time.sleep(0.02)
+
+    def get(self, url):
+        return self.ask("GET", url)
+
+    def ask(self, method, url, body=None):
+        connection = UnixConnection(self.folder / "control.sock")
+        try:
+            connection.request(method, quote(url, safe="/%?=&"), None if body is None else json.dumps(body))
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            connection.close()
+
+    def sender(self, **options):
+        return Sender(self.socket, node="n1", **options)
+
+    def send(self, records, sender=None):
+        """Everything accepted and fed."""
+        sender = sender or self.sender()
+        for record in records:
+            sender.send(record)
+        assert sender.pump(30), sender.error
+        self.get("/findings")  # waits for the lock that feeding holds
+        return sender
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self, seconds=10.0):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
