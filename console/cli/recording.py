@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from console.settings import Settings
 from sensor.agent import Agent
+from sensor.capture import Recorder
 from wire.records import Record
 from wire.trace import Writer
 
 FLUSH = 2.0  # seconds of records that a kill may cost
+REPLICAS = 8192  # that one full capture can tell apart
 
 
 class TraceSink:
@@ -51,15 +54,31 @@ def record(settings: Settings, output: str, *, duration: float | None = None, **
     """
     wanted["name"] = wanted.get("name") or f"record-{os.getpid()}"
     chosen = settings.sensor(keep_pinned=False, **wanted)
-    begun = time.monotonic()
     agent = Agent(chosen, TraceSink(output))
-    timer = threading.Timer(duration, agent.stop) if duration else None
+    seconds = _run(agent, duration)
+    return {"file": output, "seconds": seconds, **dict(sorted(agent.sent.items()))}
+
+
+def record_calls(settings: Settings, output: str, *, duration: float | None = None, **wanted: Any) -> dict[str, Any]:
+    """The same with a row for every system call, into a full capture."""
+    wanted["name"] = wanted.get("name") or f"record-{os.getpid()}"
+    chosen = settings.sensor(keep_pinned=False, **wanted)
+    # Slots are not given back while a capture runs: a slot of it is one replica.
+    chosen = replace(chosen, probes=("capture",), sizes=replace(chosen.sizes, slots=max(REPLICAS, chosen.sizes.slots)))
+    recorder = Recorder(chosen, output)
+    return {"file": output, "seconds": _run(recorder, duration), **recorder.summary()}
+
+
+def _run(running: Agent | Recorder, duration: float | None) -> float:
+    """Seconds that it ran, until a signal or the end of the duration."""
+    begun = time.monotonic()
+    timer = threading.Timer(duration, running.stop) if duration else None
     if timer is not None:
         timer.daemon = True
         timer.start()
     try:
-        agent.run()
+        running.run()
     finally:
         if timer is not None:
             timer.cancel()
-    return {"file": output, "seconds": round(time.monotonic() - begun, 1), **dict(sorted(agent.sent.items()))}
+    return round(time.monotonic() - begun, 1)

@@ -51,7 +51,11 @@ def replay(
       driftline trace replay incident.trace --json | sha256sum
     """
     from console.cli import findings
+    from console.cli.captures import is_capture
     from console.cli.replaying import replayed
+
+    if is_capture(file):
+        raise Failure(f"{file}: a full capture holds calls, not findings", '"driftline trace show" counts them')
 
     records = track(_records(file, salvage=salvage), "replaying")
     found = replayed(records, policy=policy_name, time_scale=time_scale, until=until).findings()
@@ -68,7 +72,7 @@ def replay(
 @click.option("--limit", type=click.IntRange(min=0), help="Stop after this many records.")
 @click.option("--salvage", is_flag=True, help="Read a damaged file up to the damage.")
 def show(file: str, as_json: bool, kinds: tuple[str, ...], limit: int | None, salvage: bool) -> None:
-    """Print the records of a trace, one a line.
+    """Print the records of a trace, one a line; of a full capture its calls, counted.
 
     \b
     Example:
@@ -76,8 +80,12 @@ def show(file: str, as_json: bool, kinds: tuple[str, ...], limit: int | None, sa
     """
     from itertools import islice
 
+    from console.cli.captures import is_capture
     from console.cli.records import check_kinds, kind_of, line_of, plain
 
+    if is_capture(file):
+        _show_capture(file, as_json=as_json, limit=limit, salvage=salvage)
+        return
     wanted = check_kinds(kinds)
     chosen = (r for r in _records(file, salvage=salvage) if not wanted or kind_of(r) in wanted)
     if as_json:
@@ -97,12 +105,14 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
     Example:
       driftline trace verify *.trace
     """
+    from console.cli import captures
     from console.cli.records import fields_of
-    from wire.trace import verify as examine
+    from wire import trace as traces
 
     reports = []
     for file in files:
         with working(f"verifying {file}"):
+            examine = captures.verify if captures.is_capture(file) else traces.verify
             reports.append({"file": file, **fields_of(examine(file))})
     if as_json:
         emit_json(reports)
@@ -156,9 +166,10 @@ def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool, **w
     "--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds to record; until Ctrl-C without."
 )
 @click.option("--name", help="Name of this instance of the sensor.")
+@click.option("--full", is_flag=True, help="One row per system call, and nothing else, for forensics and research.")
 @json_option
 @click.pass_context
-def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> None:
+def record(ctx: click.Context, output: str, as_json: bool, full: bool, **wanted: Any) -> None:
     """Record what the kernel shows into a trace.
 
     \b
@@ -171,7 +182,8 @@ def record(ctx: click.Context, output: str, as_json: bool, **wanted: Any) -> Non
     need_root("recording")
     from console.cli import recording
 
-    summary = recording.record(settings(ctx), output, **wanted)
+    begin = recording.record_calls if full else recording.record
+    summary = begin(settings(ctx), output, **wanted)
     if as_json:
         emit_json(summary)
     else:
@@ -186,6 +198,16 @@ def _records(file: str, *, salvage: bool) -> Iterator[Record]:
     yield from reader
     if reader.damage.regions:
         click.echo(f"Note: {escape(file)}: {escape('; '.join(map(str, reader.damage.places)))}", err=True)
+
+
+def _show_capture(file: str, *, as_json: bool, limit: int | None, salvage: bool) -> None:
+    from console.cli.captures import summary
+
+    rows = summary(file, salvage=salvage)[:limit]
+    if as_json:
+        emit_json(rows)
+    else:
+        emit_table(("slot", "path", "call", "count"), (row.values() for row in rows))
 
 
 def print_array(items: Iterator[Any]) -> None:
