@@ -41,7 +41,6 @@ class Lab:
         self._control = Control(str(folder / "run" / "control.sock"))
         self._programs: dict[str, subprocess.Popen[str]] = {}
         self._begun = time.monotonic()
-        self._closed = contextlib.ExitStack()
 
     def __enter__(self) -> Lab:
         try:
@@ -85,31 +84,33 @@ class Lab:
                 "run_dir": str(self.folder / "sensor"),
                 "keep_pinned": False,
             },
-            "classifier": {"time_scale": 86400, "trace": str(self.trace)},
+            "classifier": {"time_scale": 86400, "trace": str(self.trace), "systemd": 0},
             "identity": {"cri_sockets": [], "docker_sockets": [], "podman_sockets": [], "rules": [rule]},
         }
         (self.folder / "demo.yaml").write_text(json.dumps(settings))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._end("stage")
-        self._end("sensor")
-        if kind is None:
-            self._settle()
-        self._end("classifier")
-        SETTINGS = SensorSettings(name=self.name, run_dir=self.folder / "sensor")
-        client.unload(SETTINGS)
-        if self.cgroup.is_dir():
-            (self.cgroup / "cgroup.kill").write_text("1")
-            self._remove_cgroups()
+        """Ends everything in order; a step that fails does not keep the later ones from their work."""
+        with contextlib.ExitStack() as last:
+            last.callback(self._remove_cgroups)
+            last.callback(client.unload, SensorSettings(name=self.name, run_dir=self.folder / "sensor"))
+            last.callback(self._end, "classifier")
+            if kind is None:
+                last.callback(self._settle)
+            last.callback(self._end, "sensor")
+            last.callback(self._end, "stage")
 
     def _settle(self) -> None:
         """Waits until the classifier has taken everything that the sensor sent, then keeps its last word."""
-        before = None
-        while before != (before := self._asked("health")):
+        before, end = None, time.monotonic() + READY
+        while before != (before := (self._asked("health") or {}).get("counters")) and time.monotonic() < end:
             time.sleep(1.0)
         self.findings = self._rows("findings")
 
     def _remove_cgroups(self) -> None:
+        if not self.cgroup.is_dir():
+            return
+        (self.cgroup / "cgroup.kill").write_text("1")
         for _ in range(100):
             with contextlib.suppress(OSError):  # a process of it is still being reaped
                 for directory, _, _ in os.walk(self.cgroup, topdown=False):
