@@ -39,10 +39,13 @@ class Trace:
     """
 
     def __init__(self, path: Path, store: Store, fed: int):
-        parts = _parts(store, path) if path.exists() else []
-        self._after = max(parts[-1][1] + _records(_part(path, len(parts))), fed) if parts else fed
-        self._writer = Writer(_part(path, len(parts) + 1))
-        store.note(KEY, {"path": str(path), "after": [*(after for _, after in parts), self._after]})
+        behind = _behind(store, path)
+        # A part that never came to the disk leaves its number to the next.
+        while behind and not _part(path, len(behind)).exists():
+            behind.pop()
+        self._after = behind[-1] + _records(_part(path, len(behind))) if behind else fed
+        self._writer = Writer(_part(path, len(behind) + 1))
+        store.note(KEY, {"path": str(path), "behind": [*behind, self._after]})
 
     def add(self, accepted: Accepted) -> None:
         """Record it, unless an earlier part has it."""
@@ -58,13 +61,10 @@ class Trace:
         self._writer.close()
 
 
-def _parts(store: Store, path: Path) -> list[tuple[Path, int]]:
-    """Earlier parts with the `seq` that each began behind."""
+def _behind(store: Store, path: Path) -> list[int]:
+    """The `seq` that each earlier part began behind."""
     noted = store.noted(KEY)
-    if not isinstance(noted, dict) or noted.get("path") != str(path):
-        return []
-    parts = [(_part(path, number), after) for number, after in enumerate(noted["after"], 1)]
-    return [part for part in parts if part[0].exists()] if all(p.exists() for p, _ in parts) else []
+    return list(noted["behind"]) if isinstance(noted, dict) and noted.get("path") == str(path) else []
 
 
 def _part(path: Path, number: int) -> Path:

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.classifier.story import ATTACK, days, learned, play
 from classifier.drift.finding import finding_to_dict
+from tests.classifier.story import ATTACK, days, learned, play
 
 
 def story():
