@@ -128,7 +128,8 @@ class Ward:
         s = self._sighting(behaviour, NEW, event.time, event.time)
         if s is None:
             return False
-        s.see(event.replica, revision, event.time, event.time, uses=0, events=1)
+        again = event.kind == "digest"  # says more of an exec that has been counted
+        s.see(event.replica, revision, event.time, event.time, uses=0, events=int(not again))
         s.explain((event.id,), event.data)
         return not s.cause and s.due <= event.time
 

@@ -20,10 +20,12 @@ class Lineage:
     def __init__(self, limit: int = 65536) -> None:
         self._chains: dict[int, tuple[str, ...]] = {}
         self._paths: dict[int, str] = {}
+        self._gone: set[int] = set()  # exited, but what they did may still come from another ring
         self._limit = limit
         self.dropped = 0
 
     def fork(self, parent: int, child: int) -> None:
+        self._gone.discard(child)
         if parent in self._chains and self._room():
             self._chains[child] = self._chains[parent]
             self._paths[child] = self._paths[parent]
@@ -38,8 +40,15 @@ class Lineage:
         return caller
 
     def exit(self, pid: int) -> None:
-        self._chains.pop(pid, None)
-        self._paths.pop(pid, None)
+        """The process is forgotten at the next `settle`, unless its number is used anew before."""
+        self._gone.add(pid)
+
+    def settle(self) -> None:
+        """Everything that the exited processes did has been read."""
+        for pid in self._gone:
+            self._chains.pop(pid, None)
+            self._paths.pop(pid, None)
+        self._gone.clear()
 
     def adopt(self, pid: int, path: str, parent: int) -> None:
         """A process that began before it was observed."""

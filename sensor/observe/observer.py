@@ -66,6 +66,7 @@ class Observer:
     def take(self, batch: Batch) -> list[Record]:
         """Events of a batch. New replicas are in `replicas` afterwards."""
         out: list[Record] = []
+        self.lineage.settle()
         for row in batch.paths[batch.paths["kind"] == abi.SEAT]:
             self._seat(row)
         out += self._processes(batch)
