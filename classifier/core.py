@@ -22,6 +22,7 @@ from wire import codec
 from wire.records import Deploy, Event, Record, Tick, Triage, Window
 from wire.trace import TraceError
 
+ROOM_PERIOD = 5.0  # seconds between snapshots that are taken to make room
 UNWRITTEN = 100_000  # findings that wait for the store; the pipeline has the latest of each anyway
 
 
@@ -54,6 +55,7 @@ class Core:
         self._lock = threading.RLock()
         self._unwritten: deque[Finding] = deque(maxlen=UNWRITTEN)
         self._pipeline, self._seq = self._restored()
+        self._cleared = float("-inf")  # when a snapshot was last taken to make room
         self._trace: Trace | NoTrace = self._recorder()
         self._taken, self._cost, self._covered = clock(), 0.0, self._seq
         self._catch_up()
@@ -106,9 +108,18 @@ class Core:
             accepted = self.store.accept(frames)
         except NotNow as e:
             self.trouble("store", str(e))
-            raise
+            if not self._make_room():
+                raise
+            accepted = self.store.accept(frames)
         self.mended("store")
         return accepted
+
+    def _make_room(self) -> bool:
+        """A snapshot empties the journal; tried when something cannot be kept, not at every attempt."""
+        if self._seq == self._covered or self._clock() - self._cleared < ROOM_PERIOD:
+            return False
+        self._cleared = self._clock()
+        return self.snapshot()
 
     def enter(self, record: Record) -> bool:
         """Accept one record of our own; False if it is a deploy event that is known already.

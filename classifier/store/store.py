@@ -117,15 +117,17 @@ class Store:
             now: event time in seconds, from which ages count.
         """
         with self.database.writing() as db:
-            db.execute("INSERT OR REPLACE INTO snapshot VALUES (0, ?, NULL, ?)", (seq, state))
+            # Delete before insert: in a database at its limit the freed pages are the room for what follows.
+            db.execute("DELETE FROM snapshot WHERE id = 0")
             db.execute(
                 "INSERT OR IGNORE INTO events SELECT event, time, frame FROM journal"
                 " WHERE event IS NOT NULL AND seq <= ?",
                 (seq,),
             )
             db.execute("DELETE FROM journal WHERE seq <= ?", (seq,))
-            db.executemany("INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?)", map(_row, findings))
             self._forget(db, now)
+            db.execute("INSERT INTO snapshot VALUES (0, ?, NULL, ?)", (seq, state))
+            db.executemany("INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?)", map(_row, findings))
         known = self.database.rows("SELECT node, epoch FROM numberings")
         self._numbers = {(node, epoch): self._numbers[node, epoch] for node, epoch in known}
 
