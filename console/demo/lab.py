@@ -40,6 +40,7 @@ class Lab:
         self.findings: list[dict[str, Any]] = []
         self._control = Control(str(folder / "run" / "control.sock"))
         self._programs: dict[str, subprocess.Popen[str]] = {}
+        self._made = self._ready = False  # the cgroup is ours; everything has started
         self._begun = time.monotonic()
 
     def __enter__(self) -> Lab:
@@ -52,6 +53,7 @@ class Lab:
 
     def _begin(self) -> None:
         self.cgroup.mkdir()
+        self._made = True
         self._configure()
         uid, gid = user_ids(None)
         for name in ("run", "state"):
@@ -65,6 +67,7 @@ class Lab:
         self.tell("sensor and classifier run; a day of the policy takes one second")
         self._launch("stage", [sys.executable, "-m", "console.demo.stage", str(self.folder), str(self.cgroup)])
         self._answer()
+        self._ready = True
 
     def _configure(self) -> None:
         """JSON is YAML."""
@@ -95,7 +98,7 @@ class Lab:
             last.callback(self._remove_cgroups)
             last.callback(client.unload, SensorSettings(name=self.name, run_dir=self.folder / "sensor"))
             last.callback(self._end, "classifier")
-            if kind is None:
+            if kind is None and self._ready:
                 last.callback(self._settle)
             last.callback(self._end, "sensor")
             last.callback(self._end, "stage")
@@ -108,7 +111,7 @@ class Lab:
         self.findings = self._rows("findings")
 
     def _remove_cgroups(self) -> None:
-        if not self.cgroup.is_dir():
+        if not self._made or not self.cgroup.is_dir():
             return
         (self.cgroup / "cgroup.kill").write_text("1")
         for _ in range(100):
@@ -137,7 +140,8 @@ class Lab:
     def deploy(self, app: str, *, kind: str, revision: str, scope: tuple[str, ...]) -> None:
         """Announces a change as `driftline deploy mark` does."""
         workload = WORKLOAD.format(app=app)
-        body = {"workload": workload, "kind": kind, "revision": revision, "scope": list(scope), "actor": "demo"}
+        body = {"id": f"{app}-{revision}", "workload": workload, "kind": kind, "revision": revision}
+        body |= {"scope": list(scope), "actor": "demo"}
         self._control.post("deploys", body=body)
 
     def learn(self, seconds: float) -> None:
