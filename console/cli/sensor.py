@@ -51,11 +51,10 @@ def run_once(chosen: SensorSettings) -> bool:
 
     A reload begins a new agent over the same pins: the kernel counts on meanwhile, so nothing is missed.
     """
-    from wire.bus import Sender
-
     from console.cli.service import Beat, Beating
     from console.supervise import notify
     from sensor.agent import Agent
+    from wire.bus import Sender
 
     asked = []
     agent = Agent(chosen, Beating(Sender(chosen.address), Beat()))
