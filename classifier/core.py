@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from wire.records import Deploy, Event, Record, Tick, Triage, Window
 from wire.trace import TraceError
 
 ROOM_PERIOD = 5.0  # seconds between snapshots that are taken to make room
+SENSORS = 10_000  # nodes whose sensors' own numbers are shown
 UNWRITTEN = 100_000  # findings that wait for the store; the pipeline has the latest of each anyway
 
 
@@ -49,6 +50,7 @@ class Core:
         self.settings, self.store, self.health = settings, store, Health()
         self.records: Counter[str] = Counter()  # accepted since the start, by kind
         self.lost: Counter[str] = Counter()  # told by sensors, by what
+        self.sensors: dict[str, Mapping[str, float]] = {}  # node → what its sensor last said of itself
         self.failed = 0  # records that the pipeline could not take
         self.last_tick = 0.0  # seconds, event time
         self._log, self._clock = log, clock
@@ -151,6 +153,8 @@ class Core:
             self.lost.update(record.loss)
         elif isinstance(record, Tick):
             self.last_tick = max(self.last_tick, record.time)
+            if record.node in self.sensors or len(self.sensors) < SENSORS:
+                self.sensors[record.node] = record.health
 
     def _record(self, accepted: Accepted) -> None:
         try:

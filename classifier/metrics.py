@@ -49,7 +49,16 @@ class Metrics(Collector):
         labels = Counter(f.label for f in core.findings())
         yield gauges("driftline_findings", "Findings by their present label.", "label", labels)
         yield gauges("driftline_pipeline", "What the pipeline counts.", "what", core.counters())
+        yield self._sensors()
         yield from self._state()
+
+    def _sensors(self) -> Metric:
+        """What each sensor says of itself; names are those of `sensor/health.py`."""
+        metric = GaugeMetricFamily("driftline_sensor", "The sensor's own numbers.", labels=["node", "what"])
+        for node, values in sorted(self._core.sensors.items()):
+            for what, value in sorted(values.items()):
+                metric.add_metric([node, what], value)
+        return metric
 
     def _state(self) -> Iterator[Metric]:
         core = self._core

@@ -109,7 +109,9 @@ class Agent:
 
     def _head(self) -> Head:
         states = tuple(
-            ProbeState(name, "on" if why == "on" else "off", BY_NAME[name].misses if why == "on" else (why,))
+            ProbeState(
+                name, BY_NAME[name].state if why == "on" else "off", BY_NAME[name].misses if why == "on" else (why,)
+            )
             for name, why in sorted(self.loaded.probes.items())
         )
         scope, interval = self.loaded.scope, self.settings.interval

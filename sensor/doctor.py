@@ -74,7 +74,7 @@ def _probe_row(probe: Probe, basics: list[Facility]) -> Row:
     """A probe works where all basics do and the kernel's types have its members."""
     lacking = [o for o in probe.offsets if o not in _offsets()]
     works = not lacking and all(f.present for f in basics)
-    state = "stand-in" if works and probe.stand_in_for else "yes" if works else "no"
+    state = {"on": "yes"}.get(probe.state, probe.state) if works else "no"
     why = f"BTF lacks {', '.join(lacking)}; " if lacking else ""
     stands = f"stands in for {probe.stand_in_for}" if works and probe.stand_in_for else ""
     return Row(f"probe {probe.name}", state, why + probe.needs, probe.sees, "; ".join(probe.misses), stands)

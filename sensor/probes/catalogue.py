@@ -33,6 +33,11 @@ class Probe:
     stand_in_for: str = ""  # the better hook that this one replaces where that is missing
     after: tuple[str, ...] = ()  # probes that it cannot do without
 
+    @property
+    def state(self) -> str:
+        """What a loaded probe is: the best there is, or the stand-in for a better hook that driftline does not use yet."""
+        return "stand-in" if self.stand_in_for else "on"
+
 
 def raw(name: str) -> Hook:
     return Hook(f"raw_tracepoint__{name}", RAW_TRACEPOINT, name)
