@@ -70,7 +70,7 @@ class Control:
         try:
             return await handler(request)
         except BadDeploy as e:
-            return refusal(400, str(e), "see docs/deploys.md")
+            return refusal(400, str(e), "correct that field; --help names them all")
         except NotNow as e:
             return refusal(503, f"not kept: {e}", "free some room; ask again then")
         except web.HTTPException as e:
@@ -164,7 +164,7 @@ def refusal(status: int, error: str, hint: str) -> web.Response:
 def _groups(peer: socket.socket) -> tuple[int, ...]:
     """Supplementary groups of the other end; none where the kernel is too old to say."""
     try:
-        data = peer.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * 1024)
+        data = peer.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1024)
     except OSError:
         return ()
     return struct.unpack(f"{len(data) // 4}I", data)

@@ -24,7 +24,7 @@ from aiohttp import web
 from classifier.control import Control
 from classifier.core import Core, frames_of
 from classifier.deploys.folder import Folder
-from classifier.deploys.http import Intake
+from classifier.deploys.http import Intake, Whose
 from classifier.deploys.signing import KeysError, load_keys
 from classifier.deploys.systemd import Units
 from classifier.logs import configure_logs
@@ -49,6 +49,7 @@ class Service:
     Args:
         reload: gives the settings anew on SIGHUP; only keys and logs follow them.
         clock: seconds since the epoch.
+        whose: the replica behind the address and port of a request, where somebody can tell.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Service:
         *,
         reload: Callable[[], ClassifierSettings] | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the daemon reads the clock
+        whose: Whose = lambda address, port: None,
     ):
-        self.settings, self._reload, self._clock = settings, reload, clock
+        self.settings, self._reload, self._clock, self._whose = settings, reload, clock, whose
         self._log = structlog.get_logger("driftline.classifier")
         self._stopping = threading.Event()
         self._turned = time.monotonic()
@@ -145,7 +147,7 @@ class Service:
         await asyncio.gather(*workers, return_exceptions=True)
 
     async def _doors(self, core: Core, sockets: dict[str, Any]) -> None:
-        self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock)
+        self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock, whose=self._whose)
         self._folder = Folder(self.settings.folder) if self.settings.folder else None
         self._units = Units(core.revision, core.store.noted("units") or {}) if self.settings.systemd else None
         control = Control(core, self._clock, lambda: self._health(core), self._group)
@@ -198,6 +200,9 @@ class Service:
                 core.accept(frames, lambda: self._receiver.ack(delivery))
             except NotNow:
                 self._stopping.wait(RETRY)
+            except BaseException:
+                self._receiver.drop(delivery)
+                raise
             else:
                 return
 

@@ -109,6 +109,10 @@ class Receiver:
         if not peer.held:
             self._settle(peer)
 
+    def drop(self, delivery: Delivery) -> None:
+        """End the connection of a delivery that cannot be handled; its sender comes again with all of it."""
+        self._close(delivery.peer)
+
     def close(self) -> None:
         """Close every connection; the socket's file stays for the next start to replace."""
         for peer in list(self.peers.values()):

@@ -28,8 +28,8 @@ class Database:
     """One connection, used by one thread at a time.
 
     Every commit reaches the disk (``synchronous=FULL``): the sensor forgets a frame when it is acknowledged, so a power
-    cut after the acknowledgement must not take it back, as NORMAL would. One commit per burst keeps that cheap: see
-    docs/performance.md.
+    cut after the acknowledgement must not take it back, as NORMAL would. One commit per burst keeps that cheap: a commit
+    of 50 frames took 0.33 ms instead of 0.16 (median; virtual disk, 2 cores, frames of 400 bytes).
 
     Raises:
         StoreError: No database of ours, damaged, newer, or in a place that cannot be written.

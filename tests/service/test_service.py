@@ -1,5 +1,6 @@
 """The daemon from outside: sensors send, people ask, it says what is wrong, it stops when told."""
 
+import grp
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import socket
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -180,19 +182,35 @@ def test_a_mark_is_believed_once(shared):
 
 
 def test_only_root_and_our_own_user_may_ask(shared):
-    code = (
-        "import os, sys; sys.path.insert(0, os.getcwd());"
-        "from tests.service.daemon import *; d = Daemon(Path(sys.argv[1])); os.setgid(65533); os.setuid(65533);"
-        "print(d.get('/findings'))"
-    )
     control = shared.folder / "control.sock"
     assert stat.S_IMODE(control.stat().st_mode) == 0o600
     os.chmod(control, 0o666)  # even then
-    for place in (shared.folder, shared.folder.parent, shared.folder.parent.parent):
-        os.chmod(place, 0o755)
-    done = subprocess.run([".venv/bin/python", "-c", code, shared.folder], capture_output=True, text=True)
+    assert "(403, {'error': 'not allowed to ask this classifier'" in as_stranger(shared, groups=[])
     os.chmod(control, 0o600)
-    assert "(403, {'error': 'not allowed to ask this classifier'" in done.stdout, done.stderr
+
+
+def test_members_of_the_sockets_group_may_ask_and_others_still_not(daemon, tmp_path):
+    d = daemon(socket_group="games").start()
+    gid = grp.getgrnam("games").gr_gid
+    control = (tmp_path / "control.sock").stat()
+    assert (stat.S_IMODE(control.st_mode), control.st_gid) == (0o660, gid)
+    os.chmod(tmp_path / "control.sock", 0o666)
+    assert "(200, [])" in as_stranger(d, groups=[gid])
+    assert "(403, {'error': 'not allowed" in as_stranger(d, groups=[])
+
+
+def as_stranger(d, groups):
+    """The findings as a user without rights gets them."""
+    code = (
+        "import os, sys; sys.path.insert(0, os.getcwd());"
+        "from tests.service.daemon import *; d = Daemon(Path(sys.argv[1])); os.setgroups(eval(sys.argv[2]));"
+        "os.setgid(65533); os.setuid(65533); print(d.get('/findings'))"
+    )
+    for place in (d.folder, d.folder.parent, d.folder.parent.parent):
+        os.chmod(place, 0o755)
+    command = [sys.executable, "-c", code, d.folder, repr(groups)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
 # deploy events ----------------------------------------------------------------------------------------------------------
