@@ -16,12 +16,13 @@ import selectors
 import socket
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from wire import codec
 from wire.frames import ACK, FRAME, REFUSE, BusError, Message, Splitter, hello, pack
-from wire.records import Event, Gap, Head, Identity, Record, Tick, Window
+from wire.loss import Loss
+from wire.records import Record
 from wire.spool import Queued, Spool, is_forgotten_first, record_of
 
 FLIGHT = 1 << 20  # bytes on their way that are not acknowledged
@@ -35,38 +36,6 @@ class Limits:
 
     memory: int = 4 << 20
     spool: int = 256 << 20
-
-
-@dataclass
-class Loss:
-    """What could not be kept, until it was told as a Gap."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    nodes: dict[str, tuple[float, float]] = field(default_factory=dict)  # node → first and last second lost
-
-    def add(self, record: Record | None) -> None:
-        self.kinds[codec.NAMES[type(record)] if record is not None else "damaged"] += 1
-        node, start, end = _span(record)
-        if node:
-            first, last = self.nodes.get(node, (start, end))
-            self.nodes[node] = min(first, start), max(last, end)
-
-    def gaps(self) -> list[Gap]:
-        what = ", ".join(f"{kind} {count}" for kind, count in sorted(self.kinds.items()))
-        return [Gap(n, *span, f"lost before the classifier: {what}") for n, span in sorted(self.nodes.items())]
-
-
-def _span(record: Record | None) -> tuple[str, float, float]:
-    match record:
-        case Window():
-            return record.replica.node, record.start, record.end
-        case Event() | Identity():
-            return record.replica.node, record.time, record.time
-        case Tick() | Head():
-            return record.node, record.time, record.time
-        case Gap():
-            return record.node, record.start, record.end
-    return "", 0.0, 0.0
 
 
 class Sender:

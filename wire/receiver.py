@@ -268,7 +268,7 @@ def listen(path: str | Path, *, group: int | None = None) -> socket.socket:
     try:
         listener.bind(path)
         if group is not None:
-            os.chown(path, -1, group)
+            _give(path, group)
             os.chmod(path, 0o660)
         listener.listen(16)
     except OSError:
@@ -277,6 +277,12 @@ def listen(path: str | Path, *, group: int | None = None) -> socket.socket:
     finally:
         os.umask(before)
     return listener
+
+
+def _give(path: str, group: int) -> None:
+    # A sandbox may forbid chown(2) although the file has the right group from its birth.
+    if os.stat(path).st_gid != group:
+        os.chown(path, -1, group)
 
 
 def credentials(connection: socket.socket) -> tuple[int, int, int]:

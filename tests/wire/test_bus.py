@@ -15,6 +15,7 @@ from tests.factories import event, head, identity, window
 from wire import codec, frames, spool
 from wire.bus import Limits, Sender
 from wire.frames import ACK, FRAME, HELLO, BusError, Message, Splitter, hello, pack
+from wire.loss import Loss
 from wire.receiver import Receiver
 from wire.records import Gap, Tick
 
@@ -398,3 +399,23 @@ def test_the_sender_needs_no_heavy_import():
     code = "import sys, wire.bus; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"asyncio", "numpy", "sqlite3", "aiohttp", "structlog"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("records", "gaps"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param([None], [], id="unreadable-alone-has-no-span"),
+        pytest.param([window(1, start=3.0), window(2, start=1.0)], [("n1", 1.0, 13.0, "window 2")], id="one-node"),
+        pytest.param(
+            [Tick("b", 2.0), Tick("a", 1.0), None],
+            [("a", 1.0, 1.0, "damaged 1, tick 2"), ("b", 2.0, 2.0, "damaged 1, tick 2")],
+            id="two-nodes",
+        ),
+    ],
+)
+def test_a_loss_is_told_as_one_gap_per_node(records, gaps):
+    loss = Loss()
+    for record in records:
+        loss.add(record)
+    assert loss.gaps() == [Gap(n, a, b, f"lost before the classifier: {what}") for n, a, b, what in gaps]
