@@ -8,16 +8,29 @@ findings. Times are seconds since the epoch in event time; a record never holds 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NewType
+from dataclasses import make_dataclass
+from typing import NewType, TypeVar
+
+from msgspec import Struct, field
 
 CgroupId = NewType("CgroupId", int)  # kernfs id of a cgroup v2 directory, unique until the node reboots
 Workload = NewType("Workload", str)  # "cluster/namespace/kind/name/container" or "unit:NAME"
 Behaviour = NewType("Behaviour", str)  # canonical, e.g. "egress:tcp:api.example.org:443"; see docs/behaviours.md
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Replica:
+# Structs of msgspec: frozen like a dataclass, but read and written, with every type checked, ten times as fast.
+SHAPE = {"frozen": True, "array_like": True, "forbid_unknown_fields": True}
+C = TypeVar("C", bound=type)
+
+
+def _like_a_dataclass(cls: C) -> C:
+    """Lets `replace`, `fields` and `asdict` of `dataclasses` work on a record."""
+    cls.__dataclass_fields__ = make_dataclass(cls.__name__, cls.__struct_fields__).__dataclass_fields__
+    return cls
+
+
+@_like_a_dataclass
+class Replica(Struct, **SHAPE, order=True):
     """One container (or unit instance): the thing that runs a revision of a workload."""
 
     node: str
@@ -25,8 +38,8 @@ class Replica:
     generation: int = 0  # distinguishes two uses of one cgroup id, e.g. after a reboot
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeState:
+@_like_a_dataclass
+class ProbeState(Struct, **SHAPE):
     """What one probe gives on this machine."""
 
     name: str
@@ -34,8 +47,8 @@ class ProbeState:
     misses: tuple[str, ...] = ()  # blind spots, in words
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+@_like_a_dataclass
+class Head(Struct, **SHAPE):
     """First record of every stream and of every sensor start."""
 
     time: float
@@ -49,8 +62,8 @@ class Head:
     source: str = "sensor"  # or "scap", "strace", "sequence"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+@_like_a_dataclass
+class Identity(Struct, **SHAPE):
     """What is known of a replica's owner, from `time` on. A later one replaces an earlier one."""
 
     time: float
@@ -67,8 +80,8 @@ class Identity:
     ended: float | None = None  # when its cgroup went; None while it lives
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+@_like_a_dataclass
+class Event(Struct, **SHAPE):
     """One fact with its evidence: an exec, a first connection, a first open, a name, a digest.
 
     `kind` is "exec", "fork", "exit", "egress", "ingress", "open", "identity", "dns", "tls", "syscall" or "digest".
@@ -83,8 +96,8 @@ class Event:
     data: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+@_like_a_dataclass
+class Use(Struct, **SHAPE):
     """How much of one behaviour a replica showed in one window."""
 
     behaviour: Behaviour
@@ -96,8 +109,8 @@ class Use:
     data: Mapping[str, str | int | float] = field(default_factory=dict)  # e.g. lineage, address, path, digest
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+@_like_a_dataclass
+class Window(Struct, **SHAPE):
     """What one replica did in one interval. No window: nothing was observed, which is not the same as nothing done."""
 
     replica: Replica
@@ -115,8 +128,8 @@ class Window:
         return any(self.loss.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Deploy:
+@_like_a_dataclass
+class Deploy(Struct, **SHAPE):
     """A change that somebody announced, and how far that somebody is believed."""
 
     id: str  # the sender's id; a second delivery changes nothing
@@ -133,8 +146,8 @@ class Deploy:
     sender: Replica | None = None  # the replica that sent it, where one did
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+@_like_a_dataclass
+class Gap(Struct, **SHAPE):
     """A span in which a node was not observed."""
 
     node: str
@@ -143,8 +156,8 @@ class Gap:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+@_like_a_dataclass
+class Tick(Struct, **SHAPE):
     """Every window of this node that ends at or before `time` has been sent."""
 
     node: str
@@ -152,8 +165,8 @@ class Tick:
     health: Mapping[str, float] = field(default_factory=dict)  # of the sensor itself, for metrics; decides no label
 
 
-@dataclass(frozen=True, slots=True)
-class Triage:
+@_like_a_dataclass
+class Triage(Struct, **SHAPE):
     """What a person decided about a finding. Part of the stream, so that a replay knows it too."""
 
     time: float
