@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import dns.exception
 import dns.message
 import dns.name
+import dns.rdataclass
 import dns.rdatatype
 
+ADDRESS = (dns.rdatatype.A, dns.rdatatype.AAAA)
 GRACE = 3600.0  # seconds past its TTL that a name still explains a connection: sockets outlive answers
 LONGEST = 86400.0  # no TTL counts for more
 ADDRESSES = 4096  # per replica
@@ -34,7 +36,7 @@ def parse(payload: bytes) -> Answer | None:
         message = dns.message.from_wire(payload, ignore_trailing=True, raise_on_truncation=False)
         if not message.question:
             return None
-        rows = [r for r in message.answer if r.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA)]
+        rows = [r for r in message.answer if r.rdclass == dns.rdataclass.IN and r.rdtype in ADDRESS]  # others' A differ
         addresses = tuple(sorted({item.address for row in rows for item in row}))
         name = message.question[0].name.to_text(omit_final_dot=True).lower()
     except (dns.exception.DNSException, ValueError, IndexError, KeyError, UnicodeError):
@@ -49,17 +51,26 @@ class NameBook:
         self._known: OrderedDict[str, OrderedDict[str, float]] = OrderedDict()  # address → name → valid until
         self.dropped = 0
 
-    def learn(self, answer: Answer, time: float) -> None:
+    def learn(self, answer: Answer, time: float) -> bool:
+        """Whether it says clearly more than was known: a name of an address, or that it is valid for long."""
+        until, more = time + min(answer.ttl, LONGEST) + GRACE, False
         for address in answer.addresses:
             names = self._known.setdefault(address, OrderedDict())
             self._known.move_to_end(address)
-            names[answer.name] = time + min(answer.ttl, LONGEST) + GRACE
+            more |= until - names.get(answer.name, 0.0) > GRACE / 4
+            names[answer.name] = until
             names.move_to_end(answer.name)
             if len(names) > NAMES:
                 names.popitem(last=False)
         while len(self._known) > ADDRESSES:
             self._known.popitem(last=False)
             self.dropped += 1
+        return more
+
+    def kept(self) -> list[tuple[str, list[str], float, float]]:
+        """Name, addresses, TTL and time of answers that would teach the same."""
+        rows = ((name, a, until) for a, names in self._known.items() for name, until in names.items())
+        return [(name, [address], 0.0, until - GRACE) for name, address, until in rows]
 
     def names(self, address: str, time: float) -> list[str]:
         """Valid names of an address, the most recently told last."""

@@ -85,11 +85,14 @@ def address(raw: bytes) -> str:
     return str(value.ipv4_mapped or value)
 
 
-def path(text: bytes) -> str:
+def path(text: bytes, *, cut: bool = False) -> str:
     """A path from its parts, innermost first, each ended by NUL, as the kernel side writes them.
+
+    Args:
+        cut: There were more parts than the kernel side could follow.
 
     >>> path(b"curl\\0bin\\0usr\\0")
     '/usr/bin/curl'
     """
     parts = text.split(b"\0")[:-1]
-    return "/" + "/".join(p.decode("utf-8", "backslashreplace") for p in reversed(parts) if p != b"/")
+    return "…/"[not cut :] + "/".join(p.decode("utf-8", "backslashreplace") for p in reversed(parts) if p != b"/")

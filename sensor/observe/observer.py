@@ -58,6 +58,7 @@ class Observer:
         self._files: dict[int, Row] = {}
         self._flows: dict[int, Row] = {}
         self._server_names: dict[int, str] = {}  # row of a flow → name of its last ClientHello
+        self._actors: dict[int, dict[str, Any]] = {}  # row of a flow that is new in this batch → who began it
         self._last_id = 0
         self.counters: dict[str, int] = {"undecoded": 0, "late": 0}
 
@@ -69,25 +70,37 @@ class Observer:
         self.lineage.settle()
         for row in batch.paths[batch.paths["kind"] == abi.SEAT]:
             self._seat(row)
-        out += self._processes(batch)
-        for row in batch.payloads:
-            out += self._payload(row)
-        for row in batch.paths[batch.paths["kind"] == abi.OPEN]:
-            out += self._open(row)
-        out += self._facts(batch.facts)
+        for row in _in_order(batch):
+            out += self._one(row)
+        self._grams(batch.facts)
         return out
 
     def _seat(self, row: np.void) -> None:
         slot, generation, cgroup = int(row["slot"]), int(row["generation"]), int(row["a"])
-        path = names.path(_text(row["path"]))
-        self._memory.keep("seat", slot, generation, cgroup, path, int(row["time"]))
-        self.seat(slot, generation, cgroup, path, int(row["time"]))
+        known = self.replicas.get(slot)
+        if known is not None and known.generation == generation:
+            return  # `unheard` found it before its record was read
+        self.seat(slot, generation, cgroup, _path(row), int(row["time"]))
 
     def seat(self, slot: int, generation: int, cgroup: int, path: str, time: int) -> Observed:
         """A cgroup has taken a slot."""
+        self._memory.keep("seat", slot, generation, cgroup, path, time)
         replica = Replica(self._node, CgroupId(cgroup), self._boot)
         self.replicas[slot] = Observed(replica, slot, generation, path, self._time(time))
         return self.replicas[slot]
+
+    def unheard(self, kernel: Kernel, before: int) -> list[tuple[int, int, int, int]]:
+        """Slots that were taken before a time (ns, CLOCK_BOOTTIME) and whose record was lost with a full ring.
+
+        Returns:
+            Slot, generation, cgroup and when it was taken, as `seat` wants them.
+        """
+        rows = kernel.slots
+        taken = np.flatnonzero((rows["cgroup"] != 0) & (rows["taken"] < before)).tolist()
+        missing = [
+            s for s in taken if s not in self.replicas or self.replicas[s].generation != int(rows[s]["generation"])
+        ]
+        return [(s, *(int(rows[s][m]) for m in ("generation", "cgroup", "taken"))) for s in missing]
 
     def _of(self, row: np.void) -> Observed | None:
         """The replica that a record belongs to; None if its slot has passed on meanwhile."""
@@ -103,23 +116,27 @@ class Observer:
         id_ = f"{self._node}/{self._epoch}/{self._last_id}"
         return Event(id_, self._time(int(row["time"])), o.replica, kind, behaviour, found)
 
-    def _processes(self, batch: Batch) -> Iterator[Record]:
-        """Forks, execs and exits in the order in which they happened, since lineage depends on it."""
-        small = batch.facts[(batch.facts["kind"] == abi.FORK) | (batch.facts["kind"] == abi.EXIT)]
-        found = batch.paths[batch.paths["kind"] == abi.FOUND]
-        rows = [(int(r["time"]), r) for part in (small, found, batch.execs) for r in part]
-        for _, row in sorted(rows, key=lambda pair: pair[0]):
-            kind = int(row["kind"])
-            if kind == abi.EXEC:
-                yield from self._exec(row)
-            elif kind == abi.FOUND:
-                self.lineage.adopt(int(row["pid"]), names.path(_text(row["path"])), 0)
-            elif kind == abi.FORK:
-                self.lineage.fork(int(row["b"]), int(row["a"]))
-                yield from self._small(row, "fork", {"pid": int(row["a"]), "ppid": int(row["b"])})
-            else:
-                yield from self._small(row, "exit", {"pid": int(row["pid"]), "code": int(row["a"])})
-                self.lineage.exit(int(row["pid"]))
+    def _one(self, row: np.void) -> Iterator[Record]:
+        """One record, while the lineage is what it was when that happened."""
+        kind, pid = int(row["kind"]), int(row["pid"])
+        if kind == abi.EXEC:
+            yield from self._exec(row)
+        elif kind == abi.FOUND:
+            self.lineage.adopt(pid, _path(row), int(row["b"]))
+        elif kind == abi.FORK:
+            self.lineage.fork(int(row["b"]), int(row["a"]))
+            yield from self._small(row, "fork", {"pid": int(row["a"]), "ppid": int(row["b"])})
+        elif kind == abi.EXIT:
+            yield from self._small(row, "exit", {"pid": pid} | _status(int(row["a"])))
+            self.lineage.exit(pid)
+        elif kind == abi.OPEN:
+            yield from self._open(row)
+        elif kind in (abi.DNS, abi.HELLO):
+            yield from self._payload(row)
+        elif kind == abi.SYSCALL:
+            yield from self._syscall(row)
+        elif kind == abi.FLOW:
+            self._actors[int(row["a"])] = self._actor(row)  # its event waits for names that come a moment later
 
     def _small(self, row: np.void, kind: str, data: dict[str, Any]) -> Iterator[Event]:
         o = self._of(row)
@@ -145,7 +162,7 @@ class Observer:
         o = self._of(row)
         if o is None:
             return
-        path = names.path(_text(row["path"]))
+        path = _path(row)
         behaviour = classes.file_behaviour(path, bool(int(row["flags"]) & abi.IS_WRITE))
         data = self._actor(row) | {"path": names.escaped(path)}
         event = self._event(o, row, _kind_of(behaviour), behaviour, data)
@@ -158,7 +175,8 @@ class Observer:
 
     def _actor(self, row: np.void) -> dict[str, Any]:
         pid = int(row["pid"])
-        return {"pid": pid, "uid": int(row["uid"]), "lineage": self.lineage.of(pid), "image": self.lineage.path(pid)}
+        image = names.escaped(self.lineage.path(pid))
+        return {"pid": pid, "uid": int(row["uid"]), "lineage": self.lineage.of(pid), "image": image}
 
     def _remember(self, table: dict[int, Row], kind: str, number: int, row: Row) -> None:
         table[number] = row
@@ -181,8 +199,8 @@ class Observer:
             return
         time = self._time(int(row["time"]))
         known = all(answer.name in o.book.names(a, time) for a in answer.addresses)
-        o.book.learn(answer, time)
-        self._memory.keep("dns", o.slot, o.generation, answer.name, list(answer.addresses), answer.ttl, time)
+        if o.book.learn(answer, time):
+            self._memory.keep("dns", o.slot, o.generation, answer.name, list(answer.addresses), answer.ttl, time)
         if not known and o.may_show("dns"):
             shown = {"name": names.escaped(answer.name), "names": " ".join(answer.addresses), "ttl": answer.ttl}
             yield self._event(o, row, "dns", None, self._actor(row) | shown)
@@ -193,23 +211,28 @@ class Observer:
             self.counters["undecoded"] += 1
             return
         number = int(row["a"])
-        new = self._server_names.get(number) != name
+        before = self._server_names.get(number)
+        new = before != name
         self._server_names[number] = name
         if new:
             self._memory.keep("sni", number, name)
+        if new and before:
+            # A window names a conversation by its last server; one that shares its address must not hide behind it.
+            for server in (before, name):
+                behaviour = names.flow_of(False, 6, names.host("", server), int(row["port"]))
+                tally = o.tally(behaviour, self._time(int(row["time"])))
+                tally.count = max(1, tally.count)
         if new and o.may_show("tls"):
             where = {"name": name, "address": names.address(bytes(row["peer"])), "port": int(row["port"])}
             yield self._event(o, row, "tls", None, self._actor(row) | where)
 
-    def _facts(self, rows: np.ndarray) -> Iterator[Record]:
+    def _grams(self, rows: np.ndarray) -> None:
         grams = rows[rows["kind"] == abi.GRAM]
         for slot in np.unique(grams["slot"]).tolist():
             o = self.replicas.get(slot)
             if o is not None:
                 own = grams[(grams["slot"] == slot) & (grams["generation"] == o.generation)]
                 o.grams += own["a"].astype(np.int64).tolist()
-        for row in rows[rows["kind"] == abi.SYSCALL]:
-            yield from self._syscall(row)
 
     def _syscall(self, row: np.void) -> Iterator[Event]:
         name = syscall_name(int(row["a"]))
@@ -225,13 +248,14 @@ class Observer:
         for fact in rows[rows["kind"] == abi.FLOW]:
             number = int(fact["a"])
             o = self._of(fact)
-            if o is None or number >= len(table):
+            if o is None or number >= len(table) or not _same_owner(fact, table[number]):
                 continue
             yield from self._flow(o, fact, number, table[number])
+        self._actors.clear()
 
     def _flow(self, o: Observed, fact: np.void, number: int, row: np.void) -> Iterator[Event]:
         behaviour, data = self._flow_name(o, number, row, self._time(int(fact["time"])))
-        data |= {k: v for k, v in self._actor(fact).items() if k != "uid"}
+        data |= {k: v for k, v in (self._actors.get(number) or self._actor(fact)).items() if k != "uid"}
         identity = classes.identity_of(str(data["address"]))
         kind = "identity" if identity else "ingress" if row["ingress"] else "egress"
         event = self._event(o, fact, kind, identity or behaviour, data)
@@ -383,17 +407,44 @@ class Observer:
             for kind, table in (("file", self._files), ("flow", self._flows))
             for n, r in table.items()
         ]
-        return [*seats, *rows, *(["sni", n, name] for n, name in self._server_names.items())]
+        told = [["dns", o.slot, o.generation, *answer] for o in self.replicas.values() for answer in o.book.kept()]
+        return [*seats, *rows, *told, *(["sni", n, name] for n, name in self._server_names.items())]
+
+
+def _in_order(batch: Batch) -> list[np.void]:
+    """Records of all rings but seats and trigrams, as they happened: what one means depends on those before it."""
+    facts = batch.facts[batch.facts["kind"] != abi.GRAM]
+    paths = batch.paths[batch.paths["kind"] != abi.SEAT]
+    return sorted((row for part in (facts, paths, batch.execs, batch.payloads) for row in part), key=_moment)
+
+
+def _moment(row: np.void) -> tuple[int, bool]:
+    return int(row["time"]), int(row["kind"]) != abi.FOUND
 
 
 def _text(path: np.void) -> bytes:
     return bytes(path["text"])[: int(path["length"])]
 
 
+def _path(row: np.void) -> str:
+    """A path that the kernel side could not follow to its root begins with `…`."""
+    return names.path(_text(row["path"]), cut=bool(int(row["flags"]) & abi.CUT_PATH))
+
+
 def _executable(row: np.void) -> str:
     """Path of an exec; an anonymous file is named `memfd:…` as /proc does."""
-    path = names.path(_text(row["path"]))
-    return path[1:] if path.startswith("/memfd:") else path
+    path = _path(row)
+    return path.removeprefix("/") if int(row["flags"]) & abi.IS_MEMFD else path
+
+
+def _status(status: int) -> dict[str, int]:
+    """Exit code or signal from a status as wait(2) gives it."""
+    return {"signal": status & 0x7F} if status & 0x7F else {"code": status >> 8 & 0xFF}
+
+
+def _same_owner(fact: np.void, row: np.void) -> bool:
+    """Whether a row is still the one that a fact points at, and not another replica's by now."""
+    return all(int(fact[m]) == int(row[m]) for m in ("slot", "generation", "image"))
 
 
 def _exec_data(row: np.void, path: str) -> dict[str, Any]:
@@ -403,12 +454,12 @@ def _exec_data(row: np.void, path: str) -> dict[str, Any]:
         "path": names.escaped(path),
         "argv": " ".join(names.escaped(a.decode("utf-8", "backslashreplace")) for a in argv),
         "cut": int(bool(flags & abi.CUT_ARGV)),
-        "cwd": names.escaped(names.path(_text(row["cwd"]))),
+        "cwd": names.escaped(names.path(_text(row["cwd"]), cut=bool(flags & abi.CUT_CWD))),
         "pid": int(row["pid"]),
         "ppid": int(row["b"]),
         "uid": int(row["uid"]),
         "tty": int(bool(flags & abi.HAS_TTY)),
-        "layer": "memfd" if path.startswith("memfd:") else "",
+        "layer": "memfd" if flags & abi.IS_MEMFD else "",
     }
 
 
