@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,7 @@ def _processes(
     """Image by pid of the processes that are known now, parents before children."""
     images = {}
     for row in sorted(rows, key=lambda r: r["started"]):
-        text = b"\0".join(reversed(row["exe"].encode().strip(b"/").split(b"/")))[: 640 - 1] + b"\0"
+        text = b"\0".join(reversed(os.fsencode(row["exe"]).strip(b"/").split(b"/")))[: 640 - 1] + b"\0"
         image = images[row["pid"]] = xxhash.xxh3_64_intdigest(text) | 1
         process = np.zeros((), abi.PROCESS)
         process["image"], process["slot"], process["generation"], process["ppid"] = image, slot, generation, row["ppid"]

@@ -70,7 +70,7 @@ class Agent:
         self._lock = client.Lock(settings)
         self.loaded = client.ensure(settings)
         self.kernel = Kernel(self.loaded.folder)
-        memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
+        memory = self._memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
         self.observer = Observer(
             node=self.node, epoch=self.loaded.epoch, boot=_boot(), to_time=self.to_time, memory=memory
         )
@@ -185,11 +185,12 @@ class Agent:
         """One window per replica, then the tick that says that this is all."""
         now = _boottime()
         self.take()
+        self._unheard(now)
         self._late()
         for window in self.observer.windows(self.kernel, self.told, now):
             self._send(window)
         self._unseated(now)
-        self._retire()
+        self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
         state = health(self.kernel, self.observer, self.sent, waiting)
         self._send(Tick(self.node, self.to_time(now), state))
@@ -214,11 +215,11 @@ class Agent:
         """With what only the agent knows: whether the replica ran before the probes did."""
         return replace(identity, startup_observed=identity.replica.cgroup not in self.loaded.existing)
 
-    def _retire(self) -> None:
-        """Says of ended cgroups that they ended, once their last window is sent."""
+    def _retire(self, now: int) -> None:
+        """Says of cgroups that ended before the windows that they did; what came after is in the next ones."""
         for slot, o in self.observer.replicas.items():
             row = self.kernel.slots[slot]
-            if slot not in self._ended and int(row["generation"]) == o.generation and int(row["left"]):
+            if slot not in self._ended and int(row["generation"]) == o.generation and 0 < int(row["left"]) < now:
                 self._ended[slot] = o.replica
                 self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
 
@@ -243,6 +244,17 @@ class Agent:
         for event in self.binaries.poll():
             self._send(event)
 
+    def _unheard(self, now: int) -> None:
+        """Cgroups whose first record was lost with a full ring are found by their directories."""
+        lost = self.observer.unheard(self.kernel, now - self._interval())
+        if not lost:
+            return
+        paths = {os.stat(d).st_ino: d for d, _, _ in os.walk(self.loaded.base) if os.path.isdir(d)}
+        for slot, generation, cgroup, taken in lost:
+            path = "/" + os.path.relpath(paths[cgroup], self.loaded.base) if cgroup in paths else f"/gone/{cgroup}"
+            self.observer.seat(slot, generation, cgroup, path, taken)
+        self._announce()
+
     def _unseated(self, now: int) -> None:
         """Looks at new cgroups that found no free slot: nobody knows whose they were. Slot 0 counts them."""
         lost = self.told.losses(0, now).get("seats", 0)
@@ -251,6 +263,8 @@ class Agent:
             self._send(Gap(self.node, start, self.to_time(now), f"no free slot for {lost} looks at new cgroups"))
 
     def _make_room(self, now: int) -> None:
+        if self._memory.full:
+            self._memory.begin(self.observer.kept())
         fill = self.kernel.fill()
         if fill["flows"] > FULL:
             rows = self.kernel.free_idle_flows(now - IDLE)

@@ -28,7 +28,7 @@ def main(directories: list[str]) -> int:
 
 def snapshot(directory: Path) -> dict[str, Any]:
     """Processes and sockets of one cgroup: {"processes": [...], "sockets": [...]}."""
-    pids = [int(p) for p in (directory / "cgroup.procs").read_text().split()]
+    pids = _pids(directory)
     processes = [p for pid in pids if (p := process(pid)) is not None]
     owners = {inode: p["pid"] for p in processes for inode in p.pop("inodes")}
     spaces = {_namespace(p["pid"]): p["pid"] for p in processes}
@@ -36,6 +36,13 @@ def snapshot(directory: Path) -> dict[str, Any]:
     for s in sockets:
         s["pid"] = owners[s["inode"]]
     return {"processes": processes, "sockets": sockets}
+
+
+def _pids(directory: Path) -> list[int]:
+    try:
+        return [int(p) for p in (directory / "cgroup.procs").read_text().split()]
+    except OSError:  # it is gone, or a threaded cgroup, whose processes its domain lists
+        return []
 
 
 def process(pid: int) -> dict[str, Any] | None:

@@ -26,17 +26,16 @@ class Lineage:
 
     def fork(self, parent: int, child: int) -> None:
         self._gone.discard(child)
-        if parent in self._chains and self._room():
-            self._chains[child] = self._chains[parent]
-            self._paths[child] = self._paths[parent]
+        if parent in self._chains:
+            chain, path = self._chains.pop(parent), self._paths.pop(parent)
+            self._put(parent, chain, path)  # whoever has children is not forgotten first
+            self._put(child, chain, path)
 
     def exec(self, pid: int, path: str) -> str:
         """Notes a new image; returns the base name of the image that called exec."""
         before = self._chains.get(pid, ())
         caller = before[0] if before else UNKNOWN
-        if self._room():
-            self._chains[pid] = (base(path), *before)[:DEPTH]
-            self._paths[pid] = path
+        self._put(pid, (base(path), *before)[:DEPTH], path)
         return caller
 
     def exit(self, pid: int) -> None:
@@ -51,10 +50,10 @@ class Lineage:
         self._gone.clear()
 
     def adopt(self, pid: int, path: str, parent: int) -> None:
-        """A process that began before it was observed."""
-        if pid not in self._chains and self._room():
-            self._chains[pid] = (base(path), *self._chains.get(parent, ()))[:DEPTH]
-            self._paths[pid] = path
+        """A process that began unobserved. One that has its parent's image is taken for a fork of it."""
+        if pid not in self._chains:
+            above = self._chains.get(parent, ())
+            self._put(pid, above if self.path(parent) == path else (base(path), *above)[:DEPTH], path)
 
     def of(self, pid: int) -> str:
         """`curl<sh<python3.11`; `-` where nothing is known."""
@@ -64,8 +63,11 @@ class Lineage:
         """Path of the process's image, "" where it is not known."""
         return self._paths.get(pid, "")
 
-    def _room(self) -> bool:
-        if len(self._chains) < self._limit:
-            return True
-        self.dropped += 1
-        return False
+    def _put(self, pid: int, chain: tuple[str, ...], path: str) -> None:
+        """Full, the one that was named longest ago goes: where exits were lost, most of what is here is dead."""
+        self._chains.pop(pid, None)
+        self._chains[pid], self._paths[pid] = chain, path
+        if len(self._chains) > self._limit:
+            oldest = next(iter(self._chains))
+            del self._chains[oldest], self._paths[oldest]
+            self.dropped += 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgpack
 
-LARGEST = 16 << 20  # bytes; past that, names are kept in memory only and a restart forgets the newest
+LARGEST = 16 << 20  # bytes; past that the agent begins anew with what is still true, and a restart forgets the newest
 
 
 class Memory:
@@ -37,10 +37,15 @@ class Memory:
         if self._path is None:
             return
         draft = self._path.with_suffix(".new")
-        with draft.open("wb") as f:
-            f.write(b"".join(map(msgpack.packb, [self._epoch, *rows])))
-        draft.replace(self._path)
-        self._file = self._path.open("ab", buffering=0)
+        try:
+            with draft.open("wb") as f:
+                f.write(b"".join(map(msgpack.packb, [self._epoch, *rows])))
+            draft.replace(self._path)
+            self._file = self._path.open("ab", buffering=0)
+        except OSError:  # the disk is full: go on, a restart will know less
+            self._file, self.full = None, False
+            return
+        self.full = self._file.tell() > LARGEST
 
     def keep(self, *row: Any) -> None:
         if self._file is None or self.full:

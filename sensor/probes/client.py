@@ -175,8 +175,11 @@ def _populated(scope: Path) -> set[int]:
     """Ids of the cgroups below a directory that hold processes now."""
     found = set()
     for directory, _, files in os.walk(scope):
-        if "cgroup.procs" in files and (Path(directory) / "cgroup.procs").read_text():
-            found.add(os.stat(directory).st_ino)
+        try:
+            if "cgroup.procs" in files and (Path(directory) / "cgroup.procs").read_text():
+                found.add(os.stat(directory).st_ino)
+        except OSError:  # it is gone, or a threaded cgroup, whose processes its domain lists
+            continue
     return found
 
 
