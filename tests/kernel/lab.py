@@ -53,6 +53,10 @@ class Sink:
     def pump(self, timeout: float = 0.0) -> None:
         pass
 
+    @property
+    def idle(self) -> bool:
+        return True
+
     def close(self) -> None:
         pass
 
