@@ -42,3 +42,8 @@ class SensorSettings:
     @property
     def address(self) -> Path:
         return self.socket or self.run_dir / "classifier.sock"
+
+    @property
+    def spool(self) -> Path:
+        """Where frames wait for a classifier that is away."""
+        return self.run_dir / f"{self.name}.spool"

@@ -54,10 +54,10 @@ def run_once(chosen: SensorSettings) -> bool:
     from console.cli.service import Beat, Beating
     from console.supervise import notify
     from sensor.agent import Agent
-    from wire.bus import Sender
+    from sensor.delivery import Delivery
 
     asked = []
-    agent = Agent(chosen, Beating(Sender(chosen.address), Beat()))
+    agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool), Beat()))
 
     def reload(*_: object) -> None:
         asked.append(True)

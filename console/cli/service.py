@@ -55,6 +55,11 @@ class Beating:
         """Whether everything that was sent is kept on the other side."""
         return self._sink.idle
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that are not acknowledged."""
+        return self._sink.waiting
+
     def close(self) -> Any:
         """Close the sink."""
         return self._sink.close()
