@@ -65,6 +65,10 @@ class Lab:
         self._launch("sensor", [*driftline, "sensor"])
         self._until(lambda: pins.exists(self.name), "the sensor")
         self.tell("sensor and classifier run; a day of the policy takes one second")
+        self._until((self.folder / "sensor" / f"{self.name}.json").exists, "the list of probes")
+        for probe, why in sorted(self.probes().items()):
+            if why != "on":
+                self.tell(f"the probe {probe} is off here: {why}", style="yellow")
         self._launch("stage", [sys.executable, "-m", "console.demo.stage", str(self.folder), str(self.cgroup)])
         self._answer()
         self._ready = True
@@ -148,6 +152,10 @@ class Lab:
         """Waits until every workload has converged, at least so long."""
         self.pause(seconds)
         self._until(lambda: all(w["state"] == "converged" for w in self.workloads()), "convergence")
+
+    def probes(self) -> dict[str, str]:
+        """Probe → "on" or why not."""
+        return json.loads((self.folder / "sensor" / f"{self.name}.json").read_text())["probes"]
 
     def workloads(self) -> list[dict[str, Any]]:
         return self._rows("workloads")
