@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Who talks to whom: per cgroup, process image, peer, port and direction: connections, packets, payload bytes both ways.
- * cgroup_skb on the observed subtree for packets; cgroup/connect4|6 for attempts; inet_sock_set_state for listeners.
+ * cgroup_skb on the observed subtree for packets; cgroup/sock_create and connect4|6 for attempts and who they are of;
+ * inet_sock_set_state for listeners.
  * Sees: TCP and UDP over IPv4 and IPv6, connected or not; DNS answers from port 53 over UDP; the first TLS ClientHello of a
- * socket. Misses: raw and packet sockets' own headers, names inside DoH, DoT, ECH and QUIC, IPv6 extension headers other than none.
+ * socket. Misses: raw and packet sockets' own headers, names inside DoH, DoT, ECH and QUIC.
  * A packet that the stack sends by itself (retransmission, delayed segment) counts for the image that used the socket last.
  * Bytes are TCP/UDP payload, retransmissions included. Costs: see docs/probes.md#network. */
 
@@ -43,7 +44,8 @@ struct talk {            /* what is remembered of a socket */
     u8 known;            /* 1: direction known */
     u8 greeted;          /* 1: payload looked at for a ClientHello */
     u8 ingress;
-    u8 reserved[3];
+    u8 listens;          /* 1: handshakes of sockets that are yet to be accepted */
+    u8 reserved[2];
     u32 generation;
     u8 peer[16];
 };
@@ -70,7 +72,7 @@ BPF_F_TABLE("array", u32, struct flow, flows, MAX_FLOWS, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct flow_id, u32, flow_rows, MAX_FLOWS);
 BPF_QUEUE(free_flows, u32, MAX_FLOWS);
 BPF_TABLE("lru_hash", u64, struct talk, talks, 32768);
-BPF_TABLE("lru_hash", struct listener, u64, listeners, 4096);
+BPF_TABLE("lru_hash", struct listener, u64, listeners, 4096);  /* -> image that listens, 0: unknown */
 BPF_RINGBUF_OUTPUT(payloads, PAYLOAD_PAGES);
 
 struct packet {
@@ -102,6 +104,22 @@ static inline void read_ports(struct __sk_buff *skb, struct packet *p, u32 at, i
     p->ok = 1;
 }
 
+/* Past IPv6 extension headers: the one for jumbo segments, which the stack puts in by itself, and what a sender adds. */
+static inline u32 past_extensions(struct __sk_buff *skb, struct packet *p) {
+    u32 at = 40;
+    for (int i = 0; i < 6; i++) {
+        u8 e[8] = {};
+        u8 kind = p->protocol;
+        if (kind != 0 && kind != 43 && kind != 44 && kind != 60)
+            return at;
+        if (bpf_skb_load_bytes(skb, at, e, 8) || (kind == 44 && be16(e + 2) & 0xfff8))
+            return 0;    /* cut, or a later fragment, which carries no ports */
+        p->protocol = e[0];
+        at += kind == 44 ? 8 : (e[1] + 1) * 8;
+    }
+    return 0;
+}
+
 static inline void read_packet(struct __sk_buff *skb, struct packet *p, int out) {
     u8 h[40] = {};
     if (skb->protocol == __constant_htons(0x0800)) {
@@ -116,17 +134,29 @@ static inline void read_packet(struct __sk_buff *skb, struct packet *p, int out)
             return;
         __builtin_memcpy(p->peer, out ? h + 24 : h + 8, 16);
         p->protocol = h[6];
-        read_ports(skb, p, 40, out);
+        u32 at = past_extensions(skb, p);
+        if (at)
+            read_ports(skb, p, at, out);
     }
 }
 
-static inline int began_by_peer(struct packet *p, u32 slot, int out) {
-    if (p->syn)
-        return !out;
-    struct listener l = {.slot = slot, .port = p->local_port};
-    if (p->protocol == 6)
-        return listeners.lookup(&l) != 0;
-    return !out;         /* a datagram socket: whoever sent first */
+/* Who began, and for what a peer began, whose socket it is: an accepted one is its listener's until somebody writes. */
+static inline void note_side(struct talk *t, struct packet *p, int out) {
+    t->known = 1;
+    t->ingress = !out;       /* a handshake, or a datagram socket: whoever sent first */
+    if (p->protocol != 6)
+        return;
+    struct listener l = {.slot = t->slot, .port = p->local_port};
+    u64 *image = listeners.lookup(&l);
+    if (!image) {
+        if (!p->syn)
+            t->ingress = 0;
+        return;
+    }
+    if (!p->syn)
+        t->ingress = 1;
+    if (t->ingress && !t->image)
+        t->image = *image;
 }
 
 static inline u32 new_flow(struct flow_id *id, u32 pid) {
@@ -135,14 +165,10 @@ static inline u32 new_flow(struct flow_id *id, u32 pid) {
         count_lost(id->slot, LOST_FLOW);
         return 0;
     }
-    if (flow_rows.insert(id, &row)) {
-        free_flows.push(&row, 0);
-        u32 *other = flow_rows.lookup(id);
-        return other ? *other + 1 : 0;
-    }
     struct flow *f = flows.lookup(&row);
     if (!f)
         return 0;
+    /* Filled before others can find it: their counts must not be overwritten. */
     f->image = id->image;
     __builtin_memcpy(f->peer, id->peer, 16);
     f->slot = id->slot;
@@ -154,6 +180,11 @@ static inline u32 new_flow(struct flow_id *id, u32 pid) {
     f->told[0] = f->told[1] = f->told[2] = f->told[3] = f->told[4] = 0;
     f->pid = pid;
     f->first = f->last = bpf_ktime_get_boot_ns();
+    if (flow_rows.insert(id, &row)) {
+        free_flows.push(&row, 0);
+        u32 *other = flow_rows.lookup(id);
+        return other ? *other + 1 : 0;
+    }
     f->used = 1;
     return row + 1;
 }
@@ -164,16 +195,8 @@ static inline void tell_flow(u32 slot, u64 image, u32 row, u32 pid) {
         count_lost(slot, LOST_FACT);
         return;
     }
-    f->time = bpf_ktime_get_boot_ns();
-    f->kind = FACT_FLOW;
-    f->flags = 0;
-    f->slot = slot;
-    f->generation = generation_of(slot);
-    f->pid = f->tid = pid;
-    f->uid = 0;
-    f->image = image;
+    fill_for(f, FACT_FLOW, slot, image, pid);
     f->a = row - 1;
-    f->b = f->c = 0;
     facts.ringbuf_submit(f, 0);
 }
 
@@ -201,15 +224,28 @@ static inline void count_open(u32 row) {
         __sync_fetch_and_add(&f->opens, 1);
 }
 
-/* Who uses the socket now: the current process, if it is of the socket's own workload, else whoever used it last. */
-static inline void note_user(struct talk *t, u64 task, int out) {
-    if (!out && t->image)
-        return;          /* packets come in while anybody runs */
+/* Whether a thread is in a call that sends. One whose calls nobody follows is believed. */
+static inline int is_sending(u64 task) {
+    u32 tid = PEEK(u32, task, OFF_TASK_PID);
+    u32 k = tid_key(tid);
+    u64 *last = tids.lookup(&k);
+    if (!last || *last >> 32 != tid)
+        return 1;
+    u32 call = *last & 0x3ff;  /* number + 1; SENDING: write, writev, sendfile, sendto, sendmsg, splice, ... */
+    return call == 2 || call == 21 || call == 41 || call == 45 || call == 47 || call == 276 || call == 279 || call == 297 ||
+           call == 308 || call == 329 || call == 427;
+}
+
+/* Who uses the socket now: the current process, if it is of the socket's own workload and sends, else whoever used it last.
+ * Packets without payload go out while anybody runs, as those that come in do; on loopback that is the other end. */
+static inline void note_user(struct talk *t, u64 task, struct packet *packet, int out) {
+    if (!out || !packet->bytes)
+        return;
     u32 pid = PEEK(u32, task, OFF_TASK_TGID);
     if (pid == t->pid)
         return;
     struct process *p = processes.lookup(&pid);
-    if (!p || p->slot != t->slot || p->generation != t->generation)
+    if (!p || p->slot != t->slot || p->generation != t->generation || !is_sending(task))
         return;
     t->pid = pid;
     if (t->image != p->image) {
@@ -226,17 +262,9 @@ static inline void look_into(struct __sk_buff *skb, struct packet *p, struct tal
     }
     u32 n = (p->bytes < PAYLOAD_BYTES ? p->bytes : PAYLOAD_BYTES) - 1;  /* never called for an empty payload */
     asm volatile("%0 &= 2047\n%0 += 1" : "+r"(n));
-    r->f.time = bpf_ktime_get_boot_ns();
-    r->f.kind = kind;
-    r->f.flags = 0;
-    r->f.slot = t->slot;
-    r->f.generation = generation_of(t->slot);
-    r->f.pid = r->f.tid = t->pid;
-    r->f.uid = 0;
-    r->f.image = t->image;
+    fill_for(&r->f, kind, t->slot, t->image, t->pid);
     r->f.a = t->row ? t->row - 1 : (u64)-1;
     r->f.b = cookie;
-    r->f.c = 0;
     __builtin_memcpy(r->peer, p->peer, 16);
     r->port = p->peer_port;
     r->local_port = p->local_port;
@@ -266,13 +294,8 @@ static inline struct talk *talk_of(struct __sk_buff *skb, u64 cookie) {
     struct talk *t = talks.lookup(&cookie);
     if (t && t->generation == generation_of(t->slot))
         return t;        /* else its slot has passed to another cgroup */
-    u64 cgroup = bpf_skb_cgroup_id(skb);
-    u32 slot = seated(cgroup);
-    if (slot == NO_SLOT) {
-        u32 *known = owners.lookup(&cgroup);
-        slot = known ? *known : NO_SLOT;
-    }
-    if (slot == NO_SLOT || slot >= MAX_SLOTS)
+    u32 slot = slot_of(bpf_skb_cgroup_id(skb));
+    if (slot == NO_SLOT)
         return 0;        /* its cgroup has made no system call since we began: nothing to attribute to */
     struct talk new = {.slot = slot, .generation = generation_of(slot)};
     talks.update(&cookie, &new);
@@ -284,6 +307,27 @@ static inline int same_peer(struct talk *t, struct packet *p) {
     return t->peer_port == p->peer_port && a[0] == b[0] && a[1] == b[1];
 }
 
+/* The row that a socket used last. It may have been given back since, and be another's by now. */
+static inline struct flow *last_flow(struct talk *t, struct packet *p) {
+    u32 k = t->row - 1;
+    struct flow *f = t->row && same_peer(t, p) ? flows.lookup(&k) : 0;
+    if (!f || !f->used || f->image != t->image || f->slot != t->slot || f->generation != t->generation)
+        return 0;
+    u64 *a = (u64 *)f->peer, *b = (u64 *)p->peer;
+    u16 port = t->ingress ? p->local_port : p->peer_port;
+    return f->port == port && f->ingress == t->ingress && a[0] == b[0] && a[1] == b[1] ? f : 0;
+}
+
+static inline struct flow *next_flow(struct talk *t, struct packet *p) {
+    t->row = flow_of(t, p->peer, t->ingress ? p->local_port : p->peer_port, p->protocol);
+    if (!same_peer(t, p) && (p->protocol == 17 || (t->ingress && !t->listens)))
+        count_open(t->row);
+    __builtin_memcpy(t->peer, p->peer, 16);
+    t->peer_port = p->peer_port;
+    u32 k = t->row - 1;
+    return t->row ? flows.lookup(&k) : 0;
+}
+
 static inline int on_packet(struct __sk_buff *skb, int out) {
     struct packet p = {};
     read_packet(skb, &p, out);
@@ -293,20 +337,14 @@ static inline int on_packet(struct __sk_buff *skb, int out) {
     struct talk *t = talk_of(skb, cookie);
     if (!t)
         return 1;
-    note_user(t, task_now(), out);
-    if (!t->known) {
-        t->ingress = began_by_peer(&p, t->slot, out);
-        t->known = 1;
-    }
-    if (!t->row || !same_peer(t, &p)) {
-        t->row = flow_of(t, p.peer, t->ingress ? p.local_port : p.peer_port, p.protocol);
-        if (!same_peer(t, &p) && (p.protocol == 17 || (t->ingress && !p.syn)))
-            count_open(t->row);
-        __builtin_memcpy(t->peer, p.peer, 16);
-        t->peer_port = p.peer_port;
-    }
-    u32 k = t->row - 1;
-    struct flow *f = t->row ? flows.lookup(&k) : 0;
+    note_user(t, task_now(), &p, out);
+    if (p.syn && !out)
+        t->listens = 1;
+    if (!t->known)
+        note_side(t, &p, out);
+    struct flow *f = last_flow(t, &p);
+    if (!f)
+        f = next_flow(t, &p);
     if (f)
         count_packet(f, p.bytes, out);
     if (!p.bytes)
@@ -324,18 +362,33 @@ static inline int on_packet(struct __sk_buff *skb, int out) {
 int packet_out(struct __sk_buff *skb) { return on_packet(skb, 1); }
 int packet_in(struct __sk_buff *skb) { return on_packet(skb, 0); }
 
-/* An attempt to connect, whether or not a packet leaves. The address is the kernel's copy. */
+/* An attempt to connect, whether or not a packet leaves. The address is the kernel's copy. A datagram socket only notes
+ * its user: resolvers connect one to every address that they were told, to sort them, and send nothing. */
 static inline int on_connect(struct bpf_sock_addr *ctx, u8 *peer) {
     u32 slot = current_slot();
     if (slot == NO_SLOT)
         return 1;
     u32 pid = PEEK(u32, task_now(), OFF_TASK_TGID);
     struct talk t = {.slot = slot, .generation = generation_of(slot), .pid = pid, .known = 1};
-    t.image = process_image(pid);
-    t.peer_port = __constant_ntohs(ctx->user_port);
-    __builtin_memcpy(t.peer, peer, 16);
-    t.row = flow_of(&t, peer, t.peer_port, ctx->protocol == 17 ? 17 : 6);
-    count_open(t.row);
+    t.image = image_here(slot, task_now());
+    if (ctx->protocol != 17) {
+        t.peer_port = __constant_ntohs(ctx->user_port);
+        __builtin_memcpy(t.peer, peer, 16);
+        t.row = flow_of(&t, peer, t.peer_port, 6);
+        count_open(t.row);
+    }
+    u64 cookie = bpf_get_socket_cookie(ctx);
+    talks.update(&cookie, &t);
+    return 1;
+}
+
+/* A new socket is its maker's, until another process sends with it. */
+int make_socket(struct bpf_sock *ctx) {
+    u32 slot = current_slot();
+    if (slot == NO_SLOT || (ctx->protocol != 6 && ctx->protocol != 17))
+        return 1;
+    struct talk t = {.slot = slot, .generation = generation_of(slot), .pid = PEEK(u32, task_now(), OFF_TASK_TGID)};
+    t.image = image_here(slot, task_now());
     u64 cookie = bpf_get_socket_cookie(ctx);
     talks.update(&cookie, &t);
     return 1;
@@ -365,9 +418,9 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state) {
     if (slot == NO_SLOT)
         return 0;
     struct listener l = {.slot = slot, .port = PEEK(u16, sock, OFF_SOCK_NUM)};
-    u64 now = bpf_ktime_get_boot_ns();
+    u64 image = image_here(slot, task_now());
     if (new == TCP_LISTEN_)
-        listeners.update(&l, &now);
+        listeners.update(&l, &image);
     else
         listeners.delete(&l);
     return 0;

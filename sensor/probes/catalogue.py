@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RAW_TRACEPOINT, CGROUP_SKB, CGROUP_SOCK_ADDR = 17, 8, 18  # enum bpf_prog_type
+RAW_TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR = 17, 8, 9, 18  # enum bpf_prog_type
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ PROBES: tuple[Probe, ...] = (
         (
             Hook("packet_in", CGROUP_SKB, attach=0),
             Hook("packet_out", CGROUP_SKB, attach=1),
+            Hook("make_socket", CGROUP_SOCK, attach=2),
             Hook("connect4", CGROUP_SOCK_ADDR, attach=10),
             Hook("connect6", CGROUP_SOCK_ADDR, attach=11),
             raw("inet_sock_set_state"),
@@ -91,7 +92,6 @@ PROBES: tuple[Probe, ...] = (
             "names inside DNS over HTTPS or TLS, ECH and QUIC (QUIC is UDP with its bytes)",
             "raw and packet sockets",
             "DNS over TCP",
-            "IPv6 packets with extension headers",
         ),
         needs="CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN; Linux 5.8, cgroup v2",
         offsets=("SOCK_NUM", "TASK_TGID"),

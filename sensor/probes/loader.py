@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from sensor.probes import btf, headers, pins
-from sensor.probes.catalogue import CGROUP_SKB, CGROUP_SOCK_ADDR, MAPS, PROBES, RAW_TRACEPOINT, Hook, Probe
+from sensor.probes.catalogue import CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR, MAPS, PROBES, RAW_TRACEPOINT, Hook, Probe
 
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
@@ -137,7 +137,7 @@ def _attach(program, hook: Hook, scope: str) -> int:
     loaded = program.load_func(hook.function, hook.kind, None, hook.attach if hook.kind == CGROUP_SOCK_ADDR else -1)
     if hook.kind == RAW_TRACEPOINT:
         return _checked(lib.bpf_raw_tracepoint_open(hook.target.encode(), loaded.fd), hook.target)
-    assert hook.kind in (CGROUP_SKB, CGROUP_SOCK_ADDR), hook
+    assert hook.kind in (CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR), hook
     directory = os.open(scope, os.O_RDONLY | os.O_DIRECTORY)
     try:
         return _checked(lib.bpf_link_create(loaded.fd, directory, hook.attach, None), scope)
