@@ -50,6 +50,8 @@ def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], b
 def known(kernel: Kernel, observer: Observer) -> None:
     """After a restart: lineage of the live processes, from the kernel's tables."""
     texts = kernel.images()
+    for image, text in texts.items():
+        observer.show_image(image, names.path(text))
     rows = kernel.processes()
     for pid in sorted(rows, key=lambda p: int(rows[p]["started"])):
         text = texts.get(int(rows[pid]["image"]))
@@ -79,6 +81,7 @@ def _processes(
         process = np.zeros((), abi.PROCESS)
         process["image"], process["slot"], process["generation"], process["ppid"] = image, slot, generation, row["ppid"]
         kernel.adopt_image(image, text)
+        observer.show_image(image, row["exe"])
         kernel.adopt_process(row["pid"], process)
         observer.lineage.adopt(row["pid"], row["exe"], row["ppid"])
     return images

@@ -30,6 +30,9 @@ SENSITIVE = frozenset(
 )
 
 
+IMAGES = 8192  # process images whose paths are remembered
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What a row of the files or flows table stands for."""
@@ -55,6 +58,7 @@ class Observer:
         self._node, self._epoch, self._boot, self._time, self._memory = node, epoch, boot, to_time, memory
         self.replicas: dict[int, Observed] = {}  # by slot
         self.lineage = Lineage()
+        self.images: dict[int, str] = {}  # path by the kernel side's number, oldest first
         self._files: dict[int, Row] = {}
         self._flows: dict[int, Row] = {}
         self._server_names: dict[int, str] = {}  # row of a flow → name of its last ClientHello
@@ -122,6 +126,7 @@ class Observer:
         if kind == abi.EXEC:
             yield from self._exec(row)
         elif kind == abi.FOUND:
+            self.show_image(int(row["image"]), _path(row))
             self.lineage.adopt(pid, _path(row), int(row["b"]))
         elif kind == abi.FORK:
             self.lineage.fork(int(row["b"]), int(row["a"]))
@@ -148,6 +153,7 @@ class Observer:
         if o is None:
             return
         path = _executable(row)
+        self.show_image(int(row["image"]), path)
         behaviour = names.exec_of(path, self.lineage.exec(int(row["pid"]), path))
         data = _exec_data(row, path) | {"lineage": self.lineage.of(int(row["pid"]))}
         tally = o.tally(behaviour, self._time(int(row["time"])))
@@ -174,9 +180,17 @@ class Observer:
             yield event
 
     def _actor(self, row: np.void) -> dict[str, Any]:
-        pid = int(row["pid"])
-        image = names.escaped(self.lineage.path(pid))
-        return {"pid": pid, "uid": int(row["uid"]), "lineage": self.lineage.of(pid), "image": image}
+        pid, path = int(row["pid"]), self.images.get(int(row["image"]), "")
+        lineage = self.lineage.of(pid) if self.lineage.path(pid) or not path else names.base(path)
+        image = names.escaped(path or self.lineage.path(pid))
+        return {"pid": pid, "uid": int(row["uid"]), "lineage": lineage, "image": image}
+
+    def show_image(self, image: int, path: str) -> None:
+        """Where a process image lies; the kernel side names it by number."""
+        self.images.pop(image, None)
+        self.images[image] = path
+        if len(self.images) > IMAGES:
+            del self.images[next(iter(self.images))]
 
     def _remember(self, table: dict[int, Row], kind: str, number: int, row: Row) -> None:
         table[number] = row
@@ -256,7 +270,7 @@ class Observer:
     def _flow(self, o: Observed, fact: np.void, number: int, row: np.void) -> Iterator[Event]:
         behaviour, data = self._flow_name(o, number, row, self._time(int(fact["time"])))
         data |= {k: v for k, v in (self._actors.get(number) or self._actor(fact)).items() if k != "uid"}
-        identity = classes.identity_of(str(data["address"]))
+        identity = None if row["ingress"] else classes.identity_of(str(data["address"]))
         kind = "identity" if identity else "ingress" if row["ingress"] else "egress"
         event = self._event(o, fact, kind, identity or behaviour, data)
         keep = {k: data[k] for k in ("lineage", "image") if data.get(k)}
@@ -319,7 +333,7 @@ class Observer:
         if known is None or (known.slot, known.generation) != (o.slot, o.generation):
             known = Row(o.slot, o.generation, behaviour, "", {})
         extra = {"address": data["address"], "packets_out": grown[3], "packets_in": grown[4], "opens": grown[0]}
-        identity = classes.identity_of(str(data["address"]))
+        identity = None if row["ingress"] else classes.identity_of(str(data["address"]))
         first = self._time(int(row["first"]))
         tally = self._add(o, identity or behaviour, known, count=max(1, grown[0]), first=first, extra=extra)
         tally.bytes_out += grown[1]
