@@ -43,6 +43,7 @@ def module_lab(tmp_path_factory, programs) -> Iterator[labs.Lab]:
 def sensor(module_lab) -> Iterator[labs.Sensor]:
     """One sensor for a module. Removing its cgroups is the test's or, at the end, the lab's."""
     with module_lab.sensor() as running:
+        assert set(running.agent.loaded.probes.values()) == {"on"}, running.agent.loaded.probes
         yield running
 
 

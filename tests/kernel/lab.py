@@ -53,10 +53,6 @@ class Sink:
     def pump(self, timeout: float = 0.0) -> None:
         pass
 
-    @property
-    def idle(self) -> bool:
-        return True
-
     def close(self) -> None:
         pass
 

@@ -4,6 +4,7 @@ import os
 import pty
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_forks_and_exits_are_told_in_order_with_codes(sensor, box):
 def test_path_is_the_one_that_the_kernel_resolved(sensor, box, tmp_path):
     (tmp_path / "real").mkdir()
     tool = tmp_path / "real" / "tool"
-    tool.write_bytes(open("/bin/true", "rb").read())
+    tool.write_bytes(Path("/bin/true").read_bytes())
     tool.chmod(0o755)
     (tmp_path / "link").symlink_to(tool)
     box.run("/bin/sh", "-c", f"cd {tmp_path}/real && ./tool && cd / && {tmp_path}/link")
