@@ -23,7 +23,9 @@ from classifier.pipeline import Pipeline
 from classifier.policy import DAY, Policy
 from console.cli.findings import print_list, print_one
 from console.cli.output import COLOURS, emit_json, say
+from console.cli.records import fields_of
 from console.demo.lab import Lab, LabError
+from wire.records import Event
 from wire.trace import read
 
 RECORDING = Path(__file__).with_name("story.trace")
@@ -45,7 +47,7 @@ def run(*, replay: bool = False, output: str | None = None, as_json: bool = Fals
     if reason:
         found = replayed(RECORDING)
         _say(f"Replaying the recorded story, not a live one: {reason}.", as_json)
-        return _end(found, as_json)
+        return _end(found, as_json, RECORDING)
     folder = Path(tempfile.mkdtemp(prefix="driftline-demo-"))
     folder.chmod(0o755)  # the classifier runs as nobody in particular
     try:
@@ -101,7 +103,7 @@ def _live(folder: Path, output: str | None, as_json: bool) -> int:
     lab.tell(f"left in the kernel: {lab.left() or 'nothing'}")
     if output:
         shutil.copy(lab.trace, output)
-    return _end(found, as_json) or int(not same or bool(lab.left()))
+    return _end(found, as_json, lab.trace) or int(not same or bool(lab.left()))
 
 
 def _play(lab: Lab) -> None:
@@ -152,7 +154,7 @@ def _say(text: str, as_json: bool) -> None:
         say(text)
 
 
-def _end(found: list[dict[str, Any]], as_json: bool) -> int:
+def _end(found: list[dict[str, Any]], as_json: bool, trace: Path) -> int:
     """Prints what was found; 0 for one expected evolution, one risky drift and nothing else above a review."""
     if as_json:
         emit_json(found)
@@ -162,10 +164,16 @@ def _end(found: list[dict[str, Any]], as_json: bool) -> int:
         for finding in found:
             if finding["label"] == RISKY:
                 click.echo()
-                print_one(finding)
+                print_one(finding, _evidence(finding, trace))
     good = as_it_must_end(found)
     _say("\nThe story ended as it must." if good else "\nThe story did NOT end as it must.", as_json)
     return 0 if good else 1
+
+
+def _evidence(finding: dict[str, Any], trace: Path) -> list[dict[str, Any]]:
+    """The records that a finding rests on."""
+    events = (record for record in read(trace) if isinstance(record, Event))
+    return [fields_of(event) for event in events if event.id in finding["evidence"]]
 
 
 def as_it_must_end(found: Iterable[dict[str, Any]]) -> bool:
