@@ -1,5 +1,6 @@
 """Conversations: who with whom, how often, how much both ways, and by what name."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -281,7 +282,7 @@ def dns_answer(*names: str, address: str = "127.0.0.77") -> bytes:
     import dns.rrset
 
     message = dns.message.make_response(dns.message.make_query(names[0], "A"))
-    for name, target in zip(names, names[1:], strict=False):
+    for name, target in itertools.pairwise(names):
         message.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", target))
     message.answer.append(dns.rrset.from_text(names[-1], 60, "IN", "A", address))
     return message.to_wire()

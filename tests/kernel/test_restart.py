@@ -1,0 +1,148 @@
+"""The daemon dies while a workload runs, and comes back."""
+
+import itertools
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sensor.observe.names import template
+from tests.kernel.daemon import sent
+from tests.kernel.lab import PYTHON, left_in_kernel, until
+from wire.records import Event, Head, Identity, Window
+from wire.syscalls import number
+
+ROOT = Path(__file__).parents[2]
+
+WORKLOAD = """
+import os, socket, sys, time
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for round in range(400):
+    for _ in range(50):
+        os.getppid()
+    open(sys.argv[1]).close()
+    udp.sendto(bytes(100), ("127.0.0.1", 9))
+    time.sleep(0.005)
+"""
+
+
+class Daemon:
+    """Starts and kills one sensor's process."""
+
+    def __init__(self, lab, out):
+        self.lab, self.out, self._running = lab, out, None
+
+    def start(self, keep="keep"):
+        command = [sys.executable, "-m", "tests.kernel.daemon", self.lab.name, self.lab.scope.path, self.lab.folder]
+        heads = len(self.records(Head))
+        self._running = subprocess.Popen([*command, self.out, keep], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        until(lambda: self._alive() and len(self.records(Head)) > heads, "the head of its stream", seconds=40)
+
+    def _alive(self):
+        assert self._running.poll() is None, self._running.stderr.read()
+        return True
+
+    def kill(self):
+        self._end(signal.SIGKILL)
+
+    def stop(self):
+        self._end(signal.SIGTERM)
+
+    def _end(self, how):
+        if self._running is not None:
+            self._running.send_signal(how)
+            self._running.wait(20)
+            self._running.stderr.close()
+            self._running = None
+
+    def records(self, kind):
+        return [r for r in sent(self.out) if isinstance(r, kind)]
+
+
+@pytest.fixture
+def daemon(lab, tmp_path):
+    made = Daemon(lab, tmp_path / "sent")
+    yield made
+    made.kill()
+
+
+def links(lab):
+    """Programs that are attached, by where."""
+    shown = json.loads(
+        subprocess.run(["bpftool", "-j", "-f", "link"], capture_output=True, check=True, text=True).stdout
+    )
+    return Counter(p.rpartition("/")[2] for link in shown for p in link.get("pinned", ()) if lab.name in p)
+
+
+def told(records, cgroup):
+    windows = [r for r in records if isinstance(r, Window) and r.replica.cgroup == cgroup]
+    calls = sum((Counter(dict(w.syscalls)) for w in windows), Counter())
+    uses = sum((Counter({u.behaviour: u.count}) for w in windows for u in w.uses), Counter())
+    out = sum(u.bytes_out for w in windows for u in w.uses if u.behaviour == "egress:udp:127.0.0.1:9")
+    return windows, calls, uses, out
+
+
+def test_three_kills_lose_nothing_and_tell_nothing_twice(lab, daemon, tmp_path):
+    """Windows that were sent and delivered are not told again; here delivery is a write, so at most one round of windows
+    between that write and the note of it could be."""
+    (tmp_path / "notes.txt").write_text("x")
+    daemon.start()
+    before = links(lab)
+    box = lab.scope.child("w")
+    work = box.start(PYTHON, "-S", "-E", "-c", WORKLOAD, str(tmp_path / "notes.txt"))
+    for _ in range(3):
+        time.sleep(0.5)
+        daemon.kill()
+        time.sleep(0.2)
+        daemon.start()
+        assert links(lab) == before
+    assert work.wait(30) == 0
+    box.remove()
+    until(lambda: any(i.ended for i in daemon.records(Identity) if i.replica.cgroup == box.id), "the end")
+    daemon.stop()
+    windows, calls, uses, out = told(sent(daemon.out), box.id)
+    assert calls[number("getppid")] == 400 * 50
+    assert uses["open:data:" + template(str(tmp_path / "notes.txt"))] == 400
+    assert out == 400 * 100
+    assert not any(w.loss for w in windows)
+    assert len({h.epoch for h in daemon.records(Head)}) == 1
+    ends = [(w.start, w.end) for w in windows]
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(ends)), "windows have no gap and no overlap"
+
+
+def test_names_of_rows_are_known_after_a_kill(lab, daemon, tmp_path):
+    """The kernel tells a file's path once; what it was is kept beside the pins."""
+    (tmp_path / "notes.txt").write_text("x")
+    daemon.start()
+    box = lab.scope.child("w")
+    code = "import sys\nfor line in sys.stdin: open(sys.argv[1]).close()"
+    work = box.start(PYTHON, "-S", "-E", "-c", code, str(tmp_path / "notes.txt"), stdin=-1, text=True, bufsize=1)
+    work.stdin.write("once\n")
+    until(lambda: [e for e in daemon.records(Event) if "notes.txt" in str(e.data.get("path"))], "the open")
+    daemon.kill()
+    work.stdin.write("again\n" * 5)
+    daemon.start()
+    work.stdin.close()
+    assert work.wait(20) == 0
+    box.remove()
+    until(lambda: any(i.ended for i in daemon.records(Identity) if i.replica.cgroup == box.id), "the end")
+    windows, _, uses, _ = told(sent(daemon.out), box.id)
+    assert uses["open:data:" + template(str(tmp_path / "notes.txt"))] == 6
+    [use] = {(u.data["path"], u.data["lineage"]) for w in windows for u in w.uses if u.behaviour.endswith("notes.txt")}
+    assert use == (str(tmp_path / "notes.txt"), "python3.11")
+    assert not any(w.loss for w in windows)
+
+
+def test_a_stop_that_keeps_counts_on_and_one_that_does_not_leaves_nothing(lab, daemon):
+    daemon.start()
+    daemon.stop()
+    assert left_in_kernel(lab.name) and links(lab)
+    daemon.start(keep="unload")
+    daemon.stop()
+    assert left_in_kernel(lab.name) == []
+    assert links(lab) == {}
