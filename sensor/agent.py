@@ -1,7 +1,7 @@
 """The sensor's loop: rings to events at once, counters to windows at each interval, everything to one sink.
 
-The only module of the sensor that reads the clock. Event time is CLOCK_BOOTTIME plus an offset that is taken once, so a
-step of the wall clock moves no event.
+The only module of the sensor that reads the clock. Event time is CLOCK_BOOTTIME plus an offset that is taken once and
+kept with the pins, so a step of the wall clock moves no event.
 """
 
 from __future__ import annotations
@@ -66,7 +66,6 @@ class Agent:
         self.settings, self.sink, self._on_window = settings, sink, on_window
         self.node = settings.node or socket.gethostname()
         self._stopping = False
-        self._offset = time.clock_gettime_ns(time.CLOCK_REALTIME) - _boottime()
         self._lock = client.Lock(settings)
         self.loaded = client.ensure(settings)
         self.kernel = Kernel(self.loaded.folder)
@@ -286,7 +285,7 @@ class Agent:
 
     def to_time(self, boottime: int) -> float:
         """Seconds since the epoch, to the microsecond, of ns of CLOCK_BOOTTIME."""
-        return round((boottime + self._offset) / 1e9, 6)
+        return round((boottime + self.loaded.offset) / 1e9, 6)
 
 
 def _boottime() -> int:

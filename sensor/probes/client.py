@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sensor.settings import SensorSettings
 
 PYTHON = "/usr/bin/python3"  # the one that the distribution's bcc is built for
 ROOT = Path(__file__).resolve().parents[2]
+STEP = 10**9  # ns that the clock may have drifted from what it was at the load
 TIMEOUT = 120  # seconds for a compile under emulation
 
 
@@ -40,6 +42,7 @@ class Loaded:
     fresh: bool  # False: they were there already, and counted while nobody read
     scope: str  # cgroup path, "/" for the machine
     base: Path  # directory of the cgroup v2 root
+    offset: int  # ns from CLOCK_BOOTTIME to event time
 
 
 class Lock:
@@ -75,11 +78,13 @@ def ensure(settings: SensorSettings) -> Loaded:
     unload(settings)
     existing = _populated(Path(plan["scope_path"]))
     report = _run_loader(settings.name, plan)
+    existing |= _populated(Path(plan["scope_path"]))  # what began during the load may have made calls before the attach
     state = {
         "plan": _digest(plan),
         "epoch": secrets.token_hex(6),
         "probes": report["probes"],
         "existing": sorted(existing),
+        "offset": _offset(),
     }
     _state_file(settings).write_text(json.dumps(state))
     return _loaded(settings, state, plan, base, fresh=True)
@@ -132,6 +137,11 @@ def _plan(settings: SensorSettings) -> tuple[dict, Path]:
     }, base
 
 
+def _offset() -> int:
+    """Taken once for the life of the counters: two daemons in a row must give one moment one time."""
+    return time.clock_gettime_ns(time.CLOCK_REALTIME) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
 def _cpus() -> int:
     """Possible CPUs, which may be more than are on."""
     last = Path("/sys/devices/system/cpu/possible").read_text().strip().rpartition("-")[2]
@@ -145,6 +155,9 @@ def _kept(settings: SensorSettings, plan: dict, base: Path) -> Loaded | None:
         return None
     if not pins.exists(settings.name) or state.get("plan") != _digest(plan):
         return None
+    if abs(state["offset"] - _offset()) > STEP:  # the clock was set meanwhile
+        state["offset"] = _offset()
+        _state_file(settings).write_text(json.dumps(state))
     return _loaded(settings, state, plan, base, fresh=False)
 
 
@@ -158,6 +171,7 @@ def _loaded(settings: SensorSettings, state: dict, plan: dict, base: Path, *, fr
         fresh,
         "/" if scope == "/." else scope,
         base,
+        state["offset"],
     )
 
 
