@@ -11,7 +11,7 @@ from wire.records import Behaviour
 LIMIT = 512  # characters of a behaviour
 UNKNOWN = "-"  # an image or parent that nobody saw
 
-_BAD = re.compile(r"[\x00-\x20\x7f-\xa0<\\\u2028\u2029\ud800-\udfff]")
+_SUSPECT = re.compile(r"[\x00-\x20<\\\x7f-\U0010ffff]")
 _VARIABLE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # UUID
     r"|(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])"  # a hash or an id
@@ -22,12 +22,17 @@ _VARIABLE = re.compile(
 
 
 def escaped(text: str) -> str:
-    """Without control characters, spaces, '<' and backslashes, which would let a name look like another.
+    """Without what would let a name look like another: control and bidirectional characters, spaces, '<', backslashes.
 
     >>> escaped("a b<c")
     'a\\\\x20b\\\\x3cc'
     """
-    return _BAD.sub(lambda m: f"\\x{ord(m[0]):02x}", text)
+    return _SUSPECT.sub(_seen, text)
+
+
+def _seen(match: re.Match[str]) -> str:
+    letter = match[0]
+    return letter if letter > "\x7f" and letter.isprintable() else f"\\x{ord(letter):02x}"
 
 
 def cut(text: str) -> Behaviour:
