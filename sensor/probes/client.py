@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -59,10 +60,22 @@ class Lock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
-            raise ProbeError(f"a sensor named {settings.name!r} runs already; stop it, or give this one --name") from e
+            raise _taken(settings) from e
+        # Pins have one name per machine, whatever folder a sensor keeps its files in.
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.bind(f"\0driftline/sensor/{settings.name}")
+        except OSError as e:
+            self.release()
+            raise _taken(settings) from e
 
     def release(self) -> None:
+        self._socket.close()
         self._file.close()
+
+
+def _taken(settings: SensorSettings) -> ProbeError:
+    return ProbeError(f"a sensor named {settings.name!r} runs already; stop it, or give this one --name")
 
 
 def ensure(settings: SensorSettings) -> Loaded:
@@ -153,9 +166,9 @@ def _kept(settings: SensorSettings, plan: dict, base: Path) -> Loaded | None:
         state = json.loads(_state_file(settings).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    if not pins.exists(settings.name) or state.get("plan") != _digest(plan):
+    if not isinstance(state, dict) or not pins.exists(settings.name) or state.get("plan") != _digest(plan):
         return None
-    if abs(state["offset"] - _offset()) > STEP:  # the clock was set meanwhile
+    if abs(state.get("offset", 0) - _offset()) > STEP:  # the clock was set meanwhile
         state["offset"] = _offset()
         _state_file(settings).write_text(json.dumps(state))
     return _loaded(settings, state, plan, base, fresh=False)
