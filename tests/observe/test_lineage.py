@@ -1,0 +1,45 @@
+"""Who descends from whom."""
+
+from sensor.observe.lineage import DEPTH, Lineage
+
+
+def test_a_chain_is_bounded():
+    tree = Lineage()
+    for i in range(DEPTH + 5):
+        tree.exec(1, f"/bin/p{i}")
+    assert tree.of(1).count("<") == DEPTH - 1
+
+
+def test_an_exited_process_is_known_until_all_is_read():
+    tree = Lineage()
+    tree.exec(1, "/bin/sh")
+    tree.exit(1)
+    assert tree.of(1) == "sh"
+    tree.settle()
+    assert (tree.of(1), tree.path(1)) == ("-", "")
+
+
+def test_a_found_process_with_its_parents_image_is_a_fork_of_it():
+    tree = Lineage()
+    tree.adopt(1, "/bin/sh", 0)
+    tree.adopt(2, "/bin/sh", 1)
+    tree.adopt(3, "/bin/ls", 2)
+    assert (tree.of(2), tree.of(3)) == ("sh", "ls<sh")
+
+
+def test_what_is_known_is_not_overwritten_by_a_finding():
+    tree = Lineage()
+    tree.exec(1, "/bin/a")
+    tree.adopt(1, "/bin/b", 0)
+    assert tree.of(1) == "a"
+
+
+def test_full_the_dead_go_first_and_those_that_have_children_stay():
+    """Lost exits filled it for good, and nobody new was known from then on."""
+    tree = Lineage(limit=100)
+    tree.exec(1, "/bin/server")
+    for child in range(2, 500):
+        tree.fork(1, child)
+    assert tree.of(1) == tree.of(499) == "server"
+    assert tree.of(2) == "-"
+    assert tree.dropped == 399
