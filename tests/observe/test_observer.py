@@ -1,0 +1,216 @@
+"""Kernel rows to events and windows, whatever is in them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sensor.observe.memory import Memory
+from sensor.observe.observer import Observer
+from sensor.observe.told import Told
+from sensor.probes import abi
+from sensor.probes.kernel import RINGS, Batch
+from wire import codec
+from wire.records import Event, Window
+
+SLOTS, ROWS = 4, 8
+
+
+def observer(memory=None):
+    memory = memory or Memory(None, "e")
+    return Observer(node="n", epoch="e", boot=1, to_time=lambda ns: ns / 1e9, memory=memory)
+
+
+def kernel():
+    """Arrays as the kernel side shares them, in plain memory."""
+    told = {}
+    return SimpleNamespace(
+        slots=np.zeros(SLOTS, abi.SLOT),
+        calls=np.zeros((SLOTS, 2), abi.CALLS_ROW),
+        files=np.zeros(ROWS, abi.FILE_USE),
+        flows=np.zeros(ROWS, abi.FLOW_ROW),
+        calls_told=lambda slot: told.get(slot, np.zeros(abi.CALLS + 1, np.uint64)),
+        tell_calls=told.__setitem__,
+    )
+
+
+def path(*parts):
+    text = b"".join(p.encode() + b"\0" for p in reversed(parts))
+    row = np.zeros((), abi.PATH)
+    row["length"], row["parts"], row["text"] = len(text), len(parts), np.void(text.ljust(640, b"\0"))
+    return row
+
+
+def rows(ring, *changes):
+    made = np.zeros(len(changes), RINGS[ring])
+    for row, change in zip(made, changes, strict=True):
+        for name, value in ({"slot": 1, "generation": 1} | change).items():
+            row[name] = value
+    return made
+
+
+def batch(**rings):
+    return Batch(**({n: rows(n) for n in RINGS} | rings))
+
+
+SEAT = {"kind": abi.SEAT, "a": 77, "time": 1, "path": path("lab", "w1")}
+
+
+def seated(memory=None):
+    made = observer(memory)
+    made.take(batch(paths=rows("paths", SEAT)))
+    return made
+
+
+def ran(time, pid, *parts, **changes):
+    return {"kind": abi.EXEC, "time": time, "pid": pid, "image": hash(parts) & 0xFFFF, "path": path(*parts)} | changes
+
+
+def test_a_seat_makes_a_replica():
+    [found] = seated().replicas.values()
+    assert (found.path, found.replica.cgroup, found.replica.generation) == ("/lab/w1", 77, 1)
+
+
+def test_a_file_opened_before_an_exec_is_the_earlier_images():
+    """Records of one batch come through four rings; what happened first counts first."""
+    o = seated()
+    opened = {"kind": abi.OPEN, "time": 20, "pid": 5, "image": 1, "a": 0, "path": path("etc", "x")}
+    events = o.take(
+        batch(
+            execs=rows("execs", ran(10, 5, "bin", "one", image=1), ran(30, 5, "bin", "two", image=2)),
+            paths=rows("paths", opened),
+        )
+    )
+    assert [(e.kind, e.data["lineage"]) for e in events] == [("exec", "one"), ("open", "one"), ("exec", "two<one")]
+    assert events[1].data["image"] == "/bin/one"
+
+
+@pytest.mark.parametrize(
+    "status, wanted", [(0, {"code": 0}), (7 << 8, {"code": 7}), (9, {"signal": 9}), (139, {"signal": 11})]
+)
+def test_an_exit_tells_its_code_or_its_signal(status, wanted):
+    [event] = seated().take(batch(facts=rows("facts", {"kind": abi.EXIT, "pid": 5, "a": status})))
+    assert dict(event.data) == {"pid": 5} | wanted
+
+
+def test_a_record_of_a_slot_that_has_passed_on_is_late():
+    o = seated()
+    assert o.take(batch(execs=rows("execs", ran(10, 5, "bin", "x", generation=9)))) == []
+    assert o.counters["late"] == 1
+
+
+def test_a_cut_path_says_so():
+    o = seated()
+    [event] = o.take(batch(execs=rows("execs", ran(10, 5, "etc", "x", flags=abi.CUT_PATH))))
+    assert (event.behaviour, event.data["path"]) == ("exec:…/etc/x<-", "…/etc/x")
+
+
+def test_slots_whose_record_was_lost_are_found():
+    o, k = seated(), kernel()
+    for slot, generation in ((1, 1), (2, 5), (3, 1)):
+        k.slots[slot]["cgroup"], k.slots[slot]["generation"], k.slots[slot]["taken"] = 70 + slot, generation, 100 * slot
+    assert o.unheard(k, before=250) == [(2, 5, 72, 200)]
+
+
+def test_a_window_says_what_counters_grew_and_nothing_twice():
+    o, k = seated(), kernel()
+    told = Told(k)
+    k.slots[1]["generation"], k.slots[1]["cgroup"] = 1, 77
+    k.calls[1, 0]["count"][3], k.calls[1, 1]["count"][3], k.calls[1, 1]["beyond"] = 2, 3, 4
+    k.slots[1]["lost"][0] = 6
+    [first] = o.windows(k, told, 10**9)
+    [second] = o.windows(k, told, 2 * 10**9)
+    assert (first.syscalls, first.foreign, first.loss) == ({3: 5}, 4, {"facts": 6})
+    assert (second.syscalls, second.foreign, second.loss, second.start) == ({}, 0, {}, 1.0)
+
+
+def test_what_was_not_delivered_is_told_again_after_a_kill():
+    o, k = seated(), kernel()
+    k.slots[1]["generation"], k.slots[1]["cgroup"] = 1, 77
+    told = Told(k)
+    k.calls[1, 0]["count"][3] = 5
+    o.windows(k, told, 10**9)
+    told.commit()
+    k.calls[1, 0]["count"][3] = 8
+    o.windows(k, told, 2 * 10**9)  # sent, and never delivered
+    [again] = seated().windows(k, Told(k), 3 * 10**9)
+    assert again.syscalls == {3: 3}
+
+
+def test_a_file_whose_record_was_lost_is_a_loss():
+    o, k = seated(), kernel()
+    k.slots[1]["generation"] = 1
+    row = k.files[2]
+    row["slot"], row["generation"], row["used"], row["count"] = 1, 1, 1, 9
+    [window] = o.windows(k, Told(k), 10**9)
+    assert window.loss == {"names of files": 1}
+
+
+def test_a_fact_about_a_row_that_is_anothers_by_now_is_no_event():
+    o, k = seated(), kernel()
+    k.flows[3]["used"], k.flows[3]["slot"], k.flows[3]["generation"], k.flows[3]["image"] = 1, 2, 1, 5
+    facts = rows("facts", {"kind": abi.FLOW, "a": 3, "image": 5})
+    o.take(batch(facts=facts))
+    assert list(o.flows(facts, k.flows)) == []
+
+
+def test_memory_brings_back_what_rows_mean(tmp_path):
+    memory = Memory(tmp_path / "n", "e")
+    memory.begin([])
+    o, k = seated(memory), kernel()
+    k.slots[1]["generation"], k.slots[1]["cgroup"], k.slots[1]["told"] = 1, 77, 5 * 10**9
+    o.take(batch(paths=rows("paths", {"kind": abi.OPEN, "time": 20, "a": 2, "path": path("srv", "rows.csv")})))
+    row = k.files[2]
+    row["slot"], row["generation"], row["used"], row["count"] = 1, 1, 1, 9
+    for source in (Memory(tmp_path / "n", "e").recall(), o.kept()):
+        again = observer()
+        again.recall(source, k)
+        [window] = again.windows(k, Told(k), 6 * 10**9)
+        assert [(u.behaviour, u.count) for u in window.uses] == [("open:data:/srv/rows.csv", 9)]
+        assert window.start == 5.0
+
+
+# -- anything at all -----------------------------------------------------------------------------------------------------
+
+KINDS = {
+    "paths": (abi.SEAT, abi.OPEN, abi.FOUND),
+    "execs": (abi.EXEC,),
+    "payloads": (abi.DNS, abi.HELLO),
+    "facts": (abi.LEFT, abi.SYSCALL, abi.GRAM, abi.FORK, abi.EXIT, abi.FLOW, 99),
+}
+
+
+def noise(ring, seed, count):
+    """Rows of random bytes, of slots and kinds that exist."""
+    random = np.random.default_rng(seed)
+    dtype = RINGS[ring]
+    made = np.frombuffer(random.bytes(dtype.itemsize * count), dtype).copy()
+    made["kind"] = random.choice(KINDS[ring], count)
+    made["slot"] = random.integers(0, SLOTS, count)
+    made["generation"] = random.integers(0, 2, count)
+    if ring in ("facts", "paths"):
+        made["a"] = np.where(random.integers(0, 2, count), random.integers(0, ROWS, count), made["a"])
+    return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 12))
+def test_any_rows_become_valid_records(seed, count):
+    o, k = observer(), kernel()
+    random = np.random.default_rng(seed)
+    for name in ("files", "flows", "slots"):
+        table = getattr(k, name)
+        table[:] = np.frombuffer(random.bytes(table.nbytes), table.dtype)
+    for table in (k.files, k.flows):
+        table["slot"], table["generation"] = random.integers(0, SLOTS, ROWS), random.integers(0, 2, ROWS)
+        table["used"] = random.integers(0, 2, ROWS)
+    k.slots["generation"] = random.integers(0, 2, SLOTS)
+    taken = batch(**{ring: noise(ring, [seed, i], count) for i, ring in enumerate(RINGS)})
+    records = [*o.take(taken), *o.flows(taken.facts, k.flows), *o.windows(k, Told(k), 10**9)]
+    for record in records:
+        assert isinstance(record, Event | Window)
+        assert codec.decode(codec.encode(record)) == record
+    for event in (r for r in records if isinstance(r, Event)):
+        assert all(v.isprintable() for v in (event.behaviour or "", *event.data.values()) if isinstance(v, str))
