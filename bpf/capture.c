@@ -48,14 +48,14 @@ static inline u16 row_number(u64 task, u64 number) {
 }
 
 int capture_enter(struct bpf_raw_tracepoint_args *ctx) {
-    u32 slot = current_slot();
+    u64 task = task_btf();
+    u32 slot = task_slot(task);
     if (slot == NO_SLOT)
         return 0;
     u32 cpu = bpf_get_smp_processor_id();
     struct batch *b = staged.lookup(&cpu);
     if (!b)
         return 0;
-    u64 task = task_btf();
     u32 n = b->count & (BATCH - 1);
     struct row *r = &b->row[n];
     r->time = bpf_ktime_get_boot_ns();

@@ -282,13 +282,24 @@ static inline u32 slot_of(u64 cgroup) {
     return slot < MAX_SLOTS ? slot : NO_SLOT;
 }
 
-/* Slot of the current task's cgroup: 1 .. MAX_SLOTS-1, or 0 where it is not observed. */
-static inline u32 current_slot(void) {
-    u64 cgroup = bpf_get_current_cgroup_id();
+static inline u32 slot_in(u64 cgroup) {
     u32 slot = seated(cgroup);
     if (slot == NO_SLOT)
         slot = find_slot(cgroup);
     return slot < MAX_SLOTS ? slot : NO_SLOT;
+}
+
+/* Slot of the current task's cgroup: 1 .. MAX_SLOTS-1, or 0 where it is not observed. */
+static inline u32 current_slot(void) {
+    return slot_in(bpf_get_current_cgroup_id());
+}
+
+/* The same for a task that task_btf() gave, by plain loads: a call of a helper costs more than all of them. */
+static inline u32 task_slot(u64 task) {
+    u64 set = *(u64 *)(task + OFF_TASK_CGROUPS);
+    u64 cgroup = *(u64 *)(set + OFF_CSS_SET_DFL);
+    u64 node = *(u64 *)(cgroup + OFF_CGROUP_KN);
+    return slot_in(*(u64 *)(node + OFF_KN_ID));
 }
 
 #define WHOLE 1

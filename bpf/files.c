@@ -134,7 +134,7 @@ RAW_TRACEPOINT_PROBE(sys_exit) {
     u64 *last = tids.lookup(&k);
     if (!last || *last >> 32 != tid || !is_open(*last & 0x3ff))
         return 0;
-    u32 slot = current_slot();
+    u32 slot = task_slot(task);
     if (slot != NO_SLOT)
         note_open(slot, task, fd);
     return 0;

@@ -44,14 +44,14 @@ static inline void note_gram(u32 slot, u32 tid, u32 number) {
 }
 
 RAW_TRACEPOINT_PROBE(sys_enter) {
-    u32 slot = current_slot();
+    u64 task = task_btf();
+    u32 slot = task_slot(task);
     if (slot == NO_SLOT)
         return 0;
     u32 k = slot * CPUS + bpf_get_smp_processor_id();
     struct calls *c = calls.lookup(&k);
     if (!c)
         return 0;
-    u64 task = task_btf();
     u64 number = ctx->args[1];
     if (*(u32 *)(task + OFF_TASK_STATUS) & 2 /* TS_COMPAT */) {
         c->foreign++;
