@@ -117,12 +117,13 @@ class Kernel:
         if taken is None:
             return known
         slot = struct.unpack("<I", taken)[0]
-        if not self._maps["owners"].put(struct.pack("<Q", cgroup), taken, only_new=True):
-            self._maps["free_slots"].put(None, taken)  # it made its first call this moment
-            return self.seat_of(cgroup)
         row = self.slots[slot]
         row["taken"], row["left"], row["cgroup"] = now, 0, cgroup
-        row["generation"] += 1
+        row["generation"] += 1  # before others find the slot
+        if not self._maps["owners"].put(struct.pack("<Q", cgroup), taken, only_new=True):
+            row["cgroup"] = 0
+            self._maps["free_slots"].put(None, taken)  # it made its first call this moment
+            return self.seat_of(cgroup)
         self.seats[cgroup & (abi.SEATS - 1)] = (cgroup & ~(abi.SEATS - 1)) | slot
         return slot
 
@@ -143,7 +144,9 @@ class Kernel:
     def calls_told(self, slot: int) -> np.ndarray:
         """What was delivered of a slot's calls per number, and at the end of its foreign ones; int64, `CALLS` + 1."""
         found = self._maps["calls_told"].get(struct.pack("<I", slot)) if "calls_told" in self._maps else None
-        return np.zeros(abi.CALLS + 1, np.uint64) if found is None else np.frombuffer(found, "<u8", abi.CALLS + 1).copy()
+        return (
+            np.zeros(abi.CALLS + 1, np.uint64) if found is None else np.frombuffer(found, "<u8", abi.CALLS + 1).copy()
+        )
 
     def tell_calls(self, slot: int, counts: np.ndarray) -> None:
         """Notes what was delivered; not in shared memory, which would count as resident."""
