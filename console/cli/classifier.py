@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from console.cli.configured import settings
+
+if TYPE_CHECKING:
+    from classifier.settings import ClassifierSettings
 
 
 @click.command()
@@ -20,5 +25,8 @@ def classifier(ctx: click.Context, time_scale: float | None) -> None:
     from classifier.service import Service
     from console.cli.service import log_to_stderr
 
+    def told() -> ClassifierSettings:
+        return settings(ctx).classifier(time_scale=time_scale)
+
     log_to_stderr()
-    ctx.exit(Service(settings(ctx).classifier(time_scale=time_scale)).run() or 0)
+    ctx.exit(Service(told(), reload=told).run() or 0)
