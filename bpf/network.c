@@ -5,7 +5,7 @@
  * Sees: TCP and UDP over IPv4 and IPv6, connected or not; DNS answers from port 53 over UDP; the first TLS ClientHello of a
  * socket. Misses: raw and packet sockets' own headers, names inside DoH, DoT, ECH and QUIC.
  * A packet that the stack sends by itself (retransmission, delayed segment) counts for the image that used the socket last.
- * Bytes are TCP/UDP payload, retransmissions included. Costs: see docs/probes.md#network. */
+ * Bytes are TCP/UDP payload, each byte of a TCP stream once however often it was sent; packets count each time. Costs: see docs/probes.md#network. */
 
 struct flow {
     u64 image;
@@ -45,9 +45,10 @@ struct talk {            /* what is remembered of a socket */
     u8 greeted;          /* 1: payload looked at for a ClientHello */
     u8 ingress;
     u8 listens;          /* 1: handshakes of sockets that are yet to be accepted */
-    u8 reserved[2];
+    u8 counted[2];       /* 1: `next` is known, for packets in and out */
     u32 generation;
     u8 peer[16];
+    u32 next[2];         /* TCP sequence number up to which payload was counted, in and out */
 };
 
 struct payload_fact {
@@ -79,6 +80,7 @@ struct packet {
     u8 peer[16];
     u32 bytes;           /* TCP or UDP payload */
     u32 offset;          /* of the payload in the skb */
+    u32 sequence;        /* of the first byte of TCP payload */
     u16 peer_port, local_port;
     u8 protocol;
     u8 syn;              /* SYN without ACK */
@@ -95,6 +97,7 @@ static inline void read_ports(struct __sk_buff *skb, struct packet *p, u32 at, i
             return;
         header = (h[12] >> 4) * 4;
         p->syn = (h[13] & 0x12) == 0x02;
+        p->sequence = ((u32)be16(h + 4) << 16 | be16(h + 6)) + p->syn;
     } else if (p->protocol != 17 || bpf_skb_load_bytes(skb, at, h, 8))
         return;
     p->local_port = out ? be16(h) : be16(h + 2);
@@ -328,6 +331,26 @@ static inline struct flow *next_flow(struct talk *t, struct packet *p) {
     return t->row ? flows.lookup(&k) : 0;
 }
 
+#define LEAP (1 << 24)        /* no window is wider: a number that is further ahead was made up */
+
+/* Payload that was not counted before. What is sent again counts once; a hole is counted when it is passed, and not when it
+ * is filled. */
+static inline u32 fresh_bytes(struct talk *t, struct packet *p, int out) {
+    if (p->protocol != 6 || !p->bytes || t->listens)
+        return p->bytes;
+    int way = !!out;
+    u32 end = p->sequence + p->bytes;
+    u32 ahead = end - t->next[way];
+    if (t->counted[way] && (s32)ahead <= 0)
+        return 0;
+    if (t->counted[way] && ahead > LEAP)
+        return p->bytes;
+    u32 fresh = t->counted[way] ? ahead : p->bytes;
+    t->counted[way] = 1;
+    t->next[way] = end;
+    return fresh;
+}
+
 static inline int on_packet(struct __sk_buff *skb, int out) {
     struct packet p = {};
     read_packet(skb, &p, out);
@@ -346,7 +369,7 @@ static inline int on_packet(struct __sk_buff *skb, int out) {
     if (!f)
         f = next_flow(t, &p);
     if (f)
-        count_packet(f, p.bytes, out);
+        count_packet(f, fresh_bytes(t, &p, out), out);
     if (!p.bytes)
         return 1;
     if (p.protocol == 17 && !out && p.peer_port == 53)

@@ -486,4 +486,4 @@ def _note(tally: Tally, event: str) -> None:
         tally.evidence.append(event)
 
 
-SOCKET = struct.Struct("<QIIIHBBB3xI16s")  # struct talk of bpf/network.c
+SOCKET = struct.Struct("<QIIIHBBB3xI16s8x")  # struct talk of bpf/network.c
