@@ -209,7 +209,7 @@ class Lab:
             "node": "lab",
             "scope": self.scope.path,
             "run_dir": self.folder,
-            "interval": 0.3,
+            "interval": 0.2,
             "sizes": SMALL,
             "keep_pinned": False,
             "digest": False,
