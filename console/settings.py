@@ -131,9 +131,12 @@ class Settings:
 
     def sensor(self, **wanted: Any) -> SensorSettings:
         """Settings of the sensor; what the command line `wanted` goes before the file."""
+        from sensor.probes.pins import NAME
         from sensor.settings import SensorSettings, Sizes
 
         told = self._below("sensor.") | {"node": self.node} | {k: v for k, v in wanted.items() if v is not None}
+        if not NAME.fullmatch(told["name"]):  # it becomes part of paths
+            raise SettingsError(f"{told['name']!r:.60} is no name for a sensor; use lower-case letters, digits and '-'")
         return SensorSettings(
             sizes=Sizes(**self._below("sensor.sizes.")),
             identity=self._identity(),
@@ -196,7 +199,6 @@ def load(path: str | Path | None = None, environment: Mapping[str, str] | None =
 
     Raises:
         SettingsError: The file or a variable holds what no program could use.
-        OSError: The named file cannot be read.
     """
     values = {name: key.default for name, key in KEYS.items()}
     chosen = Path(path) if path else (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
@@ -210,10 +212,13 @@ def text_of(path: Path) -> str:
     """The text of a configuration file.
 
     Raises:
-        SettingsError: It is too large or no UTF-8 text.
+        SettingsError: It cannot be read, is too large or no UTF-8 text.
     """
-    with path.open("rb") as file:
-        raw = file.read(LIMIT + 1)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LIMIT + 1)
+    except OSError as e:
+        raise SettingsError(f"{path}: {e.strerror}; check the path and who may read it") from e
     if len(raw) > LIMIT:
         raise SettingsError(f"{path}: larger than {LIMIT >> 10} KiB; keep only configuration in it")
     try:
@@ -334,7 +339,7 @@ def _item(name: str, item: Node, where: str) -> Any:
 def checked(name: str, text: str, where: str) -> Any:
     """The value that a text gives a key.
 
-    >>> checked("sensor.max_workloads", "64", "test")
+    >>> checked("sensor.sizes.slots", "64", "test")
     64
     """
     key = KEYS[name]
@@ -465,8 +470,8 @@ def cgroup_directory(scope: str | Path, mounts: Path = Path("/proc/self/mountinf
 def variable(name: str) -> str:
     """The environment variable that overrides a key.
 
-    >>> variable("sensor.max_workloads")
-    'DRIFTLINE_SENSOR_MAX_WORKLOADS'
+    >>> variable("sensor.sizes.slots")
+    'DRIFTLINE_SENSOR_SIZES_SLOTS'
     """
     return "DRIFTLINE_" + name.upper().replace(".", "_")
 

@@ -53,6 +53,10 @@ class Sink(Protocol):
     def close(self) -> object: ...
 
 
+class Blind(RuntimeError):
+    """What was loaded sees the scope no more; only loading anew helps."""
+
+
 class Agent:
     """One sensor, from its settings to a running loop.
 
@@ -68,6 +72,8 @@ class Agent:
         self._stopping = False
         self._lock = client.Lock(settings)
         self.loaded = client.ensure(settings)
+        self._scope = self.loaded.base / self.loaded.scope.strip("/")
+        self._scope_id, self._scope_gone = _id(self._scope), False
         self.kernel = Kernel(self.loaded.folder)
         memory = self._memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
         self.observer = Observer(
@@ -129,7 +135,11 @@ class Agent:
         self._stopping = True
 
     def run(self) -> None:
-        """Until a signal or `stop`."""
+        """Until a signal or `stop`.
+
+        Raises:
+            Blind: The scope was made anew, or the programs were taken out of the kernel.
+        """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
         try:
@@ -147,7 +157,19 @@ class Agent:
             self._delivered()
             if _boottime() >= due:
                 self.windows()
+                self._check_sight()
                 due += self._interval() * (1 + (_boottime() - due) // self._interval())
+
+    def _check_sight(self) -> None:
+        """A service manager removes a stopped unit's cgroup, and makes another of the same name at the next start."""
+        if not self.loaded.folder.is_dir():
+            raise Blind(f"the programs of {self.settings.name!r} were taken out of the kernel; start it again")
+        here = _id(self._scope)
+        if here is not None and here != self._scope_id:
+            raise Blind(f"the cgroup {self.loaded.scope} was removed and made anew; start again")
+        if here is None and not self._scope_gone:
+            log.warning("the cgroup %s is gone; waiting for it to come back", self.loaded.scope)
+        self._scope_gone = here is None
 
     def close(self) -> None:
         """Sends what is left, and unloads unless the settings say otherwise."""
@@ -256,10 +278,10 @@ class Agent:
 
     def _unseated(self, now: int) -> None:
         """Looks at new cgroups that found no free slot: nobody knows whose they were. Slot 0 counts them."""
-        lost = self.told.losses(0, now).get("seats", 0)
-        if lost:
+        if self.told.losses(0, now).get("seats", 0):
             start = self.to_time(now) - self.settings.interval
-            self._send(Gap(self.node, start, self.to_time(now), f"no free slot for {lost} looks at new cgroups"))
+            # Without the number, which is in the tick: envelopes keep a count per reason.
+            self._send(Gap(self.node, start, self.to_time(now), "no free slot for new cgroups"))
 
     def _make_room(self, now: int) -> None:
         if self._memory.full:
@@ -290,6 +312,14 @@ class Agent:
 
 def _boottime() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _id(directory: Path) -> int | None:
+    """The id of a cgroup; None: it is gone."""
+    try:
+        return directory.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _boot() -> int:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.cli.configured import settings
+from console.cli.configured import SCALE, settings
 
 if TYPE_CHECKING:
     from classifier.settings import ClassifierSettings
 
 
 @click.command()
-@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), help="Divide every duration by this.")
+@click.option("--time-scale", type=SCALE, help="Divide every duration by this.")
 @click.pass_context
 def classifier(ctx: click.Context, time_scale: float | None) -> None:
     """Learn envelopes from what sensors send, and say which change no deploy explains.

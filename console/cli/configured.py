@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +14,35 @@ if TYPE_CHECKING:
     from console.settings import Settings
 
 Command = Callable[..., Any]
-POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class Number(click.FloatRange):
+    """A number within bounds; click lets NaN and infinity through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number of a text."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
+class Output(click.Path):
+    """A file to write. Writers put a whole file in the place of the old one, which must not happen to a device."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of a text."""
+        path = super().convert(value, param, ctx)
+        if os.path.exists(path) and not os.path.isfile(path):
+            self.fail(f"{path} is a device or a pipe; a trace needs a file.", param, ctx)
+        return path
+
+
+SCALE = Number(1e-3, 1e6)  # as classifier.time_scale
+SECONDS = Number(0.1, 3600)  # as sensor.interval
 EXISTING = click.Path(exists=True, dir_okay=False)
 
 
@@ -32,9 +62,7 @@ def settings(ctx: click.Context) -> Settings:
 def trace_options(command: Command) -> Command:
     """Add --trace and its policy to a command that asks the classifier."""
     for option in (
-        click.option(
-            "--time-scale", type=click.FloatRange(min=0, min_open=True), help="With --trace: divide durations by it."
-        ),
+        click.option("--time-scale", type=SCALE, help="With --trace: divide durations by it."),
         click.option("--policy", metavar="default|demo|FILE", help="With --trace: thresholds, as for a replay."),
         click.option(
             "--trace", type=click.Path(exists=True, dir_okay=False), help="Ask a trace instead, replayed now."
@@ -55,6 +83,23 @@ def asked(ctx: click.Context, trace: str | None, policy: str | None, time_scale:
     from wire.trace import read
 
     return Replayed(track(read(trace), "replaying"), policy=policy or "default", time_scale=time_scale)
+
+
+def tell_trouble(source: Asked) -> None:
+    """A note on stderr where the classifier says that a part of it does not work: its answers may be old then."""
+    from console.cli.control import Control
+    from console.cli.failure import Failure
+    from console.cli.output import note
+
+    if not isinstance(source, Control):  # a trace has no troubles
+        return
+    try:
+        health = source.get("health")
+    except Failure:  # it has just answered the question that mattered
+        return
+    troubles = health.get("troubles") if isinstance(health, dict) else None
+    for part, reason in sorted(troubles.items()) if isinstance(troubles, dict) else ():
+        note(f"the classifier's {part} does not work now: {reason}")
 
 
 def control(ctx: click.Context) -> Control:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from console.cli.configured import control
+from console.cli.configured import Number, control
 from console.cli.output import emit_json, emit_list, json_option, list_options, moment, say
 
 KINDS = ("image", "model", "prompt", "tools", "config", "dependency", "restart")
@@ -35,7 +35,9 @@ def deploy() -> None:
 @click.option("--kind", type=click.Choice(KINDS), default="image", show_default=True, help="What changes.")
 @click.option("--revision", help="Revision that the new replicas carry; none for a change without restart.")
 @click.option("--scope", multiple=True, metavar="BEHAVIOUR", help="A behaviour it declares, * as wildcard; repeatable.")
-@click.option("--time", "began", type=float, metavar="SECONDS", help="When it began, since the epoch; now without it.")
+@click.option(
+    "--time", "began", type=Number(), metavar="SECONDS", help="When it began, since the epoch; now without it."
+)
 @click.option("--id", "id", help="Id of the change; a second mark with it changes nothing.")
 @click.option("--actor", help="Who deploys; the user of this session without it.")
 @json_option

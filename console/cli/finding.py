@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from console.cli.configured import asked, control, trace_options
+from console.cli.configured import asked, control, tell_trouble, trace_options
 from console.cli.output import emit_json, json_option, list_options, say
 
 LABELS = ("expected_evolution", "risky_drift", "needs_review")
@@ -40,8 +40,10 @@ def list_(
     """
     from console.cli import findings
 
-    found = findings.chosen(asked(ctx, **where).get("findings", label=label, workload=workload), label, workload)
+    source = asked(ctx, **where)
+    found = findings.chosen(source.get("findings", label=label, workload=workload), label, workload)
     findings.print_list(found, as_json=as_json, as_csv=as_csv)
+    tell_trouble(source)
 
 
 @finding.command()
@@ -59,7 +61,7 @@ def show(ctx: click.Context, id: str, as_json: bool, **where: Any) -> None:
     from console.cli import findings
 
     source = asked(ctx, **where)
-    found = source.get("findings", id)
+    found = findings.by_id(source, id, lambda whole: source.get("findings", whole))
     if as_json:
         emit_json(found)
         return
@@ -81,9 +83,11 @@ def triage(ctx: click.Context, id: str, decision: str, note: str, actor: str | N
       driftline finding triage 3f9a1c accept --note "new search backend, change 812"
     """
     from console.cli.actor import current
+    from console.cli.findings import by_id
 
-    body = {"finding": id, "decision": decision, "note": note, "actor": actor or current()}
-    answer = control(ctx).post("triage", body=body)
+    source = control(ctx)
+    body = {"decision": decision, "note": note, "actor": actor or current()}
+    answer = by_id(source, id, lambda whole: source.post("triage", body={"finding": whole} | body))
     if as_json:
         emit_json(answer)
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from console.cli.answers import rows
+from console.cli.failure import Failure
 from console.cli.output import COLOURS, emit_list, emit_table, moment, say
 
 if TYPE_CHECKING:
@@ -52,6 +53,33 @@ def chosen(answer: Any, label: str | None, workload: str | None) -> list[dict[st
     """The findings of an answer that a person asked for."""
     found = rows(answer, "findings")
     return [f for f in found if label in (None, f.get("label")) and workload in (None, f.get("workload"))]
+
+
+def by_id(source: Asked, id: str, ask: Callable[[str], Any]) -> Any:
+    """What `ask` answers about a finding that is named by its id, or by a beginning that no other id has.
+
+    Raises:
+        Failure: There is no such finding, or there are several.
+    """
+    try:
+        return ask(id)
+    except Failure as e:
+        whole = _whole(source, id)
+        if whole is None:
+            raise e
+        return ask(whole)
+
+
+def _whole(source: Asked, begin: str) -> str | None:
+    """The id that begins so; None: none does, or nobody can tell."""
+    try:
+        known = [str(f.get("id")) for f in rows(source.get("findings"), "findings")]
+    except Failure:
+        return None
+    found = [id for id in known if begin and id.startswith(begin) and id != begin]
+    if len(found) > 1:
+        raise Failure(f"{len(found)} findings begin with {begin}", "give more of the id")
+    return found[0] if found else None
 
 
 def print_list(found: Iterable[Values], *, as_json: bool = False, as_csv: bool = False) -> None:

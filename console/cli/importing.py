@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from console.cli.failure import Failure
 from console.cli.records import kind_of
 from sensor.importers import registry
 from wire.records import Record
@@ -40,6 +41,8 @@ def write(
                 for record in watch(found):
                     writer.add(record)
                     counts[f"record {kind_of(record)}"] += 1
+                if not found.summary.events:
+                    raise Failure(f"{file}: nothing in it reads as {formats[file]}", "name what it is with --format")
                 counts.update(counted(found.summary))
                 if found.summary.damage:
                     damage[file] = found.summary.damage

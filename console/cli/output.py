@@ -44,8 +44,8 @@ def list_options(command: Command) -> Command:
 
 
 def emit_json(value: Any) -> None:
-    """Print one JSON value; keys sorted, ASCII only, so a name cannot reach the terminal raw."""
-    click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+    """Print one JSON value in the form of a replay: keys sorted, ASCII only, so no name reaches the terminal raw."""
+    click.echo(json.dumps(value, indent=1, sort_keys=True, default=str))
 
 
 def emit_list(
@@ -109,6 +109,11 @@ def say(text: str, *, style: str = "") -> None:
         click.echo(click.style(escape(line), **_style(style)))
     else:
         click.echo(escape(line))
+
+
+def note(text: str) -> None:
+    """Print one line beside the answer, on stderr."""
+    click.echo(f"Note: {escape(text)}", err=True)
 
 
 def moment(seconds: float | None) -> str | None:

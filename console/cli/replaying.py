@@ -46,7 +46,9 @@ class Replayed:
         """
         found = getattr(self, f"_{what}")(*which)
         if found is None:
-            raise Failure(f"the trace holds no {what.rstrip('s')} {' '.join(which)}", f"list the {what} first")
+            listed = "finding" if what == "findings" else "workload"
+            hint = f'see "driftline {listed} list --trace FILE"'
+            raise Failure(f"the trace holds no {what.rstrip('s')} {' '.join(which)}", hint)
         return found
 
     def _findings(self, id: str = "") -> Any:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from console.cli.configured import settings
+from console.cli.configured import SECONDS, settings
 from console.cli.failure import Failure
 from console.cli.privilege import need_root
 
 
 @click.command()
 @click.option("--scope", metavar="CGROUP", help="Observe only this cgroup and what is below it.")
-@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds between windows.")
+@click.option("--interval", type=SECONDS, help="Seconds between windows.")
 @click.pass_context
 def run(ctx: click.Context, scope: str | None, interval: float | None) -> None:
     """Run sensor and classifier together, the classifier without any privilege.

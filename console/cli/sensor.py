@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.configured import settings
+from console.cli.configured import SECONDS, settings
 from console.cli.privilege import need_root
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ log = logging.getLogger("driftline.sensor")
 
 @click.command()
 @click.option("--scope", metavar="CGROUP", help="Observe only this cgroup and what is below it.")
-@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds between windows.")
+@click.option("--interval", type=SECONDS, help="Seconds between windows.")
 @click.option("--socket", type=click.Path(), help="Socket of the classifier.")
 @click.option("--name", help="Name of this instance.")
 @click.option("--unload", is_flag=True, help="Take this instance's programs and maps out of the kernel, then exit.")
@@ -35,8 +35,6 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
     need_root("taking programs out of the kernel" if unload else "observing the kernel")
     chosen = settings(ctx).sensor(**wanted)
     if unload:
-        from sensor.probes.client import unload as take_out
-
         take_out(chosen)
         return
     from console.cli.service import log_to_stderr
@@ -46,16 +44,30 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
         chosen = _reread(ctx, wanted, chosen)
 
 
+def take_out(chosen: SensorSettings) -> None:
+    """Unload, unless a sensor of this name runs: it would see nothing from then on."""
+    from sensor.probes import client
+
+    lock = client.Lock(chosen)
+    try:
+        client.unload(chosen)
+    finally:
+        lock.release()
+
+
 def run_once(chosen: SensorSettings) -> bool:
-    """Run until a signal; whether it was the one that asks for a reload.
+    """Run until a signal; whether to begin anew: for the signal that asks for a reload, or for lost sight.
 
     A reload begins a new agent over the same pins: the kernel counts on meanwhile, so nothing is missed.
     """
     from console.cli.service import Beat, Beating
     from console.supervise import notify
-    from sensor.agent import Agent
+    from sensor.agent import Agent, Blind
     from sensor.delivery import Delivery
 
+    # While probes load, the agent before this one would take a request to stop, and nobody would act on it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = []
     agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool), Beat()))
 
@@ -66,7 +78,11 @@ def run_once(chosen: SensorSettings) -> bool:
 
     signal.signal(signal.SIGHUP, reload)
     notify("READY=1")
-    agent.run()
+    try:
+        agent.run()
+    except Blind as e:
+        log.warning("%s", e)
+        return True
     notify("RELOADING=1" if asked else "STOPPING=1")
     return bool(asked)
 
@@ -77,6 +93,6 @@ def _reread(ctx: click.Context, wanted: dict[str, Any], before: SensorSettings) 
 
     try:
         return settings(ctx).sensor(**wanted)
-    except (SettingsError, OSError) as e:
+    except SettingsError as e:
         log.error("reload: %s; the settings from before stay", e)
         return before

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.escape import escape
+from console.cli.configured import EXISTING, SCALE, SECONDS, Number, Output
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_table, json_option, say, track, working
+from console.cli.output import emit_json, emit_table, json_option, note, say, track, working
 
 if TYPE_CHECKING:
     from wire.records import Record
-
-EXISTING = click.Path(exists=True, dir_okay=False)
 
 
 @click.group()
@@ -31,7 +29,7 @@ def trace() -> None:
 @click.argument("file", type=EXISTING)
 @json_option
 @click.option("--salvage", is_flag=True, help="Read a damaged file up to the damage.")
-@click.option("--until", type=float, metavar="TIME", help="Stop before the first record after this event time.")
+@click.option("--until", type=Number(), metavar="TIME", help="Stop before the first record after this event time.")
 @click.option(
     "--policy",
     "policy_name",
@@ -40,7 +38,7 @@ def trace() -> None:
     metavar="default|demo|FILE",
     help="Thresholds: the published ones, the demo's, or those of a YAML file.",
 )
-@click.option("--time-scale", type=click.FloatRange(min=0, min_open=True), help="Divide every duration by this.")
+@click.option("--time-scale", type=SCALE, help="Divide every duration by this.")
 def replay(
     file: str, as_json: bool, salvage: bool, until: float | None, policy_name: str, time_scale: float | None
 ) -> None:
@@ -127,7 +125,7 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
 
 @trace.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=EXISTING)
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, writable=True), help="Trace to write.")
+@click.option("-o", "--output", required=True, type=Output(), help="Trace to write.")
 @click.option(
     "--format",
     "chosen",
@@ -137,7 +135,7 @@ def verify(files: tuple[str, ...], as_json: bool) -> None:
     help="What the files are; auto looks at their first bytes.",
 )
 @click.option("--workload", help="Owner of everything, instead of those that the files name.")
-@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds of a window.  [default: 10]")
+@click.option("--interval", type=SECONDS, help="Seconds of a window.  [default: 10]")
 @json_option
 def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool, **wanted: Any) -> None:
     """Turn captures of other tools into one trace.
@@ -155,16 +153,14 @@ def import_(files: tuple[str, ...], output: str, chosen: str, as_json: bool, **w
         emit_table(("what", "count"), summary["counts"].items())
         say(f"\n{output}: {summary['records']} records")
     for file, damage in summary["damage"].items():
-        click.echo(f"Note: {escape(file)}: {escape(damage)}", err=True)
+        note(f"{file}: {damage}")
 
 
 @trace.command()
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, writable=True), help="Trace to write.")
+@click.option("-o", "--output", required=True, type=Output(), help="Trace to write.")
 @click.option("--scope", metavar="CGROUP", help="Record only this cgroup and what is below it.")
-@click.option("--interval", type=click.FloatRange(0.1, 3600), help="Seconds between windows.")
-@click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), help="Seconds to record; until Ctrl-C without."
-)
+@click.option("--interval", type=SECONDS, help="Seconds between windows.")
+@click.option("--duration", type=Number(min=0, min_open=True), help="Seconds to record; until Ctrl-C without.")
 @click.option("--name", help="Name of this instance of the sensor.")
 @click.option("--full", is_flag=True, help="One row per system call, and nothing else, for forensics and research.")
 @json_option
@@ -197,7 +193,7 @@ def _records(file: str, *, salvage: bool) -> Iterator[Record]:
     reader = read(file, salvage=salvage)
     yield from reader
     if reader.damage.regions:
-        click.echo(f"Note: {escape(file)}: {escape('; '.join(map(str, reader.damage.places)))}", err=True)
+        note(f"{file}: {'; '.join(map(str, reader.damage.places))}")
 
 
 def _show_capture(file: str, *, as_json: bool, limit: int | None, salvage: bool) -> None:

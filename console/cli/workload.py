@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from console.cli.answers import rows
-from console.cli.configured import asked, trace_options
+from console.cli.configured import asked, tell_trouble, trace_options
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment
 
@@ -44,9 +44,11 @@ def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None
     Example:
       driftline workload list --csv
     """
-    found = rows(asked(ctx, **where).get("workloads"), "workloads")
+    source = asked(ctx, **where)
+    found = rows(source.get("workloads"), "workloads")
     shown = found if as_json else [w | {"seen": moment(w.get("last_seen"))} for w in found]
     emit_list(shown, COLUMNS, as_json=as_json, as_csv=as_csv, empty="no workload was seen yet")
+    tell_trouble(source)
 
 
 @workload.command()

@@ -107,7 +107,33 @@ def test_a_finding_shows_signals_deploy_deviations_and_evidence(full, driftline)
 
 def test_labels_and_workloads_narrow_a_list(full, driftline):
     assert json.loads(driftline("finding", "list", "--label", "needs_review", "--json").stdout) == []
-    assert full.asked[-1][1] == "/findings?label=needs_review"
+    assert full.asked[0][1] == "/findings?label=needs_review"
+
+
+@pytest.mark.parametrize("arguments", [["show", "3f9a"], ["triage", "3f9a", "accept"]])
+def test_a_finding_is_found_by_the_beginning_of_its_id(arguments, classifier, driftline):
+    """The help named a finding by six characters and ids have sixteen: nothing was found (#2)."""
+    classifier.answers = {
+        "/findings": (200, [FINDING | {"id": "3f9a1c0000000001"}]),
+        "/findings/3f9a1c0000000001": (200, FINDING | {"id": "3f9a1c0000000001", "evidence": []}),
+    }
+    driftline("finding", *arguments)
+    assert [path for _, path, body in classifier.asked if "3f9a1c0000000001" in f"{path} {body}"]
+
+
+def test_a_beginning_that_several_ids_have_is_refused(classifier, driftline):
+    classifier.answers = {"/findings": (200, [FINDING | {"id": "3f9a1"}, FINDING | {"id": "3f9a2"}])}
+    result = driftline("finding", "show", "3f9a")
+    assert result.exit_code == 1 and result.stderr.startswith("Error: 2 findings begin with 3f9a\nHint: ")
+
+
+@pytest.mark.parametrize("noun", ["finding", "workload"])
+def test_a_list_says_that_a_part_of_the_classifier_does_not_work(noun, full, driftline):
+    """With a full disk the lists stood still and nothing said so but the log (#2)."""
+    full.answers["/health"] = (200, {"state": "degraded", "troubles": {"store": "disk full\x1b[2J"}})
+    result = driftline(noun, "list", "--json")
+    assert "Note: the classifier's store does not work now: disk full\\x1b[2J" in result.stderr
+    assert (result.exit_code, isinstance(json.loads(result.stdout), list)) == (0, True)
 
 
 def test_a_triage_says_who_decided_and_why(full, driftline):

@@ -75,8 +75,27 @@ def test_a_wrong_configuration_is_2_with_line_and_remedy(tmp_path):
 
 def test_a_missing_configuration_is_said_without_a_stack_trace(tmp_path):
     done = real("--config", tmp_path / "none.yaml", "finding", "list", text=True)
-    assert done.returncode == 1
-    assert done.stderr == f"Error: {tmp_path}/none.yaml: No such file or directory\n"
+    assert done.returncode == failure.USAGE
+    assert done.stderr.splitlines() == [
+        f"Error: {tmp_path}/none.yaml: No such file or directory",
+        "Hint: check the path and who may read it",
+    ]
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["trace", "replay", "TRACE", "--time-scale"], id="scale"),
+        pytest.param(["trace", "replay", "TRACE", "--until"], id="until"),
+        pytest.param(["trace", "import", "TRACE", "-o", "/nowhere/o", "--interval"], id="interval"),
+        pytest.param(["deploy", "mark", "a/b", "--time"], id="time"),
+    ],
+)
+def test_what_is_no_finite_number_is_a_mistake_of_the_command_line(arguments, number, trace, driftline):
+    """NaN passed every range; replay ended in "this is a mistake in driftline" (#2)."""
+    result = driftline(*(trace if a == "TRACE" else a for a in arguments), number)
+    assert result.exit_code == failure.USAGE and "Invalid value for '--" in result.stderr
 
 
 def test_the_stack_trace_is_there_for_those_who_ask(tmp_path):

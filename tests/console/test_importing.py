@@ -1,6 +1,8 @@
 """`trace import`: what other tools wrote becomes one trace, with counts to check it by."""
 
 import json
+import os
+import stat
 import subprocess
 import sys
 
@@ -56,3 +58,21 @@ def test_what_nobody_knows_is_refused_and_the_old_trace_stays(files):
     assert done.returncode == 1
     assert "no importer knows this file" in done.stderr and "Hint: " in done.stderr
     assert ((files / "o.trace").read_text(), sorted(p.name for p in files.glob("*.part"))) == ("old", [])
+
+
+def test_a_file_in_which_nothing_reads_as_its_format_is_refused(files, driftline):
+    """A licence text became an empty trace with exit code 0 (#2)."""
+    (files / "licence.txt").write_text("Permission is hereby granted\n")
+    result = driftline("trace", "import", files / "licence.txt", "--format", "sequence", "-o", files / "o.trace")
+    assert result.exit_code == 1 and "nothing in it reads as sequence" in result.stderr
+    assert not (files / "o.trace").exists()
+
+
+@pytest.mark.parametrize("command", [["import", "calls.txt"], ["record"]], ids=["import", "record"])
+def test_a_device_is_not_replaced_by_a_trace(command, files, driftline, monkeypatch):
+    """As root, -o /dev/null put a file in the device's place (#2)."""
+    monkeypatch.chdir(files)
+    os.mkfifo("pipe")
+    result = driftline("trace", *command, "-o", "pipe")
+    assert result.exit_code == 2 and "a trace needs a file" in result.stderr
+    assert stat.S_ISFIFO(os.stat("pipe").st_mode)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,3 +92,62 @@ def test_a_killed_recording_keeps_what_was_flushed(tmp_path, monkeypatch):
     assert len(list(read(tmp_path / "r.trace"))) == 2
     sink.close()
     assert verify(tmp_path / "r.trace").complete
+
+
+@pytest.fixture
+def sensor(cgroup, tmp_path):
+    """A running sensor on the cgroup; its log, and what begins its command."""
+    (tmp_path / "d.yaml").write_text(f"run_dir: {tmp_path}/c\nsensor: {{run_dir: {tmp_path}/run}}\n")
+    name = f"test-sensor-{os.getpid()}"
+    command = [*DRIFTLINE, "--config", tmp_path / "d.yaml", "sensor", "--name", name]
+    state, log = tmp_path / "run" / f"{name}.json", tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen([*command, "--scope", f"/{cgroup.name}", "--interval", "0.2"], stderr=out)
+    try:
+        until(state.exists, 60)
+        yield command, state, log, process
+    finally:
+        process.terminate()
+        process.wait(10)
+        subprocess.run([*command, "--unload"], check=True)
+    assert not Path(f"/sys/fs/bpf/driftline-{name}").exists()
+
+
+def epoch(state):
+    try:
+        return json.loads(state.read_text())["epoch"]
+    except (FileNotFoundError, ValueError):  # it is being written
+        return None
+
+
+@pytest.mark.kernel
+@unable
+def test_a_scope_that_was_made_anew_is_loaded_anew(cgroup, sensor):
+    """systemd makes a new cgroup at each start of a unit; the sensor then watched the old one for good (#2)."""
+    _, state, log, process = sensor
+    before = epoch(state)
+    cgroup.rmdir()
+    until(lambda: "is gone; waiting" in log.read_text(), 20)
+    assert process.poll() is None
+    cgroup.mkdir()
+    until(lambda: epoch(state) not in (None, before), 60)
+    assert "was removed and made anew" in log.read_text()
+
+
+@pytest.mark.kernel
+@unable
+def test_nothing_is_unloaded_under_a_running_sensor(sensor):
+    """It then sent empty windows for good, and its envelopes stayed converged (#2)."""
+    command, state, _, _ = sensor
+    done = subprocess.run([*command, "--unload"], capture_output=True, text=True)
+    assert done.returncode == 3 and "runs already" in done.stderr and state.exists()
+
+
+@pytest.mark.kernel
+@unable
+def test_a_sensor_whose_pins_were_removed_loads_anew(sensor):
+    _, state, log, _ = sensor
+    before = epoch(state)
+    shutil.rmtree(f"/sys/fs/bpf/driftline-{state.stem}", ignore_errors=True)
+    until(lambda: epoch(state) not in (None, before), 60)
+    assert "taken out of the kernel" in log.read_text()
