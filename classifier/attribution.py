@@ -73,6 +73,7 @@ class Attribution:
         gone = [r for r, i in self.identities.items() if i.ended is not None and i.ended < before]
         for replica in gone:
             del self.identities[replica]
+            self.given_up.pop(replica, None)
 
     def _park(self, record: Owned) -> None:
         if self.waiting >= self.limit:

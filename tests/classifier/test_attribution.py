@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from classifier.attribution import Attribution, Owner
 from tests.classifier.story import born
 from tests.factories import SHOP, identity, window
@@ -64,3 +66,14 @@ def test_identities_of_what_is_long_gone_are_forgotten():
     a.learn(identity(2))
     a.forget(6.0)
     assert [r.cgroup for r in a.identities] == [2]
+
+
+def test_cgroups_that_ended_unnamed_are_forgotten_too():
+    """What was given up stayed for good: every cgroup that nobody names cost memory until the restart (#2)."""
+    a = Attribution(5.0, 10)
+    for n in range(5):
+        a.owner(window(n))
+        a.learn(replace(identity(n, workload=None), ended=20.0))
+    a.expire("n1", 99.0)
+    a.forget(before=50.0)
+    assert (a.given_up, a.identities) == ({}, {})
