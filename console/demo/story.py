@@ -103,6 +103,7 @@ def _live(folder: Path, output: str | None, as_json: bool) -> int:
     lab.tell(f"left in the kernel: {lab.left() or 'nothing'}")
     if output:
         shutil.copy(lab.trace, output)
+        lab.tell(f"kept; the same again: driftline trace replay {output} --policy demo --json")
     return _end(found, as_json, lab.trace) or int(not same or bool(lab.left()))
 
 
