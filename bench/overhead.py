@@ -21,9 +21,9 @@ FLOOR = "empty tracepoint"
 class Loop:
     """A process in its cgroup, on its CPU, that measures when it is asked."""
 
-    def __init__(self, stage: Stage, cgroup: Path, before: tuple[str, ...] = ()) -> None:
+    def __init__(self, stage: Stage, cgroup: Path, what: str = "call", before: tuple[str, ...] = ()) -> None:
         self._process = subprocess.Popen(
-            [*before, stage.folder / "loop", cgroup, str(max(os.sched_getaffinity(0)))],
+            [*before, stage.folder / "loop", cgroup, str(max(os.sched_getaffinity(0))), what],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -99,7 +99,7 @@ def _peers(stage: Stage, samples: dict[str, list[float]]) -> list[dict[str, Any]
     """What is installed of other tools, each around a loop of its own."""
     if not shutil.which("strace"):
         return []
-    loop = Loop(stage, stage.cgroup("loop"), ("strace", "-f", "-c", "-o", "/dev/null"))
+    loop = Loop(stage, stage.cgroup("loop"), before=("strace", "-f", "-c", "-o", "/dev/null"))
     found = [loop.nanoseconds(STRACE_CALLS, RUNS) for _ in samples["off, inside"]]
     loop.close()
     both = samples | {"strace -f -c, inside": found}

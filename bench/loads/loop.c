@@ -1,9 +1,14 @@
-/* loop CGROUP CPU: enters a cgroup and a CPU, then for each line "CALLS RUNS" prints ns per getppid of its best run. */
+/* loop CGROUP CPU WHAT: enters a cgroup and a CPU, then for each line "TIMES RUNS" prints ns of one WHAT in the best run:
+ * a call (getppid), or a message (one byte over TCP on loopback, sent and received). */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +19,30 @@ static double now(void) {
     return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+static int ends[2];
+
+static int connect_ends(void) {
+    int one = 1, server = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    if (bind(server, (void *)&at, size) || listen(server, 1) || getsockname(server, (void *)&at, &size))
+        return 1;
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(ends[0], (void *)&at, size))
+        return 1;
+    ends[1] = accept(server, NULL, NULL);
+    setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    return ends[1] < 0;
+}
+
+static void call(void) { syscall(SYS_getppid); }
+
+static void message(void) {
+    char c = 0;
+    if (send(ends[0], &c, 1, 0) != 1 || recv(ends[1], &c, 1, 0) != 1)
+        exit(3);
+}
+
 int main(int argc, char **argv) {
     char path[4096];
     long calls;
@@ -21,17 +50,20 @@ int main(int argc, char **argv) {
     cpu_set_t set;
     snprintf(path, sizeof(path), "%s/cgroup.procs", argv[1]);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (argc < 3 || fd < 0 || write(fd, "0", 1) != 1)
+    if (argc < 4 || fd < 0 || write(fd, "0", 1) != 1)
         return 1;
     CPU_ZERO(&set);
     CPU_SET(atoi(argv[2]), &set);
     sched_setaffinity(0, sizeof(set), &set);
+    int messages = !strcmp(argv[3], "message");
+    if (messages && connect_ends())
+        return 2;
     while (scanf("%ld %d", &calls, &runs) == 2) {
         double best = 1e18;
         for (int r = 0; r < runs; r++) {
             double begun = now();
             for (long i = 0; i < calls; i++)
-                syscall(SYS_getppid);
+                messages ? message() : call();
             double each = (now() - begun) / calls;
             best = each < best ? each : best;
         }
