@@ -22,7 +22,8 @@ struct flow {
     u32 pid;             /* who used it first */
     u32 reserved;
     u64 told[5];         /* opens, bytes and packets that the daemon has delivered */
-    u64 spare[6];
+    u64 tick;            /* jiffies of `last`: the clock is read once in each */
+    u64 spare[5];
 };
 _Static_assert(sizeof(struct flow) == 192, "update sensor/probes/abi.py");
 
@@ -89,22 +90,29 @@ struct packet {
 
 static inline u16 be16(u8 *p) { return (u16)p[0] << 8 | p[1]; }
 
-static inline void read_ports(struct __sk_buff *skb, struct packet *p, u32 at, int out) {
-    u8 h[14] = {};
+/* From the header of TCP or UDP at `h`, of which 14 or 8 bytes are there, `at` bytes into the packet. */
+static inline void take_ports(struct __sk_buff *skb, struct packet *p, u8 *h, u32 at, int out) {
     u32 header = 8;
     if (p->protocol == 6) {
-        if (bpf_skb_load_bytes(skb, at, h, 14))
-            return;
         header = (h[12] >> 4) * 4;
         p->syn = (h[13] & 0x12) == 0x02;
         p->sequence = ((u32)be16(h + 4) << 16 | be16(h + 6)) + p->syn;
-    } else if (p->protocol != 17 || bpf_skb_load_bytes(skb, at, h, 8))
-        return;
+    }
     p->local_port = out ? be16(h) : be16(h + 2);
     p->peer_port = out ? be16(h + 2) : be16(h);
     p->offset = at + header;
     p->bytes = skb->len > p->offset ? skb->len - p->offset : 0;
     p->ok = 1;
+}
+
+static inline void read_ports(struct __sk_buff *skb, struct packet *p, u32 at, int out) {
+    u8 h[14] = {};
+    if (p->protocol == 6) {
+        if (bpf_skb_load_bytes(skb, at, h, 14))
+            return;
+    } else if (p->protocol != 17 || bpf_skb_load_bytes(skb, at, h, 8))
+        return;
+    take_ports(skb, p, h, at, out);
 }
 
 /* Past IPv6 extension headers: the one for jumbo segments, which the stack puts in by itself, and what a sender adds. */
@@ -123,14 +131,38 @@ static inline u32 past_extensions(struct __sk_buff *skb, struct packet *p) {
     return 0;
 }
 
+static inline void take_addresses4(struct packet *p, u8 *h, int out) {
+    p->peer[10] = p->peer[11] = 0xff;
+    __builtin_memcpy(&p->peer[12], out ? h + 16 : h + 12, 4);
+    p->protocol = h[9];
+}
+
+/* What nearly every packet is: plain headers that lie in the first piece, read where they are. 1: it was that. */
+static inline int read_plain(struct __sk_buff *skb, struct packet *p, int out) {
+    u8 *h = (u8 *)(long)skb->data, *end = (u8 *)(long)skb->data_end;
+    if (skb->protocol == __constant_htons(0x0800)) {
+        if (h + 34 > end || h[0] != 0x45 || be16(h + 6) & 0x1fff || h[9] != 6)
+            return 0;
+        take_addresses4(p, h, out);
+        take_ports(skb, p, h + 20, 20, out);
+        return 1;
+    }
+    if (skb->protocol != __constant_htons(0x86dd) || h + 54 > end || h[6] != 6)
+        return 0;
+    __builtin_memcpy(p->peer, out ? h + 24 : h + 8, 16);
+    p->protocol = 6;
+    take_ports(skb, p, h + 40, 40, out);
+    return 1;
+}
+
 static inline void read_packet(struct __sk_buff *skb, struct packet *p, int out) {
     u8 h[40] = {};
+    if (read_plain(skb, p, out))
+        return;
     if (skb->protocol == __constant_htons(0x0800)) {
         if (bpf_skb_load_bytes(skb, 0, h, 20) || be16(h + 6) & 0x1fff)
             return;      /* a later fragment carries no ports */
-        p->peer[10] = p->peer[11] = 0xff;
-        __builtin_memcpy(&p->peer[12], out ? h + 16 : h + 12, 4);
-        p->protocol = h[9];
+        take_addresses4(p, h, out);
         read_ports(skb, p, (h[0] & 15) * 4, out);
     } else if (skb->protocol == __constant_htons(0x86dd)) {
         if (bpf_skb_load_bytes(skb, 0, h, 40))
@@ -241,10 +273,11 @@ static inline int is_sending(u64 task) {
 
 /* Who uses the socket now: the current process, if it is of the socket's own workload and sends, else whoever used it last.
  * Packets without payload go out while anybody runs, as those that come in do; on loopback that is the other end. */
-static inline void note_user(struct talk *t, u64 task, struct packet *packet, int out) {
+static inline void note_user(struct talk *t, struct packet *packet, int out) {
     if (!out || !packet->bytes)
         return;
-    u32 pid = PEEK(u32, task, OFF_TASK_TGID);
+    u64 task = task_btf();
+    u32 pid = *(u32 *)(task + OFF_TASK_TGID);
     if (pid == t->pid)
         return;
     struct process *p = processes.lookup(&pid);
@@ -283,14 +316,14 @@ static inline int is_hello(struct __sk_buff *skb, u32 offset) {
 }
 
 static inline void count_packet(struct flow *f, u32 bytes, int out) {
-    if (out) {
-        __sync_fetch_and_add(&f->bytes_out, bytes);
-        __sync_fetch_and_add(&f->packets_out, 1);
-    } else {
-        __sync_fetch_and_add(&f->bytes_in, bytes);
-        __sync_fetch_and_add(&f->packets_in, 1);
+    __sync_fetch_and_add(out ? &f->packets_out : &f->packets_in, 1);
+    if (bytes)
+        __sync_fetch_and_add(out ? &f->bytes_out : &f->bytes_in, bytes);
+    u64 tick = bpf_jiffies64();
+    if (f->tick != tick) {
+        f->tick = tick;
+        f->last = bpf_ktime_get_boot_ns();
     }
-    f->last = bpf_ktime_get_boot_ns();
 }
 
 static inline struct talk *talk_of(struct __sk_buff *skb, u64 cookie) {
@@ -360,7 +393,7 @@ static inline int on_packet(struct __sk_buff *skb, int out) {
     struct talk *t = talk_of(skb, cookie);
     if (!t)
         return 1;
-    note_user(t, task_now(), &p, out);
+    note_user(t, &p, out);
     if (p.syn && !out)
         t->listens = 1;
     if (!t->known)

@@ -96,7 +96,8 @@ FLOW_ROW = np.dtype(
         ("pid", "<u4"),
         ("reserved", "<u4"),
         ("told", "<u8", (5,)),
-        ("spare", "<u8", (6,)),
+        ("tick", "<u8"),
+        ("spare", "<u8", (5,)),
     ]
 )
 PROCESS = np.dtype(
