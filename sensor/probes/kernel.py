@@ -31,6 +31,20 @@ class Batch:
         return len(self.paths) + len(self.execs) + len(self.payloads) + len(self.facts)
 
 
+class Calls:
+    """Counts of system calls by slot, a row for each CPU. Only the slot that is looked at is mapped: on a machine with many
+    CPUs the whole table is larger than all else that the daemon holds."""
+
+    def __init__(self, table: Map | None, slots: int) -> None:
+        self._table = table
+        self._cpus = 1 if table is None else table.entries // slots
+
+    def __getitem__(self, slot: int) -> np.ndarray:
+        if self._table is None:  # its probe is off
+            return np.zeros(1, abi.CALLS_ROW)
+        return self._table.array(abi.CALLS_ROW, slot * self._cpus, self._cpus)
+
+
 class Kernel:
     """The maps of one set of pins.
 
@@ -42,7 +56,7 @@ class Kernel:
         self._maps = {p.name: Map(p) for p in sorted(folder.iterdir()) if not p.name.startswith("link_")}
         self.slots = self._array("slots", abi.SLOT)
         self.seats = self._array("seats", np.dtype("<u8"))
-        self.calls = self._array("calls", abi.CALLS_ROW).reshape(len(self.slots), -1)  # [slot, cpu]
+        self.calls = Calls(self._maps.get("calls"), len(self.slots))
         self.files = self._array("files", abi.FILE_USE)
         self.flows = self._array("flows", abi.FLOW_ROW)
         self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
@@ -170,7 +184,7 @@ class Kernel:
         flows = np.flatnonzero((self.flows["used"] == 1) & (self.flows["slot"] == slot))
         self._free_files(files)
         self._free_flows(flows)
-        self.calls[slot] = np.zeros((), self.calls.dtype)
+        self.calls[slot][:] = np.zeros((), abi.CALLS_ROW)
         self.tell_calls(slot, np.zeros(abi.CALLS + 1, np.uint64))
         if "grams" in self._maps:  # not mapped: the kernel alone reads it, and 16 MiB would count as ours
             self._maps["grams"].put(struct.pack("<I", slot), bytes(abi.GRAM_ROW.itemsize))

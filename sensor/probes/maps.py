@@ -50,8 +50,8 @@ class Map:
     def close(self) -> None:
         os.close(self.fd)
 
-    def array(self, dtype: np.dtype) -> np.ndarray:
-        """The whole map as a shared array, one element per entry.
+    def array(self, dtype: np.dtype, first: int = 0, count: int | None = None) -> np.ndarray:
+        """The map, or some entries of it, as a shared array. Its pages count as resident for as long as it is there.
 
         Raises:
             MapError: The layout is not the kernel's: another version's pins.
@@ -59,9 +59,10 @@ class Map:
         stride = (self.value_size + 7) // 8 * 8
         if np.dtype(dtype).itemsize != stride:
             raise MapError(errno.EINVAL, f"{self.name}: entries of {stride} bytes, expected {np.dtype(dtype).itemsize}")
-        length = -(-stride * self.entries // PAGE) * PAGE
-        memory = mmap.mmap(self.fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        return np.frombuffer(memory, dtype, self.entries)
+        count = self.entries - first if count is None else count
+        start, end = first * stride // PAGE * PAGE, -(-(first + count) * stride // PAGE) * PAGE
+        memory = mmap.mmap(self.fd, end - start, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=start)
+        return np.frombuffer(memory, dtype, count, first * stride - start)
 
     def get(self, key: bytes) -> bytes | None:
         value = ctypes.create_string_buffer(self.value_size)
@@ -99,8 +100,8 @@ def _checked(result: int, what: str) -> int:
 class Ring:
     """A BPF ring buffer whose records all have one size, read in batches as an array.
 
-    Source: Documentation/bpf/ringbuf.rst. Page 0 holds the consumer's position, page 1 the producer's, then the data,
-    mapped twice in a row so that a record never wraps.
+    Source: Documentation/bpf/ringbuf.rst. Page 0 holds the consumer's position, page 1 the producer's, then the data. The
+    kernel offers the data twice in a row so that no record wraps; we take it once, since both count as resident.
     """
 
     BUSY = 1 << 31
@@ -113,9 +114,10 @@ class Ring:
         offsets = [0, *(8 + dtype.fields[n][1] for n in dtype.names)]
         self._row = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": record + 8})
         self._own = mmap.mmap(self.fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._their = mmap.mmap(self.fd, PAGE + 2 * self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
+        self._their = mmap.mmap(self.fd, PAGE + self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
         self._consumer = np.frombuffer(self._own, np.uint64, 1)
         self._producer = np.frombuffer(self._their, np.uint64, 1)
+        self._data = np.frombuffer(self._their, np.uint8, self._size, PAGE)
 
     def read(self, limit: int = 1 << 16) -> np.ndarray:
         """Copies of the records that are complete, oldest first; they stay in the ring until `done`."""
@@ -125,9 +127,15 @@ class Ring:
         """The records themselves, not to be used after `done`."""
         at, end = int(self._consumer[0]), int(self._producer[0])
         count = min((end - at) // self._row.itemsize, limit)
-        rows = np.frombuffer(self._their, self._row, count, PAGE + (at & (self._size - 1)))
+        rows = self._bytes(at & (self._size - 1), count * self._row.itemsize).view(self._row)
         busy = np.flatnonzero(rows["header"] & self.BUSY)
         return rows[: int(busy[0])] if len(busy) else rows
+
+    def _bytes(self, start: int, length: int) -> np.ndarray:
+        over = start + length - self._size
+        if over <= 0:
+            return self._data[start : start + length]
+        return np.concatenate((self._data[start:], self._data[:over]))
 
     def done(self, count: int) -> None:
         """Gives the space of the oldest `count` records back. A reader that dies before this reads them again."""
