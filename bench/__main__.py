@@ -20,8 +20,8 @@ READING = [
     "",
     "- The system call path is what every process of the machine pays. `all` adds the probe of files, a second raw tracepoint, on",
     "  the way out of every call; without it (`sensor.probes` in the configuration) only the row `syscalls` is paid.",
-    "- CPU per operation is with all probes on. The aim is 3 % for redis and nginx and 1.5 % for fork and exec; where the table",
-    "  says more, it is missed.",
+    "- CPU per operation: the aim is 3 % for redis and nginx and 1.5 % for fork and exec; where the table says more, it is",
+    "  missed. An empty tracepoint is what any observer of system calls pays on the same machine before it does anything.",
     "- A daemon's CPU that does not grow with the rate of system calls is the point of keeping state in the kernel.",
     "- Where the machine was not idle while this ran, the tail of the time to Python and the widths of the intervals show it.",
 ]

@@ -1,7 +1,8 @@
-"""CPU per operation of redis, nginx and a storm of fork and exec inside the scope, with the sensor and without.
+"""CPU per operation of redis, nginx and a storm of fork and exec inside the scope, with probes and without.
 
-Pairs alternate, and every second pair begins with the other half. CPU is what the workload's cgroup used, user and
-kernel; packets and their programs run in it. The daemon runs in both halves; what it takes has rows of its own.
+In a round each configuration has its turn, in every second one the other way round. CPU is what the workload's cgroup
+used, user and kernel; packets and their programs run in it. The daemon runs all the time; what it takes has rows of its own.
+An empty tracepoint is in the rounds because no observer of system calls is cheaper.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.daemon import Daemon
-from bench.stage import Nothing, Probes, Stage, alone, cpu_of
+from bench.stage import Empty, Nothing, Probes, Stage, alone, cpu_of
 from bench.statistic import median, percent
 
 REDIS_CALLS, NGINX_CALLS, STORMS = 60_000, 15_000, 400
@@ -47,7 +48,12 @@ def measure(stage: Stage, pairs: int, say: Callable[[str], None]) -> dict[str, A
     """Every workload in pairs."""
     install()
     settings = stage.settings("operations")
-    probes = Probes(settings)
+    configurations = {
+        "without": Nothing(),
+        "empty tracepoint": Empty(),
+        "syscalls": Probes(stage.settings("operations-calls", probes=("syscalls",))),
+        "all": Probes(settings),
+    }
     daemon = Daemon(stage, settings)
     samples: dict[str, list[float]] = {}
     skipped = []
@@ -56,7 +62,7 @@ def measure(stage: Stage, pairs: int, say: Callable[[str], None]) -> dict[str, A
             needed = {"redis": ("redis-benchmark", "redis-server"), "nginx": ("nginx", "ab")}.get(name, ())
             if all(shutil.which(program) for program in needed):
                 with load(stage) as once:
-                    _pairs(name, stage, probes, once, pairs, samples, say)
+                    _rounds(name, stage, configurations, once, pairs, samples, say)
             else:
                 skipped.append(f"{name}: {' or '.join(needed)} is not installed")
     finally:
@@ -64,40 +70,45 @@ def measure(stage: Stage, pairs: int, say: Callable[[str], None]) -> dict[str, A
     return {"samples": samples, "rows": _rows(samples), "skipped": skipped}
 
 
-def _pairs(
+def _rounds(
     name: str,
     stage: Stage,
-    probes: Probes,
+    configurations: dict[str, Any],
     once: Callable[[], int],
-    pairs: int,
+    rounds: int,
     samples: dict[str, list[float]],
     say: Callable[[str], None],
 ) -> None:
-    with probes.on():
-        once()  # what is new is new once
-    for number in range(pairs):
-        say(f"{name}: pair {number + 1} of {pairs}")
-        halves = [("without", Nothing()), ("with", probes)]
-        for half, what in halves if number % 2 else reversed(halves):
+    for what in configurations.values():
+        with what.on():
+            once()  # what is new is new once
+    for number in range(rounds):
+        say(f"{name}: round {number + 1} of {rounds}")
+        order = list(configurations.items())
+        for configuration, what in order if number % 2 else reversed(order):
             alone()
             with what.on():
                 before = cpu_of(stage.scope)
                 operations = once()
                 each = (cpu_of(stage.scope) - before) / operations
-            samples.setdefault(f"{name}, {half}", []).append(each)
+            samples.setdefault(f"{name}, {configuration}", []).append(each)
 
 
 def _rows(samples: dict[str, list[float]]) -> list[dict[str, Any]]:
-    names = [k.removesuffix(", without") for k in samples if k.endswith(", without")]
     return [
         {
-            "what": name,
-            "microseconds": round(float(median(samples[f"{name}, without"])), 2),
-            "percent": percent(samples, f"{name}, with", f"{name}, without").plain(),
-            "pairs": len(samples[f"{name}, with"]),
+            "what": what,
+            "microseconds": round(float(median(samples[_without(what)])), 2),
+            "percent": percent(samples, what, _without(what)).plain(),
+            "pairs": len(samples[what]),
         }
-        for name in names
+        for what in samples
+        if what != _without(what)
     ]
+
+
+def _without(what: str) -> str:
+    return what.rpartition(",")[0] + ", without"
 
 
 def _free_port() -> int:

@@ -117,7 +117,7 @@ def _word(number: int) -> str:
 
 
 def _capture(stage: Stage, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Two loops of system calls at full speed into a full capture."""
+    """A loop of system calls at full speed for each CPU, into a full capture."""
     say("full capture")
     from wire import columns
 
@@ -140,7 +140,7 @@ def _capture(stage: Stage, say: Callable[[str], None]) -> list[dict[str, Any]]:
     )
     time.sleep(4)
     before, begun = _cpu(recorder.pid), time.monotonic()
-    loads = [stage.work(scope, "calls", 10_000_000) for _ in range(max(1, (os.cpu_count() or 2) - 1))]
+    loads = [stage.work(scope, "calls", 10_000_000) for _ in range(os.cpu_count() or 2)]
     for load in loads:
         load.wait()
     seconds = time.monotonic() - begun

@@ -137,7 +137,9 @@ def limit(h: volume.Histogram, policy: Policy, before: int, days: float) -> int:
     wanted = max(int(policy.volume_margin * volume.maximum(h)), steady, policy.volume_floor)
     if before == NO_LIMIT:
         return wanted
-    return max(before, min(wanted, int(before * (1 + policy.volume_growth) ** (days / 7))))
+    # Beyond e^40 the cap holds nothing back, and a clock that jumped must not overflow it.
+    growth = math.exp(min(days / 7 * math.log1p(policy.volume_growth), 40.0))
+    return max(before, min(wanted, int(before * growth)))
 
 
 def pooled_cells(cells: Iterable[Cell]) -> tuple[volume.Histogram, volume.Histogram]:

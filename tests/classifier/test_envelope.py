@@ -319,3 +319,10 @@ def test_only_registered_classes_are_stored():
     with pytest.raises(TypeError, match="no place"):
         freeze(Foreign())
     assert stored.__doc__
+
+
+def test_cap_on_the_growth_of_a_bound_survives_a_clock_that_jumped():
+    """CI found by chance that a window far in the future overflowed it (issue 2)."""
+    h = {volume.bucket(50_000): POLICY.volume_windows}
+    assert items.limit(h, POLICY, 20_000, 1e9) == items.limit(h, POLICY, items.NO_LIMIT, 0.0)
+    assert items.limit(h, POLICY, 20_000, 7.0) == 22_000
