@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from classifier.attribution import UNRESOLVED, Attribution
+from classifier.classes.known import Known
+from classifier.classes.pins import Pins
+from classifier.classes.proposal import Proposal, survey
 from classifier.deploys.timeline import Timeline, concerns
 from classifier.drift.finding import Finding
 from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError, freeze, stored, thaw
 from classifier.policy import Policy
-from wire.records import Deploy, Event, Gap, Head, Identity, Record, Tick, Triage, Window, Workload
+from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Window, Workload
 
 FORMAT = 1  # of a snapshot
 
@@ -62,6 +65,8 @@ class State:
     now: float = float("-inf")  # latest tick
     day: int = -1
     wake: float = float("inf")  # the earliest of the wards'
+    pins: Pins = field(default_factory=Pins)
+    proposals: dict[str, Proposal] = field(default_factory=dict)  # of classes, by workload
 
 
 class Pipeline:
@@ -110,6 +115,11 @@ class Pipeline:
     def deploys(self) -> list[Deploy]:
         """Deploy events, refused ones included, by time."""
         return self._state.timeline.all()
+
+    def known(self) -> Known:
+        """What classes and tracks are told from."""
+        s = self._state
+        return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -228,6 +238,11 @@ class Pipeline:
         self._rest()
         return [finding] if finding is not None else []
 
+    def _pin(self, pin: Pin) -> list[Finding]:
+        if not self._state.pins.take(pin):
+            self._count("pins_without_effect")
+        return []
+
     # helpers --------------------------------------------------------------------------------------------------------
 
     def _rest(self) -> None:
@@ -249,6 +264,7 @@ class Pipeline:
         for ward in s.wards.values():
             if ward.envelope.day < day and ward.envelope.windows:
                 ward.envelope.sweep(day)
+        survey({n: w.envelope for n, w in s.wards.items()}, s.proposals, s.now)
 
     def _ward(self, workload: str) -> Ward | None:
         ward = self._state.wards.get(workload)
@@ -300,5 +316,6 @@ HANDLERS = {
     Gap: Pipeline._gap,
     Tick: Pipeline._tick,
     Triage: Pipeline._triage,
+    Pin: Pipeline._pin,
 }
 NAMES = {kind: f"records_{kind.__name__.lower()}" for kind in HANDLERS}

@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
-from wire.records import Deploy, Event, Gap, Head, Identity, Record, Tick, Triage, Window
+from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Window
 
 VERSION = 1
 LIMIT = 16 << 20  # bytes in a frame; a larger one is a mistake or an attack
 
-KINDS: dict[str, type] = {c.__name__.lower(): c for c in (Head, Identity, Event, Window, Deploy, Gap, Tick, Triage)}
+KINDS: dict[str, type] = {
+    c.__name__.lower(): c for c in (Head, Identity, Event, Window, Deploy, Gap, Tick, Triage, Pin)
+}
 NAMES = {c: n for n, c in KINDS.items()}
 
 Upgrade = Callable[[str, list[Any]], list[Any]]

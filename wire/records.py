@@ -176,4 +176,20 @@ class Triage(Struct, **SHAPE):
     note: str = ""
 
 
-Record = Head | Identity | Event | Window | Deploy | Gap | Tick | Triage
+@_like_a_dataclass
+class Pin(Struct, **SHAPE):
+    """What a person, or a system in a person's name, laid down about a workload; the latest of a kind holds.
+
+    `what` is "class", "track", "data" (the data it handles), "regulation", "reversibility", "enforcement" ("on" or
+    "off", as told by whoever enforces) or "staging" (digest and signer of its signed staging baseline).
+    """
+
+    time: float
+    workload: Workload  # may be one that has not been seen yet
+    what: str
+    value: str  # "" takes it back
+    actor: str
+    note: str = ""
+
+
+Record = Head | Identity | Event | Window | Deploy | Gap | Tick | Triage | Pin

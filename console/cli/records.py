@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wire.codec import NAMES
-from wire.records import Deploy, Event, Gap, Head, Identity, Record, Tick, Triage, Window
+from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Window
 
 TIMES = {Window: "end", Gap: "end"}  # every other record has `time`
 
@@ -100,4 +100,5 @@ WORDS: dict[type, Any] = {
     Gap: lambda g: f"{g.node} from {g.start:.6f}: {g.reason}",
     Tick: lambda t: t.node,
     Triage: lambda t: f"{t.finding} {t.decision} by {t.actor} {t.note}",
+    Pin: lambda p: f"{p.workload} {p.what} is {p.value or '(nothing)'} by {p.actor} {p.note}",
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.factories import deploy, event, head, identity, replica, use, window
 from wire import codec
-from wire.records import Deploy, Event, Gap, Head, Identity, ProbeState, Replica, Tick, Triage, Use, Window
+from wire.records import Deploy, Event, Gap, Head, Identity, Pin, ProbeState, Replica, Tick, Triage, Use, Window
 
 FULL = [
     head(probes=(ProbeState("tcp", "off", ("no kprobes", "x")),), source="scap"),
@@ -22,6 +22,7 @@ FULL = [
     Gap("n1", 1.0, 2.0, "stopped"),
     Tick("n1", 10.0),
     Triage(11.0, "f1", "accept", "me", "because"),
+    Pin(12.0, "lab/shop/Deployment/cart/cart", "class", "web-service", "me", "because"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,73 @@
+"""A destination to what it is for. Inferred from names and ports alone: a gateway may hide anything behind them.
+
+Whether a peer really speaks a model's protocol shows only in bodies, which nothing reads yet.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from functools import lru_cache
+
+LLM, STORE, INTERNAL, TOOL, NAMES = "llm", "store", "internal", "tool", "names"
+INFERRED = "inferred from its name or port"
+
+LLM_HOST = re.compile(
+    r"(?:^|\.)(?:api\.openai\.com|openai\.azure\.com|api\.anthropic\.com|api\.mistral\.ai|api\.cohere\.(?:ai|com)"
+    r"|api\.groq\.com|api\.together\.(?:ai|xyz)|openrouter\.ai|api\.deepseek\.com|api\.x\.ai|api\.perplexity\.ai"
+    r"|api\.fireworks\.ai|generativelanguage\.googleapis\.com|aiplatform\.googleapis\.com"
+    r"|inference\.huggingface\.co)$"
+    r"|^bedrock(?:-agent)?-runtime\.|-aiplatform\.googleapis\.com$"
+    r"|^(?:models?|llms?|vllm|ollama|litellm|llm-gateway|inference)(?:[.-]|$)"
+)
+LLM_PORTS = {11434}
+STORE_HOST = re.compile(
+    r"(?:^|\.)(?:s3[a-z0-9.-]*\.amazonaws\.com|storage\.googleapis\.com|blob\.core\.windows\.net|pinecone\.io"
+    r"|weaviate\.(?:cloud|network)|snowflakecomputing\.com|bigquery\.googleapis\.com|dynamodb\.[a-z0-9-]+\.amazonaws\.com)$"
+    r"|^(?:qdrant|weaviate|milvus|chroma|pgvector|postgres|mysql|redis|kafka|elasticsearch|opensearch|minio)(?:[.-]|$)"
+)
+STORE_PORTS = {1433, 1521, 3306, 5432, 6333, 6334, 6379, 8123, 9000, 9042, 9092, 9200, 19530, 27017}
+LOCAL = re.compile(r"(?:\.svc(?:\.cluster\.local)?|\.internal|\.local|\.lan)$|^[^.]+$")
+NAME_PORTS = {53, 123, 5353}
+EGRESS = re.compile(r"egress:([a-z0-9]+):(.+):(\d+|\*)$")
+
+
+@lru_cache(maxsize=8192)
+def purpose(behaviour: str) -> str:
+    """What an egress behaviour is for: "llm", "store", "internal", "tool" (somebody else's service) or "names" (DNS, time).
+
+    >>> purpose("egress:tcp:api.anthropic.com:443"), purpose("egress:tcp:10.0.0.7:5432"), purpose("egress:udp:10.0.0.2:53")
+    ('llm', 'store', 'names')
+    """
+    _, host, port = parts(behaviour)
+    number = int(port) if port.isdigit() else 0
+    if number in NAME_PORTS:
+        return NAMES
+    if LLM_HOST.search(host) or number in LLM_PORTS:
+        return LLM
+    if STORE_HOST.search(host) or number in STORE_PORTS:
+        return STORE
+    return INTERNAL if LOCAL.search(host) or _private(host) else TOOL
+
+
+def parts(behaviour: str) -> tuple[str, str, str]:
+    """Protocol, host in lower case and port of an egress behaviour; empty where it says something else."""
+    found = EGRESS.match(behaviour)
+    return (found[1], found[2].lower().rstrip("."), found[3]) if found else ("", "", "")
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an address instead of a name."""
+    return _address(host) is not None
+
+
+def _private(host: str) -> bool:
+    address = _address(host)
+    return address is not None and (address.is_private or address.is_link_local or address.is_loopback)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
