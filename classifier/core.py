@@ -223,6 +223,10 @@ class Core:
     def finding(self, id: str) -> dict[str, Any] | None:
         return next((finding_to_dict(f) for f in self.findings() if f.id == id), None)
 
+    def beside(self, id: str) -> list[dict[str, Any]]:
+        with self._lock:
+            return self._pipeline.beside(id)
+
     def versions(self, id: str) -> list[dict[str, Any]]:
         with self._lock:
             return self.store.versions(id)

@@ -7,12 +7,14 @@ byte, on any machine and however often the state was cut into a snapshot and res
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from classifier.attribution import UNRESOLVED, Attribution
 from classifier.classes.known import Known
 from classifier.classes.pins import Pins
 from classifier.classes.proposal import Proposal, survey
 from classifier.deploys.timeline import Timeline, concerns
+from classifier.drift.beside import beside
 from classifier.drift.finding import Finding
 from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
@@ -111,6 +113,11 @@ class Pipeline:
         """The envelope of a workload; None if it was never seen."""
         ward = self._state.wards.get(workload)
         return ward.envelope if ward is not None else None
+
+    def beside(self, finding: str) -> list[dict[str, Any]]:
+        """The replicas of a finding side by side; see `classifier.drift.beside`."""
+        ward = self._state.wards.get(self._state.where.get(finding, ""))
+        return beside(ward, finding) if ward is not None else []
 
     def deploys(self) -> list[Deploy]:
         """Deploy events, refused ones included, by time."""

@@ -51,7 +51,9 @@ class Replayed:
             raise Failure(f"the trace holds no {what.rstrip('s')} {' '.join(which)}", hint)
         return found
 
-    def _findings(self, id: str = "") -> Any:
+    def _findings(self, id: str = "", part: str = "") -> Any:
+        if part == "replicas":
+            return self._pipeline.beside(id) or None
         rows = [finding_to_dict(f) for f in self._pipeline.findings()]
         return next((row for row in rows if row["id"] == id), None) if id else rows
 
