@@ -48,24 +48,27 @@ def list_(
 
 @finding.command()
 @click.argument("id")
+@click.option("--records", is_flag=True, help="Print the records behind it whole.")
 @trace_options
 @json_option
 @click.pass_context
-def show(ctx: click.Context, id: str, as_json: bool, **where: Any) -> None:
-    """Show a finding with its signals, the deploy it rests on, and its evidence.
+def show(ctx: click.Context, id: str, records: bool, as_json: bool, **where: Any) -> None:
+    """Show a finding: label, probability, signals, deploy events, replicas, terms, history, and its records.
 
     \b
     Example:
-      driftline finding show 3f9a1c
+      driftline finding show 3f9a1c --records
     """
     from console.cli import findings
 
     source = asked(ctx, **where)
     found = findings.by_id(source, id, lambda whole: source.get("findings", whole))
+    replicas = findings.side_by_side(source, str(found.get("id")))
     if as_json:
-        emit_json(found)
+        more = {"records": findings.evidence(source, found, every=True)} if records else {}
+        emit_json(found | {"beside": replicas} | more)
         return
-    findings.print_one(found, findings.evidence(source, found))
+    findings.print_one(found, findings.evidence(source, found, every=records), replicas, whole=records)
 
 
 @finding.command()

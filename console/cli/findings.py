@@ -9,7 +9,19 @@ import click
 
 from console.cli.answers import rows
 from console.cli.failure import Failure
+from console.cli.fold import tell
 from console.cli.output import COLOURS, emit_list, emit_table, moment, say
+from console.report.words import (
+    HOLDS,
+    considered,
+    otherwise,
+    own_probability,
+    placement,
+    probability,
+    record,
+    rule,
+    signals,
+)
 
 if TYPE_CHECKING:
     from classifier.drift.finding import Finding
@@ -26,13 +38,10 @@ COLUMNS = {
     "rests_on": "deploy",
     "state": "state",
 }
-SIGNALS = {
-    "deploy_correlation": "deploy correlation",
-    "pattern_continuity": "pattern continuity",
-    "resource_bounds": "resource bounds",
-}
-HOLDS = {True: "holds", False: "fails", None: "cannot be told"}
-EVIDENCE = 20  # events that are shown in full
+EVIDENCE = 20  # events that are asked for
+RECORD = 200  # characters of a record's line
+REPLICAS = 24  # rows
+TERMS = 12
 
 
 def print_canonical(found: Iterable[Finding]) -> None:
@@ -91,31 +100,57 @@ def print_list(found: Iterable[Values], *, as_json: bool = False, as_csv: bool =
     emit_list(shown, COLUMNS, as_json=as_json, as_csv=as_csv, empty="no findings")
 
 
-def print_one(found: Values, events: Iterable[Values] = ()) -> None:
-    """One finding: label, signals, deploy, deviations, evidence."""
-    label = str(found.get("label"))
-    say(f"{found.get('id')}  {label}  {found.get('severity')}", style=COLOURS.get(label, ""))
-    say(str(found.get("title")))
-    say(f"workload   {found.get('workload')}")
-    say(f"seen       {moment(found.get('opened'))} to {moment(found.get('updated'))}, {found.get('count')} times")
-    say(f"replicas   {found.get('replicas')}, revisions {', '.join(found.get('revisions') or ()) or 'unknown'}")
-    say(f"because    {found.get('because')}")
-    say(f"state      {found.get('state')}" + (f", for {found['owner']} to decide" if found.get("owner") else ""))
-    if found.get("partial"):
-        say("partial    something was lost in its windows")
-    _signals(found.get("signals") or {})
-    _deploy(found)
+def print_one(found: Values, events: Iterable[Values] = (), replicas: Iterable[Values] = (), *, whole: bool = False):
+    """One finding: label and probability, signals, deploys, replicas, terms, history, records, what would change it."""
+    _head(found)
+    _signals(found)
+    _deploys(found)
+    _replicas(found, list(replicas))
+    _terms(found.get("terms") or ())
     _deviations(found.get("deviations") or ())
     _history(found.get("history") or ())
-    _evidence(found.get("evidence") or (), events)
+    _evidence(found.get("evidence") or (), events, whole=whole)
+    _heading("What would change the label")
+    for words in otherwise(found):
+        tell(words, begin="  - ")
 
 
-def evidence(source: Asked, found: Values) -> list[dict[str, Any]]:
+def _head(found: Values) -> None:
+    label, own = str(found.get("label")), own_probability(found)
+    sure = "" if own is None else f"  probability {own:.2f}"
+    say(f"{found.get('id')}  {label}{sure}  {found.get('severity')}", style=COLOURS.get(label, ""))
+    tell(str(found.get("title")))
+    facts = {
+        "posterior": probability(found),
+        "workload": str(found.get("workload")),
+        "seen": f"{moment(found.get('opened'))} to {moment(found.get('updated'))}, {found.get('count')} times",
+        "replicas": f"{found.get('replicas')}, revisions {', '.join(found.get('revisions') or ()) or 'unknown'}",
+        "magnitude": str(found.get("magnitude") or ""),
+        "change": _attribution(found),
+        "rule": rule(found),
+        "state": _state(found),
+        "partial": "something was lost in its windows" if found.get("partial") else "",
+    }
+    for name, words in facts.items():
+        if words:
+            tell(words, begin=f"{name:<9}  ")
+
+
+def _attribution(found: Values) -> str:
+    kind, why = found.get("attribution"), found.get("attribution_because")
+    return f"{kind}" + (f": {why}" if why else "") if kind and (why or kind != "unknown") else ""
+
+
+def _state(found: Values) -> str:
+    owner = f", for {found['owner']} to decide" if found.get("owner") else ""
+    until = f" until {moment(found['review_until'])}" if found.get("review_until") else ""
+    return f"{found.get('state')}{owner}{until}"
+
+
+def evidence(source: Asked, found: Values, *, every: bool = False) -> list[dict[str, Any]]:
     """The events behind a finding that the store still has."""
-    from console.cli.failure import Failure
-
     events = []
-    for id in (found.get("evidence") or ())[:EVIDENCE]:
+    for id in (found.get("evidence") or ())[: None if every else EVIDENCE]:
         try:
             events.append(source.get("events", id))
         except Failure:  # retention has removed it; its id is still shown
@@ -123,27 +158,75 @@ def evidence(source: Asked, found: Values) -> list[dict[str, Any]]:
     return events
 
 
+def side_by_side(source: Asked, id: str) -> list[dict[str, Any]]:
+    """The replicas of a finding; none where the classifier has forgotten them or is too old to tell."""
+    try:
+        return rows(source.get("findings", id, "replicas"), "replicas")
+    except Failure:
+        return []
+
+
 def _heading(text: str) -> None:
     click.echo()
     say(text)
 
 
-def _signals(signals: Values) -> None:
+def _signals(found: Values) -> None:
     _heading("Signals")
-    for key, name in SIGNALS.items():
-        signal = signals.get(key) or {}
-        say(
-            f"  {name:<18}  {HOLDS[signal.get('holds')]:<14}  {_number(signal.get('value'))}  {signal.get('words', '')}"
-        )
+    for name, holds, value, words in signals(found):
+        tell(words, begin=f"  {name:<18}  {HOLDS[holds]:<14}  {_number(value)}  ", indent=4)
 
 
 def _number(value: Any) -> str:
     return f"{value:+8.2f}" if isinstance(value, int | float) else f"{'-':>8}"
 
 
-def _deploy(found: Values) -> None:
-    _heading("Deploy")
-    say(f"  rests on {found['deploy']}" if found.get("deploy") else f"  none: {found.get('why_no_deploy')}")
+def _deploys(found: Values) -> None:
+    _heading("Deploy events considered")
+    told = considered(found)
+    for c in told:
+        verdict = "explains it" if c.get("explains") else "rejected"
+        begin = f"  {c.get('deploy')}  {c.get('kind')}  {moment(c.get('time'))}  {verdict}  {_number(c.get('value'))}  "
+        tell(str(c.get("because", "")), begin=begin, indent=4)
+    if found.get("deploy") and not told:
+        say(f"  rests on {found['deploy']}")
+    elif not found.get("deploy"):
+        tell(f"none: {found.get('why_no_deploy')}", begin="  ")
+
+
+def _replicas(found: Values, replicas: list[Values]) -> None:
+    counted = placement(found)
+    if not counted and not replicas:
+        return
+    _heading("Old and new replicas side by side")
+    if counted:
+        tell(counted, begin="  ")
+    for words in _sides(replicas):
+        tell(words, begin="  ")
+    if replicas:
+        shown = ([r.get("replica"), r.get("revision"), r.get("saw"), r.get("hours")] for r in replicas[:REPLICAS])
+        emit_table(("replica", "revision", "", "hours watched"), shown)
+    if replicas[REPLICAS:]:
+        say(f"  and {len(replicas) - REPLICAS} more; --json lists them")
+
+
+def _sides(replicas: list[Values]) -> Iterable[str]:
+    """One line a revision, the oldest first."""
+    by_revision: dict[str, list[str]] = {}
+    for r in sorted(replicas, key=lambda r: r.get("start") or 0.0):
+        by_revision.setdefault(str(r.get("revision") or "unknown"), []).append(str(r.get("saw")))
+    for revision, answers in by_revision.items():
+        unknown = f", {answers.count('unknown')} unknown" if "unknown" in answers else ""
+        yield f"revision {revision}: {answers.count('saw it')} of {len(answers)} saw it{unknown}"
+
+
+def _terms(terms: Iterable[Values]) -> None:
+    top = list(terms)[:TERMS]
+    if not top:
+        return
+    _heading("Terms, as log odds of risky")
+    for t in top:
+        tell(str(t.get("words", "")), begin=f"  {_number(t.get('value'))}  {t.get('name')}: ", indent=4)
 
 
 def _deviations(deviations: Iterable[Values]) -> None:
@@ -159,18 +242,31 @@ def _history(history: Iterable[Values]) -> None:
         return
     _heading("History")
     for v in versions:
-        say(f"  {v.get('version')}  {moment(v.get('time'))}  {v.get('label')}  {v.get('because')}")
+        begin = f"  {v.get('version')}  {moment(v.get('time'))}  {v.get('label')}  "
+        tell(_brief(str(v.get("because"))), begin=begin, indent=4)
 
 
-def _evidence(ids: Iterable[str], events: Iterable[Values]) -> None:
-    _heading("Evidence")
+def _brief(because: str) -> str:
+    """Of a label that the classifier gave, its rule; what a person or time decided stays as it is."""
+    return because.rpartition(") by ")[2]
+
+
+def _evidence(ids: Iterable[str], events: Iterable[Values], *, whole: bool) -> None:
+    _heading("Records")
     known = {event.get("id"): event for event in events}
-    for id in ids:
+    every = list(ids)
+    for id in every[: None if whole else EVIDENCE]:
         event = known.get(id)
-        say(f"  {id}  {_event(event)}" if event else f"  {id}")
+        tell(record(event, limit=None if whole else RECORD) if event else "", begin=f"  {id}  " if event else f"  {id}")
+        if event and whole:
+            _whole_record(event)
+    if not whole and every[EVIDENCE:]:
+        say(f"  and {len(every) - EVIDENCE} more; --records prints all of them whole")
 
 
-def _event(event: Values) -> str:
-    data = event.get("data") or {}
-    words = " ".join(f"{name}={value}" for name, value in sorted(data.items()))
-    return f"{moment(event.get('time'))} {event.get('kind')} {event.get('behaviour') or ''} {words}".rstrip()
+def _whole_record(event: Values) -> None:
+    for name, value in sorted(event.items()):
+        if name not in ("id", "time", "kind", "behaviour", "data"):
+            tell(str(value), begin=f"      {name}: ")
+    for name, value in sorted((event.get("data") or {}).items()):
+        tell(str(value), begin=f"      data.{name}: ")
