@@ -17,10 +17,13 @@ from typing import Any
 
 from aiohttp import web
 
+from classifier.classes import view as classes
+from classifier.classes.pinning import pin
 from classifier.core import Core
 from classifier.deploys.plain import BadDeploy, deploy, text
 from classifier.drift.finding import finding_to_dict
 from classifier.store.store import NotNow
+from classifier.tracks import view as tracks
 from wire.receiver import credentials
 from wire.records import Triage
 
@@ -54,6 +57,12 @@ class Control:
                 web.get("/findings/{id}", self._one(self._core.finding, "finding")),
                 web.get("/workloads", self._workloads),
                 web.get("/envelopes/{id:.+}", self._one(self._core.envelope, "workload")),
+                web.get("/classes", self._told(classes.listed)),
+                web.get("/classes/{id:.+}", self._one(self._about(classes.one), "workload")),
+                web.get("/baselines/{id}", self._one(self._about(classes.shared), "class")),
+                web.get("/tracks", self._told(tracks.listed)),
+                web.get("/tracks/{id:.+}", self._one(self._about(tracks.one), "workload")),
+                web.post("/pins", self._pin),
                 web.get("/deploys", self._deploys),
                 web.get("/events/{id:.+}", self._one(self._event, "event")),
                 web.post("/deploys", self._mark),
@@ -119,6 +128,16 @@ class Control:
 
         return handler
 
+    def _told(self, view: Callable[[Any], Any]) -> Any:
+        async def handler(request: web.Request) -> web.Response:
+            return answer(await asyncio.to_thread(self._core.told, view))
+
+        return handler
+
+    def _about(self, view: Callable[[Any, str], Any]) -> Callable[[str], Any]:
+        """A view of one thing as a question about its name."""
+        return lambda id: self._core.told(lambda known: view(known, id))
+
     # orders ---------------------------------------------------------------------------------------------------------
 
     async def _mark(self, request: web.Request) -> web.Response:
@@ -126,6 +145,11 @@ class Control:
         event = deploy(await _json(request), source="cli", trust="local", received=self._clock(), actor=actor)
         new = await asyncio.to_thread(self._core.enter, event)
         return answer(asdict(event) | {"duplicate": not new})
+
+    async def _pin(self, request: web.Request) -> web.Response:
+        order = pin(await _json(request), time=self._clock(), actor=f"uid:{request['uid']}")
+        await asyncio.to_thread(self._core.enter, order)
+        return answer(asdict(order))
 
     async def _triage(self, request: web.Request) -> web.Response:
         body = await _json(request)

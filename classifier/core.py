@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from classifier.classes.known import Known
 from classifier.drift.finding import Finding, finding_to_dict
 from classifier.envelope.state import StateError
 from classifier.envelope.view import shown
@@ -250,6 +251,11 @@ class Core:
             found = self._pipeline.envelope(workload)
             revisions = found.ledger.revisions() if found is not None else ()
             return list(revisions)[-1] if revisions else None
+
+    def told(self, view: Callable[[Known], Any]) -> Any:
+        """What a view makes of this moment: classes, baselines, tracks."""
+        with self._lock:
+            return view(self._pipeline.known())
 
     def deploys(self) -> list[Deploy]:
         with self._lock:

@@ -27,7 +27,14 @@ STORE_HOST = re.compile(
     r"|^(?:qdrant|weaviate|milvus|chroma|pgvector|postgres|mysql|redis|kafka|elasticsearch|opensearch|minio)(?:[.-]|$)"
 )
 STORE_PORTS = {1433, 1521, 3306, 5432, 6333, 6334, 6379, 8123, 9000, 9042, 9092, 9200, 19530, 27017}
-LOCAL = re.compile(r"(?:\.svc(?:\.cluster\.local)?|\.internal|\.local|\.lan)$|^[^.]+$")
+LOCAL = re.compile(r"(?:\.svc(?:\.cluster\.local)?|\.internal|\.local|\.lan)$|^[a-z][^.:]*$")
+LOCAL_NETS = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+)
 NAME_PORTS = {53, 123, 5353}
 EGRESS = re.compile(r"egress:([a-z0-9]+):(.+):(\d+|\*)$")
 
@@ -47,7 +54,7 @@ def purpose(behaviour: str) -> str:
         return LLM
     if STORE_HOST.search(host) or number in STORE_PORTS:
         return STORE
-    return INTERNAL if LOCAL.search(host) or _private(host) else TOOL
+    return INTERNAL if LOCAL.search(host) or _local(host) else TOOL
 
 
 def parts(behaviour: str) -> tuple[str, str, str]:
@@ -61,9 +68,9 @@ def is_address(host: str) -> bool:
     return _address(host) is not None
 
 
-def _private(host: str) -> bool:
+def _local(host: str) -> bool:
     address = _address(host)
-    return address is not None and (address.is_private or address.is_link_local or address.is_loopback)
+    return address is not None and any(address in net for net in LOCAL_NETS)  # is_private counts example nets too
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -46,7 +46,7 @@ class Fact:
 class Facts:
     """What is known of one workload."""
 
-    active_days: int
+    active_days: int  # at most the 64 that an envelope keeps
     last_day: int  # number since the epoch, of the last active day; -1 before the first
     known: Mapping[str, Fact]
 
@@ -80,15 +80,14 @@ def facts(e: Envelope, *, before: int | None = None) -> Facts:
     rows = _rows(e, recent)
     known = {name: make(rows, len(recent)) for name, make in COUNTED.items()} if recent else {}
     known |= _lives(e) if recent else {}
-    return Facts(_span(days, DAYS), days[-1] if days else -1, {n: f for n, f in known.items() if f is not None})
+    return Facts(len(days), days[-1] if days else -1, {n: f for n, f in known.items() if f is not None})
 
 
 def _rows(e: Envelope, recent: set[int]) -> list[_Row]:
     rows = {}
     for behaviour, item in e.items.items():
         if item.state != RETIRED and not item.suspect and (met := len(item.days & recent)):
-            days = float(_span(sorted(item.days), DAYS))
-            rows[behaviour] = _Row(behaviour, item, days=days, recent=met)
+            rows[behaviour] = _Row(behaviour, item, days=_days(item, e.policy.day), recent=met)
     for lane in e.lanes.values():
         for behaviour, cell in lane.cells.items():
             if row := rows.get(behaviour):
@@ -100,9 +99,13 @@ def _rows(e: Envelope, recent: set[int]) -> list[_Row]:
     return sorted(rows.values(), key=lambda r: (-r.count, r.behaviour))
 
 
-def _span(days: list[int], kept: int) -> int:
-    """How many days a set of days stands for: only the last `kept` are kept by name."""
-    return len(days) if len(days) < kept else max(kept, days[-1] - days[0] + 1)
+def _days(item: Item, day: float) -> float:
+    """On how many days an item was seen; only the last `DAYS` are known by name, those before them are as dense."""
+    kept = len(item.days)
+    if kept < DAYS:
+        return float(kept)
+    newest, oldest = max(item.days), min(item.days)
+    return kept * max(1.0, (newest + 1 - item.first // day) / (newest + 1 - oldest))
 
 
 def _total(h: volume.Histogram) -> float:

@@ -140,6 +140,7 @@ CLASSES: dict[str, AgentClass] = {
         1,
         (
             Term("ingress", 10, 1000, 2.5, log=True),
+            Term("tools", 0, 2, -1.5),
             Term("llm", 1, 0, 2.0),
             Term("models", 1, 0, 0.5),
             Term("live", 0.5, 0.9, 0.5),

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
+from classifier.classes import view as classes
 from classifier.drift.finding import finding_to_dict
 from classifier.envelope.view import shown
 from classifier.pipeline import Pipeline
+from classifier.tracks import view as tracks
 from console.cli.failure import Failure
 from console.cli.policies import named
 from console.cli.records import fields_of, time_of
 from wire.records import Event, Record
+
+SINGULAR = {"classes": "workload", "tracks": "workload", "baselines": "class"}
 
 
 def replayed(
@@ -48,7 +52,7 @@ class Replayed:
         if found is None:
             listed = "finding" if what == "findings" else "workload"
             hint = f'see "driftline {listed} list --trace FILE"'
-            raise Failure(f"the trace holds no {what.rstrip('s')} {' '.join(which)}", hint)
+            raise Failure(f"the trace holds no {SINGULAR.get(what, what.rstrip('s'))} {' '.join(which)}", hint)
         return found
 
     def _findings(self, id: str = "", part: str = "") -> Any:
@@ -70,3 +74,14 @@ class Replayed:
 
     def _deploys(self) -> Any:
         return [fields_of(deploy) for deploy in self._pipeline.deploys()]
+
+    def _classes(self, workload: str = "") -> Any:
+        known = self._pipeline.known()
+        return classes.one(known, workload) if workload else classes.listed(known)
+
+    def _baselines(self, name: str) -> Any:
+        return classes.shared(self._pipeline.known(), name)
+
+    def _tracks(self, workload: str = "") -> Any:
+        known = self._pipeline.known()
+        return tracks.one(known, workload) if workload else tracks.listed(known)
