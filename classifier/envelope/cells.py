@@ -83,10 +83,13 @@ class Lane:
     hour: int = -1  # of its last window
     # Cells seen in this hour that nothing needs to look at again; follows from the others, so no snapshot holds it.
     hot: dict[str, Cell] | None = field(default=None, init=False, repr=False, compare=False)
+    # System calls made since `hot` was made; those of earlier hours are looked at again, for the days they come on.
+    today: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def warm(self, hour: int) -> dict[str, Cell]:
         """The cells that only need counting in this hour."""
         self.hour = hour
+        self.today = set()
         self.hot = {b: c for b, c in self.cells.items() if c.hour == hour and not c.guarded}
         return self.hot
 

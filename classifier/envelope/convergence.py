@@ -41,7 +41,7 @@ class Coverage:
     def unseen(self) -> float:
         """Chao2 lower bound of the number of behaviours not seen yet."""
         t = max(1, self.sessions)
-        return round((t - 1) / t * self.singles * (self.singles - 1) / (2 * (self.doubles + 1)), 2)
+        return round((t - 1) / t * self.singles * max(0, self.singles - 1) / (2 * (self.doubles + 1)), 2)
 
 
 def coverage(incidence: Mapping[str, set[Session]], sessions: int, active_days: int) -> Coverage:

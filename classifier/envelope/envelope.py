@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
-from classifier.envelope import convergence, daily, items, volume
+from classifier.envelope import convergence, daily, incidence, items, series, volume
 from classifier.envelope.cells import Cell, Lane, LaneKey, count_known, latest, smallest
+from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
@@ -21,7 +22,7 @@ from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Replica, Use, Window, Workload
 
-COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what convergence is counted on
+COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
 NEW, OUT, INTO, OWNER, SCHEDULE, RETURN = "new", "volume out", "volume in", "owner", "schedule", "dormant return"
 
 
@@ -58,6 +59,7 @@ class Envelope:
     folded: set[LaneKey] = field(default_factory=set)
     overflow: dict[str, int] = field(default_factory=dict)  # what was full → how often
     blind_spots: set[str] = field(default_factory=set)
+    calls: dict[int, tuple[int, ...]] = field(default_factory=dict)  # system call → its first sessions
 
     def __post_init__(self) -> None:
         if self.ledger is None:
@@ -88,7 +90,7 @@ class Envelope:
             self.week |= 1 << (hour % 168)
         hot = lane.hot
         strange = count_known(window, hot)
-        if not window.syscalls.keys() <= lane.calls:
+        if not window.syscalls.keys() <= lane.today:
             strange += self._calls(lane, window, arch)
         strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept)) is not None]
         self._continuity(window, strangers)
@@ -196,11 +198,14 @@ class Envelope:
         """System calls new to a replica: sensitive ones become uses, the others are remembered."""
         sensitive = sensitive_calls(arch)
         found = []
-        for number in sorted(window.syscalls.keys() - lane.calls):
+        session = int(window.start // self.policy.day) * incidence.TAG + incidence.tag(lane)
+        for number in sorted(window.syscalls.keys() - lane.today):
             if number in sensitive:
                 found.append(Use(f"syscall:{sensitive[number]}", window.syscalls[number]))  # type: ignore[arg-type]
             else:
                 lane.calls.add(number)
+                lane.today.add(number)
+                incidence.remember(self.calls, number, session)
         return found
 
     def _continuity(self, window: Window, strangers: list[Stranger]) -> None:
@@ -241,6 +246,15 @@ class Envelope:
         item.days = item.days or {self.day}
         item.suspect = False
 
+    def tolerate(self, behaviour: str, because: str) -> None:
+        """It was judged to be what the workload does now and then: kept in view, provisional, and counted from now on."""
+        item = self.items.get(behaviour)
+        if item is None or item.state == RETIRED:
+            item = self.items[behaviour] = Item(guarded=behaviour.startswith(GUARDED), because=because)
+        elif item.state == DORMANT:
+            item.move("seen", because)
+        item.days = item.days or {self.day}
+
     def widen(self, behaviour: str, out: int, into: int, lineages: Iterable[str], time: float) -> None:
         """More of a known behaviour is normal: windows of so many bytes, these owners, this hour of the week."""
         item = self.items.get(behaviour)
@@ -256,15 +270,11 @@ class Envelope:
 
     def coverage(self) -> convergence.Coverage:
         """Good-Turing and Chao2 counts over sessions: one replica on one day."""
-        incidence: dict[str, set[tuple[int, int]]] = {}
-        sessions: set[tuple[int, int]] = set()
-        for n, lane in enumerate(self.lanes.values()):
-            for behaviour, cell in lane.cells.items():
-                mine = {(n, d) for d in cell.days}
-                sessions |= mine
-                if behaviour.startswith(COUNTED) and len(incidence.setdefault(behaviour, set())) < 3:
-                    incidence[behaviour] |= mine
-        return convergence.coverage(incidence, len(sessions), len(self.days))
+        return self.coverages()[TOTAL]
+
+    def coverages(self) -> dict[str, convergence.Coverage]:
+        """The same for the whole and for each dimension."""
+        return series.coverages(self)
 
     def state(self, now: float) -> tuple[str, str]:
         """The named state at a time (seconds), and why, with numbers."""

@@ -8,7 +8,7 @@ twice.
 from __future__ import annotations
 
 from classifier.drift.severity import GUARDED
-from classifier.envelope import convergence
+from classifier.envelope import convergence, incidence
 from classifier.envelope.cells import Lane, LaneKey, latest
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, WHO, Item
@@ -31,6 +31,7 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.week = one.week | two.week
     out.days = latest(one.days | two.days)
     out.blind_spots = one.blind_spots | two.blind_spots
+    out.calls = incidence.united(one.calls, two.calls)
     _spans(out, one, two)
     _items(out, one, two)
     return out

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Any
 
 from classifier.drift.severity import rated
-from classifier.envelope import volume
+from classifier.envelope import series, volume
+from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.envelope import COUNTED, Envelope
 from classifier.envelope.items import PROVISIONAL, Item
 
@@ -17,6 +19,7 @@ SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "iden
 def shown(e: Envelope) -> dict[str, Any]:
     """All of an envelope that a person or a program may want to see."""
     coverage = e.coverage()
+    table = [asdict(r) for r in series.rows(e)]
     state, because = e.state(e.last)
     return {
         "workload": e.workload,
@@ -30,6 +33,8 @@ def shown(e: Envelope) -> dict[str, Any]:
         "expected_new_per_day": coverage.expected,
         "expected_new_upper": coverage.upper,
         "unseen_at_least": coverage.unseen,
+        "unseen_mass": next((r["mass"] for r in reversed(table) if r["dimension"] == TOTAL), None),
+        "convergence": table,
         "valid_until": e.last + e.policy.validity if state == "converged" else None,
         "lost": dict(sorted(e.lost.items())),
         "full": dict(sorted(e.overflow.items())),

@@ -1,4 +1,4 @@
-"""`driftline envelope`: show, diff."""
+"""`driftline envelope`: show, diff, converge."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from console.cli.configured import Asked, asked, trace_options
+from console.cli.envelope_converge import converge
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
 
@@ -25,7 +26,7 @@ BEHAVIOURS = {
 }
 CHANGES = {"change": "change", "behaviour": "behaviour", "left": "left", "right": "right"}
 TIMES = ("first", "last", "valid_until")
-LISTS = ("behaviours", "ledger", "revisions", "syscalls")
+LISTS = ("behaviours", "convergence", "ledger", "revisions", "syscalls")
 
 
 @click.group()
@@ -36,6 +37,9 @@ def envelope() -> None:
     Example:
       driftline envelope show unit:agent.service
     """
+
+
+envelope.add_command(converge)
 
 
 @envelope.command()

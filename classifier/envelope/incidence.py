@@ -1,0 +1,106 @@
+"""Which sessions showed which behaviour: the raw material of every estimate of what is still unseen.
+
+A session is one replica on one day. Of each behaviour only the first three sessions matter to Good-Turing and Chao2,
+on any day one looks back to, so these and the days are all that is collected. Everything here follows from the cells
+and is therefore the same after any order of merging.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from classifier.envelope.cells import DAYS, Cell, Lane
+from classifier.envelope.dimensions import dimension
+
+if TYPE_CHECKING:
+    from classifier.envelope.envelope import Envelope
+
+FIRST = 3  # sessions of a behaviour that are kept
+TAG = 1 << 20
+
+Session = int  # day * TAG + a tag of the replica, so that sessions sort by day
+
+
+@dataclass(slots=True)
+class Seen:
+    """One behaviour, or one system call, over all replicas."""
+
+    dimension: str
+    sessions: list[Session] = field(default_factory=list)  # the first `FIRST`, sorted
+    days: dict[int, int] = field(default_factory=dict)  # day → replicas that showed it
+    replicas: int = 0
+
+    def take(self, sessions: Iterable[Session]) -> None:
+        """These sessions showed it as well."""
+        self.sessions = nsmallest(FIRST, {*self.sessions, *sessions})
+
+
+def tag(lane: Lane) -> int:
+    """A number for a replica that is the same on every machine; two that share one only make us more careful.
+
+    Without the sensor's epoch: a sensor that starts anew makes no new session of the same replica on the same day.
+    """
+    r = lane.replica
+    kind = lane.epoch if r.generation < 0 else ""  # of folded replicas the epoch holds the revision
+    return zlib.crc32(f"{r.node}/{r.cgroup}/{r.generation}/{kind}".encode()) % TAG
+
+
+def first_sessions(cell: Cell, mark: int, day: float) -> list[Session]:
+    """The first sessions of one cell; beyond the days it remembers its first sight stands for the oldest."""
+    days = nsmallest(FIRST, cell.days)
+    if len(cell.days) >= DAYS:
+        days = [int(cell.first // day), *days]
+    return [d * TAG + mark for d in days]
+
+
+def collected(e: Envelope) -> dict[str, Seen]:
+    """Behaviour (or ``call:NUMBER``) → who showed it when."""
+    out: dict[str, Seen] = {}
+    for lane in e.lanes.values():
+        mark = tag(lane)
+        for behaviour, cell in lane.cells.items():
+            seen = out.get(behaviour)
+            if seen is None:
+                place = dimension(behaviour)
+                if place is None:
+                    continue
+                seen = out[behaviour] = Seen(place)
+            seen.take(first_sessions(cell, mark, e.policy.day))
+            seen.replicas += max(1, cell.folded)
+            for d in cell.days:
+                seen.days[d] = seen.days.get(d, 0) + 1
+    for number, sessions in e.calls.items():
+        out[f"call:{number}"] = Seen("syscall", list(sessions), {s // TAG: 1 for s in sessions}, len(sessions))
+    return out
+
+
+def session_days(e: Envelope) -> dict[int, int]:
+    """Day → replicas that did anything on it."""
+    days: dict[int, int] = {}
+    marks: set[Session] = set()
+    for lane in e.lanes.values():
+        mark = tag(lane)
+        mine: set[int] = set()
+        for cell in lane.cells.values():
+            mine |= cell.days
+        marks.update(d * TAG + mark for d in mine)
+    for mark in marks:
+        days[mark // TAG] = days.get(mark // TAG, 0) + 1
+    return days
+
+
+def remember(calls: dict[int, tuple[Session, ...]], number: int, session: Session) -> None:
+    """A system call was made in a session."""
+    known = calls.get(number, ())
+    if session not in known and (len(known) < FIRST or session < known[-1]):
+        calls[number] = tuple(nsmallest(FIRST, (*known, session)))
+
+
+def united(one: dict[int, tuple[Session, ...]], two: dict[int, tuple[Session, ...]]) -> dict[int, tuple[Session, ...]]:
+    """First sessions of both; neither changes."""
+    keys = sorted(one.keys() | two.keys())
+    return {n: tuple(nsmallest(FIRST, {*one.get(n, ()), *two.get(n, ())})) for n in keys}
