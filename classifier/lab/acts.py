@@ -18,7 +18,7 @@ class Act:
     behaviour: str
     lineage: str  # images by base name, innermost first
     address: str = ""  # of the peer
-    layer: str = ""  # of an executable: "lower", "upper", "memfd"
+    layer: str = ""  # of an executable: "upper" or "memfd"; else it came with the image
     image: str = ""  # path of the acting program; "" stands for its usual place
 
     @property
@@ -29,7 +29,7 @@ class Act:
     def use_data(self) -> Data:
         """Fields of `Use.data`, as `sensor.observe` keeps them."""
         if self.kind == "exec":
-            return _known(lineage=self.lineage, path=self.path, layer=self.layer)
+            return _known(lineage=self.lineage, path=self.path, layer=self._memory())
         if self.address:
             return _known(lineage=self.lineage, image=self._image(), address=self.address)
         return _known(lineage=self.lineage, path=self.path)
@@ -37,8 +37,9 @@ class Act:
     def event_data(self, pid: int) -> Data:
         """Fields of `Event.data`."""
         if self.kind == "exec":
-            return _known(path=self.path, argv=self.path, cwd="/", pid=pid, ppid=1, uid=1000, lineage=self.lineage)
-        found = _known(pid=pid, lineage=self.lineage, image=self._image())
+            found = _known(path=self.path, argv=self.path, cwd="/", lineage=self.lineage, layer=self._memory())
+            return found | {"pid": pid, "ppid": 1, "uid": 1000}
+        found = _known(lineage=self.lineage, image=self._image()) | {"pid": pid}
         if not self.address:
             return found | _known(path=self.path) | {"uid": 1000}
         _, _, host_port = self.behaviour.partition(":")
@@ -61,12 +62,16 @@ class Act:
             return ""
         return rest.partition(":")[2]
 
+    def _memory(self) -> str:
+        """Only of code without a file the layer is known at once; the digest tells the others'."""
+        return self.layer if self.layer == "memfd" else ""
+
     def _image(self) -> str:
         first = self.lineage.partition("<")[0]
         return self.image or PATHS.get(first, f"/usr/local/bin/{first}")
 
 
-def _known(**values: str | int) -> Data:
+def _known(**values: str) -> Data:
     return {k: v for k, v in values.items() if v != ""}
 
 

@@ -216,7 +216,7 @@ def poisoning(s: Scene, k: Strike, fact: int) -> None:
                 first = first or hand
                 hand.pause = (20.0, 0.5)
                 if k.stealth < 2:
-                    hand.execute("/bin/sh" if k.stealth == 0 else own, "lower" if k.stealth == 0 else "upper")
+                    hand.execute("/bin/sh" if k.stealth == 0 else own, "" if k.stealth == 0 else "upper")
                 if secret:
                     hand.step(Act(IDENTITY, hand.who))
                 hand.send(s.about((5e5, 4e4, 6e3)[k.stealth], 0.5))

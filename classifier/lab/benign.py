@@ -34,6 +34,7 @@ def play(s: Scene, load: np.ndarray) -> None:
     for time in s.rng.uniform(START + DAY, s.until - HOUR, s.rng.poisson(s.world.debugging * months)).tolist():
         _debugging(s, time)
     _monthly(s)
+    _again(s, months)
     _backfills(s, months)
     _peaks(s, load, months)
     if s.p.open_ended:
@@ -62,12 +63,10 @@ def _pool(s: Scene) -> dict[str, list[tuple[Act, float, float]]]:
             return p.peer(backup[k], 443), s.about(2e4), s.about(2e4)
         if kind == "system file":
             return Act(SYSTEM_FILES[k], p.lineage), 0.0, 0.0
-        path = f"{n.pick([p.tools, '/usr/bin', '/usr/local/bin'])}/{n.word()}"
-        return (
-            Act(f"exec:{path}<{p.main}", f"{path.rpartition('/')[2]}<{p.lineage}", layer="lower", image=path),
-            0.0,
-            0.0,
-        )
+        fetched = s.chance(0.12)  # as browsers and compilers that a library brings in when it first needs them
+        path = f"{n.pick(['/root/.cache', p.data] if fetched else [p.tools, '/usr/bin', '/usr/local/bin'])}/{n.word()}"
+        run = f"{path.rpartition('/')[2]}<{p.lineage}"
+        return Act(f"exec:{path}<{p.main}", run, layer="upper" if fetched else "", image=path), 0.0, 0.0
 
     return {kind: [one(kind, k) for k in range(size)] for kind, size in SIZES.items()}
 
@@ -127,7 +126,7 @@ def _monthly(s: Scene) -> None:
     p, n = s.p, s.p.names
     path = f"{p.tools}/{n.word()}"
     run = f"{path.rpartition('/')[2]}<{p.lineage}"
-    acts = [(Act(f"exec:{path}<{p.main}", run, layer="lower", image=path), 0.0, 0.0)]
+    acts = [(Act(f"exec:{path}<{p.main}", run, image=path), 0.0, 0.0)]
     acts += [(p.peer(n.host(), 443, run), s.about(3e5), s.about(3e4))] if s.chance(0.6) else []
     acts += [(Act(f"write:data:{p.data}/report/{n.word()}.csv", run), 0.0, 0.0)]
     for day in (27, 55, 86):  # 1 February, 1 March, 1 April
@@ -136,6 +135,20 @@ def _monthly(s: Scene) -> None:
         fact = s.draft(BENIGN, "schedule") if life else -1
         for k, (act, out, into) in enumerate(acts if life else ()):
             s.do(time + k * s.between(0.1, 60), life, act, fact=fact, out=out, into=into)
+
+
+def _again(s: Scene, months: float) -> None:
+    """A job is run once more by hand, at an hour that is not its own."""
+    jobs = [h for h in s.p.habits if h.when]
+    hours = sorted({h.when for h in jobs})
+    for time in s.rng.uniform(START + 7 * DAY, s.until - DAY, s.rng.poisson(0.4 * months if jobs else 0)).tolist():
+        life, fact = s.someone(time, HOUR), s.draft(BENIGN, "schedule")
+        when = hours[int(s.rng.integers(len(hours)))]
+        for h in jobs if life else ():
+            if h.when == when:
+                n, size = max(1, round(h.rate)), s.about(1, h.spread)
+                s.do(time, life, h.act, fact=fact, count=n, out=n * h.out * size, into=n * h.into * size)
+                time += s.between(0.1, 60)
 
 
 def _backfills(s: Scene, months: float) -> None:
@@ -205,7 +218,7 @@ def _work(s: Scene, p, n) -> Act:
         return Act(f"exec:{path}<bash", f"{path.rpartition('/')[2]}<{run}", layer="upper", image=path)
     if kind == "tool":
         path = f"/usr/bin/{n.word()}"
-        return Act(f"exec:{path}<bash", f"{path.rpartition('/')[2]}<{run}", layer="lower", image=path)
+        return Act(f"exec:{path}<bash", f"{path.rpartition('/')[2]}<{run}", image=path)
     lineage = f"python3.11<{run}"
     if kind == "script":
         return Act(f"write:code:/workspace/{n.word()}/{n.word()}.py", lineage)

@@ -60,7 +60,7 @@ class Hand:
         self.s.do(self.time, self.life, act, fact=self.fact, count=count, out=out, into=into, calls=calls, grams=new)
         self.time += min(self.s.about(*self.pause), 8 * HOUR)
 
-    def execute(self, path: str, layer: str = "lower", *, parent: str = "") -> None:
+    def execute(self, path: str, layer: str = "", *, parent: str = "") -> None:
         """Start a program; from then on it is the one that acts."""
         name = path.rpartition("/")[2] or path
         before = self.who
@@ -83,7 +83,7 @@ class Hand:
                 self.execute(f"/usr/bin/{n.pick(TOOLS)}")
         elif self.stealth == 1 and s.chance(0.6):
             own = s.chance(0.5)
-            self.execute(f"{s.p.tools}/{n.word()}" if own else f"/usr/bin/{n.word()}", "upper" if own else "lower")
+            self.execute(f"{s.p.tools}/{n.word()}" if own else f"/usr/bin/{n.word()}", "upper" if own else "")
 
     def take(self) -> None:
         """Get at something worth having."""

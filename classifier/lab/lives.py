@@ -60,6 +60,7 @@ def cast(rng: np.random.Generator, p: Profile, rollouts: list[Rollout], *, index
         cgroup += int(rng.integers(1, 60))
         x.number, x.replica = n, Replica(x.node, CgroupId(cgroup))
         x.pod = f"{p.workload.split('/')[1]}/{p.workload.split('/')[3]}-{x.name}-{p.names.word()[:5]}"
+    scaling += [t for r in rollouts if r.kind == "restart" for t in r.steps.values()]
     return Cast(lives, nodes, tuple(sorted(t for t in scaling if START < t < until)))
 
 
@@ -119,7 +120,7 @@ def _slot(
     moves += [(t, "restart", (down, away)) for t, down, away in accidents]
     moves.sort(key=lambda m: m[0])
     names = {
-        0: p.addresses.setdefault("revision 0", p.names.hex(10)),
+        0: p.revision,
         **{r.number: r.name or "" for r in rollouts if r.name},
     }
     node = nodes[slot % len(nodes)]

@@ -128,7 +128,7 @@ def _steps(rng: np.random.Generator, r: Rollout, slots: int) -> None:
 def _sprout(rng: np.random.Generator, world: World, p: Profile, r: Rollout) -> Habit:
     """One new behaviour of a change."""
     kind = SPROUTS[int(rng.choice(len(SPROUTS), p=world.shares[r.kind]))]
-    rate = float(rng.gamma(world.shape, 1.0))  # an hour and replica
+    rate = float(rng.gamma(world.shape, 1.0)) * (25 if rng.random() < 0.35 else 1)  # an hour and replica
     more = {"hourly": True, "since": r.time if r.way == "hot" else 0.0, "fact": r.fact}
     if kind == "volume" and p.peers:
         grown = p.habits[int(rng.choice(p.peers))].act.behaviour
@@ -174,7 +174,7 @@ def new_exec(rng: np.random.Generator, p: Profile) -> Act:
         )
     else:
         path = f"{n.pick([p.tools, p.tools, '/usr/bin', '/app/bin'])}/{n.word()}"
-    return Act(f"exec:{path}<{p.main}", f"{path.rpartition('/')[2]}<{p.lineage}", layer="lower", image=path)
+    return Act(f"exec:{path}<{p.main}", f"{path.rpartition('/')[2]}<{p.lineage}", image=path)
 
 
 def _announce(rng: np.random.Generator, world: World, p: Profile, r: Rollout) -> list[Deploy]:

@@ -14,7 +14,7 @@ from wire.records import Behaviour, Deploy, Event, Gap, Head, Identity, Record, 
 
 HEAD, BORN, NEWS, EVENT, WINDOW, GAP, ENDED, TICK = range(8)  # order of what happens at the same time
 AFTER = (20.0, 60.0)  # seconds after an event at which a tick lets time pass
-CALLS = (0, 1, 3, 5, 7, 8, 9, 13, 20, 28, 35, 41, 42, 44, 45, 72, 202, 232, 257, 281)
+CALLS = (0, 1, 3, 5, 7, 8, 9, 13, 20, 28, 35, 41, 42, 44, 45, 56, 59, 72, 202, 232, 257, 281)  # x86_64
 Item = tuple[float, int, int, Record]
 
 
@@ -95,7 +95,7 @@ def _events(s: Script) -> None:
         time = round(e.time, 6)
         event = Event(e.id, time, e.life.replica, e.kind, Behaviour(e.act.behaviour), e.act.event_data(pid))
         s.put(time, EVENT, event)
-        if e.kind == "exec" and e.act.layer:
+        if e.kind == "exec":
             s.put(
                 time, EVENT, Event(e.id + "d", time, e.life.replica, "digest", event.behaviour, e.act.digest_data(pid))
             )
@@ -189,7 +189,7 @@ def _grams(t: Track, row: int) -> tuple[int, ...]:
     """Trigrams new to the replica: those of its program at the start, others later."""
     n = t.grams[row]
     common = [
-        (1 + CALLS[i % 20]) << 20 | (1 + CALLS[(i * 7 + 3) % 20]) << 10 | (1 + CALLS[(i * 3 + 1) % 20])
+        (1 + CALLS[i % 22]) << 20 | (1 + CALLS[(i * 7 + 3) % 22]) << 10 | (1 + CALLS[(i * 3 + 1) % 22])
         for i in range(40)
     ]
     if row == 0 and n == 40:

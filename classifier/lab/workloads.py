@@ -46,9 +46,11 @@ class Profile:
     open_ended: float = 0.0  # new behaviours a day, of a workload that never converges
     sigma: float = 0.0  # of its Pitman-Yor process
     addresses: dict[str, str] = field(default_factory=dict)  # host → address
+    revision: str = ""  # name of what runs first
 
     def add(self, act: Act, rate: float, **more) -> int:
         """Take a habit in; returns its number."""
+        more.setdefault("spread", 0.12 * 4 ** self.names.share())
         self.habits.append(Habit(act, rate, **more))
         return len(self.habits) - 1
 
@@ -97,6 +99,7 @@ def draw(rng: np.random.Generator, world: World, index: int) -> Profile:
         weekend=float(rng.uniform(0.3, 1.0)),
         rarities=float(rng.uniform(12, 35)),
     )
+    p.revision = names.hex(10)
     _birth(p, rng)
     BUILDERS[kind](p, rng)
     return p

@@ -81,6 +81,10 @@ class Names:
         """One of some things."""
         return items[int(self._rng.integers(len(items)))]
 
+    def share(self) -> float:
+        """A number from 0 to 1."""
+        return float(self._rng.random())
+
     def word(self) -> str:
         """A word that this deployment has not used yet; never hexadecimal, which a sensor would blank out."""
         while True:
