@@ -177,9 +177,10 @@ def _peaks(s: Scene, load: np.ndarray, months: float) -> None:
         first, hours = int((time - START) // HOUR), 1 + int(s.rng.poisson(5))
         load[first : first + hours] *= s.between(2, 5)
         fact = s.draft(BENIGN, "load")
-        for life in s.cast.alive(time, hours * HOUR):
+        for life in s.cast.alive(START + first * HOUR + 59, hours * HOUR):
             for act in (listens[0], *talks[:3]):
-                s.do(time + 1, life, act, fact=fact)
+                for hour in range(hours):
+                    s.do(START + (first + hour) * HOUR + 60, life, act, fact=fact)
 
 
 def _open_ended(s: Scene) -> None:
