@@ -7,7 +7,7 @@ from typing import Any
 
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY
 from classifier.drift.severity import is_secret, severity
-from classifier.drift.verdict import TABLE, reading
+from classifier.drift.verdict import TABLE
 from console.cli.output import moment
 
 Values = Mapping[str, Any]
@@ -28,13 +28,6 @@ OTHERWISE = (  # per signal: what would make it hold, and what would make it fai
     ("an owner of {what} that the envelope knows", "an owner that the envelope does not know"),
     ("bytes within what was learned", "more bytes in one window than was ever learned"),
 )
-
-
-class _Held:
-    """A signal as `reading` takes it."""
-
-    def __init__(self, holds: bool | None):
-        self.holds = holds
 
 
 def label(found: Values) -> str:
@@ -122,7 +115,8 @@ def _turned(found: Values) -> Iterable[str]:
     names = behaviours(found)
     what = names[0] if names else "the behaviour"
     worst = max((severity(b) for b in names), default=0)
-    key = tuple(reading(_Held(holds), worst) for _, holds, _, _ in signals(found))  # type: ignore[arg-type]
+    # A signal that cannot be told speaks against a dangerous behaviour only.
+    key = tuple(worst < 2 if holds is None else holds for _, holds, _, _ in signals(found))
     for n, holds in enumerate(key):
         turned, _ = TABLE[tuple(not h if i == n else h for i, h in enumerate(key))]  # type: ignore[index]
         if turned != found.get("label"):
