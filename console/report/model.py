@@ -179,7 +179,7 @@ def _row(f: Values, events: Mapping[str, Values], window: str) -> Row:
         severity=str(f.get("severity")),
         opened=_number(f.get("opened")),
         updated=_number(f.get("updated")),
-        title=str(f.get("title")),
+        title=_what(f),
         cause=_cause(f, event, window),
         event=f.get("deploy"),
         event_kind=str(event.get("kind") or ""),
@@ -201,6 +201,13 @@ def _row(f: Values, events: Mapping[str, Values], window: str) -> Row:
         history=tuple(f.get("history") or ()),
         evidence=tuple(f.get("evidence") or ()),
     )
+
+
+def _what(f: Values) -> str:
+    """Its title without the end that says the cause, which has a column of its own."""
+    title = str(f.get("title"))
+    ends = (": no event explains it", f": explained by event {f.get('deploy')}", f": event {f.get('deploy')}")
+    return next((title.removesuffix(end) for end in ends if title.endswith(end)), title)
 
 
 def _cause(f: Values, event: Values, window: str) -> str:

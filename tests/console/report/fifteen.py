@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from classifier.drift.finding import EXPECTED, RISKY
+from classifier.drift.finding import EXPECTED, REVIEW, RISKY
 from classifier.policy import Policy
 from console.report.model import Report, Span, made
 from tests.console.report.samples import evolution, finding, review
@@ -36,6 +36,9 @@ def answer(n: int, change: fx5.Change) -> dict[str, Any]:
         values["attribution"] = KINDS.get(change.event, "model/prompt")
     else:
         values["considered"] = []
+    if change.label == REVIEW:
+        values["review_until"] = change.begin + 7 * DAY
+        values["posterior"] = {"evolution": 0.05, "benign": 0.81, "risky": 0.14, "weights": "w3"}
     if change.name == "masked":
         values["considered"] = [
             {"deploy": "prompt-v9", "kind": "prompt", "time": fx5.T["prompt-2"], "value": -2.6, "explains": False,
