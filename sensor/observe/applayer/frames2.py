@@ -49,7 +49,7 @@ class Frames:
         self._at = 0  # absolute offset of the buffer's first byte
         self._owed: tuple[int, int, int] | None = None  # behind a gap in DATA: stream, flags, bytes to come
         self._end_flags = 0  # of the DATA frame that a gap cut
-        self.seeking, self.preface = seek, False
+        self.seeking = seek
 
     @property
     def held(self) -> int:
@@ -77,8 +77,10 @@ class Frames:
                 taken += used
                 if self._owed:
                     break
-            if buffer.startswith(PREFACE, taken) and self._at + taken == 0:
-                taken, self.preface = len(PREFACE), True
+            if self._at + taken == 0 and PREFACE.startswith(buffer[: len(PREFACE)]):
+                if len(buffer) < len(PREFACE):
+                    break
+                taken = len(PREFACE)
             if len(buffer) - taken < HEAD:
                 break
             size, kind, flags, stream = _head(buffer, taken)

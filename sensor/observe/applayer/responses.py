@@ -165,9 +165,9 @@ class Stream:
             self._out.error = error_of(value)
 
     def _item(self, index: Any, item: dict, *, done: bool) -> None:
-        if item.get("type") not in CALLS or (block := self._blocks.open(index, None, None)) is None:
-            return
         call = _call(item)
+        if item.get("type") not in CALLS or (block := self._blocks.open(index, call.id, call.name)) is None:
+            return
         block.id, block.name = call.id or block.id, call.name or block.name
         if done:  # it repeats the arguments whole, also those whose deltas were lost
             block.arguments, block.given, block.whole, block.closed = Growing(Budget(0)), call.arguments, True, True

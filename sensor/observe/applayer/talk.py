@@ -141,6 +141,7 @@ class Blocks:
 
     def __init__(self, budget: Budget, most: int) -> None:
         self._budget, self._most, self._by_index = budget, most, {}
+        self._missed = False
 
     def open(self, index: Any, call_id: Any, name: Any, given: Any = None) -> Block | None:
         """A new call, or the one that is there: some servers repeat its head."""
@@ -149,7 +150,9 @@ class Blocks:
             if len(self._by_index) >= self._most:
                 self._budget.over = True
                 return None
-            block = self._by_index[index] = Block(string(call_id), string(name) or "", Growing(self._budget), given)
+            block = Block(string(call_id), string(name) or "", Growing(self._budget), given)
+            block.whole = bool(block.name) or not self._missed  # without a name behind a gap: its beginning was lost
+            self._by_index[index] = block
         return block
 
     def at(self, index: Any) -> Block | None:
@@ -158,6 +161,7 @@ class Blocks:
 
     def miss(self) -> None:
         """A piece of the stream is gone: what is still open cannot be trusted to be whole."""
+        self._missed = True
         for block in self._by_index.values():
             block.whole = block.whole and block.closed
 
