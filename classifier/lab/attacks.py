@@ -288,7 +288,7 @@ def web_shell(s: Scene, k: Strike, fact: int) -> None:
     )
     hand.time += s.about((30, HOUR, 6 * HOUR)[k.stealth])
     if k.stealth == 2:
-        hand.step(Act(f"open:code:{folder}/{name}/*", hand.who))
+        hand.step(Act(f"open:code:{folder}/*", hand.who))
         hand.send()
     else:
         hand.payload()
@@ -305,7 +305,7 @@ def escape(s: Scene, k: Strike, fact: int) -> None:
     for name in names:
         hand.step(Act(f"syscall:{name}", hand.who), count=1 + int(s.rng.poisson(1)), calls=(CALLS[name],))
     paths = ["open:data:/proc/*/maps", "open:data:/proc/*/mountinfo", "open:data:/sys/fs/cgroup/*/release_agent",
-             "open:config:/host/etc/hostname", "open:data:/proc/*/kallsyms", "open:data:/dev/vda"]  # fmt: skip
+             "open:data:/host/etc/hostname", "open:data:/proc/*/kallsyms", "open:data:/dev/vda"]  # fmt: skip
     for path in s.rng.permutation(paths).tolist()[: 1 + int(s.rng.poisson(1.2))]:
         hand.step(Act(path, hand.who))
     if s.chance(0.6):

@@ -91,7 +91,7 @@ class Hand:
         if self.stealth < 2 and s.chance(0.75 if self.stealth == 0 else 0.6):
             self.credential()
         for _ in range(int(s.rng.poisson((3, 2, 1.2)[self.stealth]))):
-            self.step(Act(f"open:data:{s.p.data}/{n.word()}/{n.word()}.{n.pick(['db', 'csv', 'json'])}", self.who))
+            self.step(Act(f"open:data:{s.p.data}/{n.word()}/{n.word()}.{n.pick(['db', 'csv', 'txt', 'md'])}", self.who))
         if s.chance(0.3):
             self.step(Act(f"open:config:/app/{n.word()}.{n.pick(['yaml', 'ini'])}", self.who))
 
@@ -120,7 +120,7 @@ class Hand:
             if raw:
                 self.host = f"{self.address}:{n.pick([443, 443, 4444, 8443, 1337, 53, 80])}"
             elif p.owners and s.chance((0.0, 0.3, 0.5)[self.stealth]):  # at the provider that the workload uses itself
-                self.host = f"{n.word()}.{n.pick(p.owners)}:443"
+                self.host = f"{n.host(n.pick(p.owners))}:443"
             elif self.stealth == 0:
                 self.host = f"{n.word()}.{n.pick(['xyz', 'top', 'ru', 'duckdns.org'])}:443"
             else:

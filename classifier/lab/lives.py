@@ -58,6 +58,7 @@ def cast(rng: np.random.Generator, p: Profile, rollouts: list[Rollout], *, index
     cgroup = int(rng.integers(4000, 9000))
     for n, x in enumerate(lives):
         cgroup += int(rng.integers(1, 60))
+        x.start, x.end = round(x.start, 3), round(x.end, 3)  # a window and the end it tells must agree
         x.number, x.replica = n, Replica(x.node, CgroupId(cgroup))
         x.pod = f"{p.workload.split('/')[1]}/{p.workload.split('/')[3]}-{x.name}-{p.names.word()[:5]}"
     scaling += [t for r in rollouts if r.kind == "restart" for t in r.steps.values()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -97,6 +97,8 @@ def _one(rng, world: World, p: Profile, time: float, before: list[Rollout], draf
     r.fact = len(drafts)
     for _ in range(0 if kind == "restart" else int(rng.poisson(world.sprouts))):
         r.habits.append(_sprout(rng, world, p, r))
+    if not hot and kind in ("config", "tools", "image") and rng.random() < 0.12:
+        r.habits += _moved(rng, p, r)
     if hot:
         r.habits = [h for h in r.habits if not h.once]
     if kind == "image" and rng.random() < 0.03:
@@ -123,6 +125,16 @@ def _steps(rng: np.random.Generator, r: Rollout, slots: int) -> None:
         order = order[: max(1, slots // 2)]
     for n, slot in enumerate(order):
         r.steps[slot] = r.time + n * pace * float(rng.uniform(0.7, 1.3)) + (wait if n >= max(1, slots // 10) else 0.0)
+
+
+def _moved(rng: np.random.Generator, p: Profile, r: Rollout) -> list[Habit]:
+    """A job of the workload runs at another time from now on."""
+    times = sorted({h.when for h in p.habits if h.when})
+    if not times:
+        return []
+    old, by = times[int(rng.integers(len(times)))], int(rng.integers(1, 168))
+    new = tuple(sorted((hour + by) % 168 for hour in old))
+    return [replace(h, when=new, fact=r.fact) for h in p.habits if h.when == old]
 
 
 def _sprout(rng: np.random.Generator, world: World, p: Profile, r: Rollout) -> Habit:

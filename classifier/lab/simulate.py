@@ -21,7 +21,7 @@ from wire.records import Gap, Record
 FAMILIES: tuple[str, ...] = tuple(attacks.FAMILIES)
 ALL = FAMILIES
 __all__ = ["ALL", "FAMILIES", "TYPES", "Plan", "deployment"]
-PARTS = ("profile", "rollouts", "replicas", "load", "gaps", "benign", "attacks", "numbers")
+PARTS = ("profile", "rollouts", "replicas", "load", "gaps", "benign", "attacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def deployment(plan: Plan, index: int) -> tuple[Iterator[Record], Truth]:
     scene.rng = rng["attacks"]
     attacks.play(scene, wanted)
     gaps, seen = _gaps(rng["gaps"], people.nodes, days)
-    tracks = _tracks(rng["numbers"], p, people.lives, changes, scene.deeds, load, seen)
+    tracks = _tracks((plan.seed, index), p, people.lives, changes, scene.deeds, load, seen)
     facts = _facts(p, tracks, changes, scene, seen)
     deploys = sorted([d for c in changes for d in c.deploys] + scene.deploys, key=lambda d: (d.received, d.id))
     script = stream.Script(p.workload, people, tracks, deploys, gaps, seen, until, plan.seed, index)
@@ -94,7 +94,9 @@ def _gaps(rng: np.random.Generator, nodes: tuple[str, ...], days: int) -> tuple[
     return gaps, seen
 
 
-def _tracks(rng, p: Profile, lives: list[Life], changes: list[Rollout], deeds: list[Deed], load, seen) -> list[Track]:
+def _tracks(
+    seed: tuple[int, int], p: Profile, lives: list[Life], changes: list[Rollout], deeds: list[Deed], load, seen
+) -> list[Track]:
     """Every replica with its habits: those of its revision, and those of hot changes from their time on."""
     mine: dict[int, list[Deed]] = {}
     for d in deeds:
@@ -113,9 +115,12 @@ def _tracks(rng, p: Profile, lives: list[Life], changes: list[Rollout], deeds: l
             extra += r.habits
             r = parts.get(r.parent)
         grown = [h for h in extra if h.grow]
-        for h in extra:
-            if not h.grow:
+        for h in reversed(extra):  # oldest first: of two that move a job the later one counts
+            if h.when:
+                habits[h.act.behaviour] = h
+            elif not h.grow:
                 habits.setdefault(h.act.behaviour, h)
+        rng = np.random.default_rng([*seed, len(PARTS), x.number])  # of its own: what happens elsewhere changes nothing
         out.append(track(rng, x, [*habits.values(), *grown], mine.get(x.number, []), load=load, seen=seen[x.node]))
     return out
 

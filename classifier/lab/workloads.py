@@ -172,7 +172,7 @@ def _support_agent(p: Profile, rng: np.random.Generator) -> None:
     p.outside(
         f"acme-{p.names.word()}.s3.example-cloud.com", 1, size, 4e4, hourly=True, when=hour, lineage=child, spread=0.06
     )
-    p.file("data", f"{p.data}/tickets/*.json", 0.3, writes=True)
+    p.file("data", f"{p.data}/tickets/*.txt", 0.3, writes=True)
 
 
 def _batch(p: Profile, rng: np.random.Generator) -> None:
@@ -211,7 +211,7 @@ def _code_agent(p: Profile, rng: np.random.Generator) -> None:
     p.add(Act(f"exec:/bin/bash<{p.main}", f"bash<{p.lineage}"), 1.5)
     p.add(Act("exec:/usr/bin/python3.11<bash", f"python3.11<bash<{p.lineage}"), 1.1)
     p.helpers += ["/bin/bash", "/usr/bin/python3.11"]
-    p.file("data", "/workspace/tmp*/out.json", 1.0, writes=True)
+    p.file("data", "/workspace/tmp*/out.csv", 1.0, writes=True)
     p.file("code", "/workspace/tmp*/main.py", 1.0, writes=True)
 
 
@@ -235,7 +235,7 @@ def _model_server(p: Profile, rng: np.random.Generator) -> None:
     _listen(p, rng, 8002, 200, 9e3)
     folder = f"/models/{p.names.word()}"
     p.file("model", f"{folder}/*.safetensors", once=True)
-    p.file("config", f"{folder}/config.json", once=True)
+    p.file("model", f"{folder}/config.json", once=True)
     p.file("model", f"/models/{p.names.word()}/*.safetensors", 0.02)
     p.inside(0.1, 2e3, 500, 9090)
     p.outside(p.names.host(), 2, 3e3, 2e3, hourly=True)
