@@ -52,12 +52,16 @@ class Baseline:
         return f"sha256:{self.digest} signed by {self.signed.key.name}"
 
 
-def exported(envelope: Mapping[str, Any], *, target: str, now: float, valid: float) -> dict[str, Any]:
+def exported(
+    envelope: Mapping[str, Any], *, target: str, now: float, valid: float, start_up: bool = False
+) -> dict[str, Any]:
     """The admitted set of an envelope (as `envelope show --json` gives it) as an unsigned baseline.
 
     Args:
         target: the workload in production that it is for.
         now, valid: seconds; when it is made, and for how long it holds.
+        start_up: also what every replica showed although on too few days to be admitted, as replicas that were never
+            restarted do with all that belongs to their start.
     Raises:
         StagingError: What was observed is missing or partial, or nothing is admitted.
     """
@@ -66,7 +70,9 @@ def exported(envelope: Mapping[str, Any], *, target: str, now: float, valid: flo
         raise StagingError(
             f"the staging envelope is {state}: {envelope.get('because')}; observe it without loss, and export again"
         )
-    admitted = [b for b in envelope.get("behaviours", ()) if b.get("state") == "admitted"]
+    rows = envelope.get("behaviours", ())
+    replicas = len(envelope.get("ledger", ()))
+    admitted = [b for b in rows if b.get("state") == "admitted" or (start_up and _start(b, replicas))]
     if not admitted:
         raise StagingError("the staging envelope admits nothing yet; let staging run for more days")
     return {
@@ -81,9 +87,14 @@ def exported(envelope: Mapping[str, Any], *, target: str, now: float, valid: flo
         "exported": now,
         "valid_until": now + valid,
         "behaviours": [{name: b.get(name) for name in FIELDS} for b in admitted],
-        "left_out": sorted(b["behaviour"] for b in envelope["behaviours"] if b.get("state") == "provisional"),
+        "left_out": sorted(b["behaviour"] for b in rows if b not in admitted and b.get("state") == "provisional"),
         "syscalls": envelope.get("syscalls", []),
     }
+
+
+def _start(row: Mapping[str, Any], replicas: int) -> bool:
+    """Whether every one of several replicas showed it, and it is nothing that a person must look at."""
+    return row.get("state") == "provisional" and replicas >= 2 and row["replicas"] >= replicas and row["severity"] < 2
 
 
 def canonical(value: Any) -> bytes:
@@ -164,12 +175,20 @@ def checked(content: Any) -> dict[str, Any]:
         raise StagingError(
             f"baseline of format {content.get('format')!s:.20}, this driftline reads {FORMAT}; please update"
         )
-    times = content.get("exported"), content.get("valid_until")
-    rows = content.get("behaviours")
-    sound = all(isinstance(t, int | float) and not isinstance(t, bool) for t in times) and _name(content.get("for"))
-    if not sound or not isinstance(rows, list) or len(rows) > MOST or not all(_row(r) for r in rows):
+    if not _sound(content):
         raise StagingError("damaged staging baseline; export it again")
     return content
+
+
+def _sound(content: Mapping[str, Any]) -> bool:
+    times, rows = (content.get("exported"), content.get("valid_until")), content.get("behaviours")
+    if not all(isinstance(t, int | float) and not isinstance(t, bool) for t in times) or not _name(content.get("for")):
+        return False
+    try:
+        canonical(content)
+    except (ValueError, TypeError, RecursionError):  # 1e999 is read as infinity, which has no canonical form
+        return False
+    return isinstance(rows, list) and len(rows) <= MOST and all(_row(r) for r in rows)
 
 
 def _row(row: Any) -> bool:
