@@ -10,7 +10,6 @@ from classifier.lab.scene import Scene
 from classifier.lab.truth import BENIGN
 from classifier.lab.world import DAY, HOUR, START
 
-MONTH = 30 * DAY
 SYSTEM_FILES = (
     "open:config:/etc/localtime", "open:data:/usr/share/zoneinfo/Europe/*", "open:config:/etc/ssl/certs/ca-certificates.crt",
     "open:data:/usr/share/locale/*", "open:config:/etc/gai.conf", "open:config:/etc/nsswitch.conf", "open:config:/etc/passwd",
@@ -21,22 +20,19 @@ SYSTEM_FILES = (
 
 def play(s: Scene, load: np.ndarray) -> None:
     """Add the rare benign things of a whole stream."""
-    months = (s.until - START) / MONTH
     pool = _pool(s)
-    times = np.sort(
-        s.rng.uniform(START + HOUR, s.until - HOUR, s.rng.poisson(s.p.rarities * s.world.rarities * months))
-    )
+    times = s.times(s.p.rarities * s.world.rarities, after=HOUR)
     weights = np.array(list(WEIGHTS.values()))
     kinds = s.rng.choice(len(weights), len(times), p=weights / weights.sum())
     known: set[str] = set()
-    for time, kind in zip(times.tolist(), kinds.tolist(), strict=True):
+    for time, kind in zip(times, kinds.tolist(), strict=True):
         _rare(s, list(WEIGHTS)[kind], time, pool, known)
-    for time in s.rng.uniform(START + DAY, s.until - HOUR, s.rng.poisson(s.world.debugging * months)).tolist():
+    for time in s.times(s.world.debugging, after=DAY):
         _debugging(s, time)
     _monthly(s)
-    _again(s, months)
-    _backfills(s, months)
-    _peaks(s, load, months)
+    _again(s)
+    _backfills(s)
+    _peaks(s, load)
     if s.p.open_ended:
         _open_ended(s)
 
@@ -137,11 +133,11 @@ def _monthly(s: Scene) -> None:
             s.do(time + k * s.between(0.1, 60), life, act, fact=fact, out=out, into=into)
 
 
-def _again(s: Scene, months: float) -> None:
+def _again(s: Scene) -> None:
     """A job is run once more by hand, at an hour that is not its own."""
     jobs = [h for h in s.p.habits if h.when]
     hours = sorted({h.when for h in jobs})
-    for time in s.rng.uniform(START + 7 * DAY, s.until - DAY, s.rng.poisson(0.4 * months if jobs else 0)).tolist():
+    for time in s.times(0.4 if jobs else 0.0, after=7 * DAY):
         life, fact = s.someone(time, HOUR), s.draft(BENIGN, "schedule")
         when = hours[int(s.rng.integers(len(hours)))]
         for h in jobs if life else ():
@@ -151,11 +147,11 @@ def _again(s: Scene, months: float) -> None:
                 time += s.between(0.1, 60)
 
 
-def _backfills(s: Scene, months: float) -> None:
+def _backfills(s: Scene) -> None:
     """Once more through old data: three to eight times the bytes of a known peer, with as many more requests."""
     if not s.p.peers:
         return
-    for time in s.rng.uniform(START + 7 * DAY, s.until - DAY, s.rng.poisson(0.25 * months)).tolist():
+    for time in s.times(0.25, after=7 * DAY):
         h = s.p.habits[int(s.rng.choice(s.p.peers))]
         life = s.someone(time, 7200)
         if life is None:
@@ -167,13 +163,13 @@ def _backfills(s: Scene, months: float) -> None:
             s.do(time + hour * HOUR, life, h.act, fact=fact, count=n, out=n * h.out, into=n * h.into)
 
 
-def _peaks(s: Scene, load: np.ndarray, months: float) -> None:
+def _peaks(s: Scene, load: np.ndarray) -> None:
     """Hours with twice to five times the requests; the load array is changed in place."""
     listens = [h.act for h in s.p.habits if h.act.kind == "ingress" and not h.hourly]
     talks = [s.p.habits[n].act for n in s.p.peers if not s.p.habits[n].hourly]
     if not s.p.requests or not listens:
         return
-    for time in s.rng.uniform(START + 5 * DAY, s.until - DAY, s.rng.poisson(1.0 * months)).tolist():
+    for time in s.times(1.0, after=5 * DAY):
         first, hours = int((time - START) // HOUR), 1 + int(s.rng.poisson(5))
         load[first : first + hours] *= s.between(2, 5)
         fact = s.draft(BENIGN, "load")
@@ -191,7 +187,7 @@ def _open_ended(s: Scene) -> None:
     acts: list[Act] = []
     customers, fact, day = 0, -1, -1
     # New tables grow with customers^sigma; so many customers a day that the wanted number is about right at day 14.
-    daily = max(20.0, p.open_ended * 6)
+    daily = max(20.0, p.open_ended * 11)
     for time in np.sort(s.rng.uniform(START, s.until, int(daily * (s.until - START) / DAY))).tolist():
         life = s.someone(time, 30)
         if life is None:

@@ -10,7 +10,7 @@ from classifier.lab.acts import Act, Deed, Draft
 from classifier.lab.lives import Cast, Life
 from classifier.lab.rollouts import Rollout
 from classifier.lab.workloads import Profile
-from classifier.lab.world import World
+from classifier.lab.world import DAY, HOUR, START, World
 from wire.records import Deploy
 
 
@@ -43,6 +43,12 @@ class Scene:
         """Any replica that lives at a time and for a while after it."""
         alive = self.cast.alive(time, margin)
         return alive[int(self.rng.integers(len(alive)))] if alive else None
+
+    def times(self, monthly: float, *, after: float) -> list[float]:
+        """When something happens that happens so often in 30 days, from some seconds after the start on; by time."""
+        low, high = START + after, self.until - HOUR
+        many = self.rng.poisson(monthly * max(0.0, high - low) / (30 * DAY))
+        return np.sort(self.rng.uniform(low, max(low, high), many)).tolist()
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)

@@ -97,7 +97,7 @@ def draw(rng: np.random.Generator, world: World, index: int) -> Profile:
         float(rng.lognormal(np.log(400), 0.7)),
         night=float(rng.uniform(0.1, 0.6)),
         weekend=float(rng.uniform(0.3, 1.0)),
-        rarities=float(rng.uniform(12, 35)),
+        rarities=float(rng.uniform(20, 70)),
     )
     p.revision = names.hex(10)
     _birth(p, rng)
@@ -146,7 +146,7 @@ def _rag_reader(p: Profile, rng: np.random.Generator) -> None:
     p.requests = float(rng.lognormal(np.log(250), 0.6))
     p.autoscale = int(rng.integers(0, 5)) if rng.random() < 0.5 else 0
     p.flapping = rng.random() < 0.2
-    p.rarities = float(rng.uniform(8, 18))
+    p.rarities = float(rng.uniform(12, 30))
     _listen(p, rng, 8000, 1200, 6e3)
     p.inside(float(rng.uniform(1, 4)), 6e3, float(rng.uniform(1e4, 6e4)), 6333)
     p.outside(p.names.host(), 1.0, float(rng.uniform(4e3, 2e4)), float(rng.uniform(2e3, 8e3)))
@@ -157,7 +157,7 @@ def _rag_reader(p: Profile, rng: np.random.Generator) -> None:
 
 def _support_agent(p: Profile, rng: np.random.Generator) -> None:
     p.requests = float(rng.lognormal(np.log(40), 0.5))
-    p.rarities = float(rng.uniform(12, 30))
+    p.rarities = float(rng.uniform(20, 45))
     _listen(p, rng, 8080, 4e3, 2e3)
     p.outside(p.names.host(), float(rng.uniform(1.5, 2.5)), 900, float(rng.uniform(7e3, 2e4)))  # records read
     p.outside(p.names.host(), 1.0, float(rng.uniform(4e3, 1.2e4)), 1.5e3)  # replies
@@ -203,7 +203,7 @@ def _batch(p: Profile, rng: np.random.Generator) -> None:
 
 def _code_agent(p: Profile, rng: np.random.Generator) -> None:
     p.requests = float(rng.lognormal(np.log(25), 0.5))
-    p.rarities = float(rng.uniform(8, 20))
+    p.rarities = float(rng.uniform(15, 40))
     p.open_ended, p.sigma = float(rng.uniform(10, 30)), float(rng.uniform(0.4, 0.8))
     _listen(p, rng, 8000, 2e3, 5e3)
     p.outside(p.names.host(), 3.0, float(rng.uniform(8e3, 3e4)), 4e3)
@@ -229,7 +229,7 @@ def _orchestrator(p: Profile, rng: np.random.Generator) -> None:
 
 def _model_server(p: Profile, rng: np.random.Generator) -> None:
     p.requests = float(rng.lognormal(np.log(600), 0.6))
-    p.rarities = float(rng.uniform(6, 14))
+    p.rarities = float(rng.uniform(10, 24))
     p.autoscale = int(rng.integers(0, 3))
     _listen(p, rng, 8000, 5e3, 3e3)
     _listen(p, rng, 8002, 200, 9e3)
