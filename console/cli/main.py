@@ -20,6 +20,7 @@ COMMANDS = {
     "class": ("console.cli.classes:classes", "Say and pin what kind of agent a workload is."),
     "track": ("console.cli.track:track", "Say and set how a workload is watched; staging baselines."),
     "finding": ("console.cli.finding:finding", "List, show and triage findings."),
+    "report": ("console.cli.report:report", "Report on what changed, and why."),
     "deploy": ("console.cli.deploy:deploy", "Announce and list changes."),
     "doctor": ("console.cli.doctor:doctor", "Say what this machine's kernel gives."),
     "trace": ("console.cli.trace:trace", "Record, replay, show, verify and import traces."),

@@ -68,7 +68,7 @@ def picture(title: str, told: str, width: float, height: float, body: Iterable[s
 
 def _told(part: Part) -> str:
     rows = sorted(part.rows, key=lambda r: r.opened)
-    return "; ".join(f"{_day(r.opened)}: {LABELS.get(r.label, r.label)}" for r in rows[:60])
+    return "; ".join(f"{_day(r.opened)}: {LABELS.get(r.label, LABELS[REVIEW])}" for r in rows[:60])
 
 
 def _gaps(part: Part, axis: Axis, top: float, bottom: float) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _revisions(revisions: Iterable[Any], axis: Axis, top: float) -> Iterator[str
     for n, r in enumerate(revisions):
         x, y = axis.at(r.start), top + BAR * n
         words = f"revision {r.name}: {r.replicas} replicas"
-        yield _text("name", 2, y + 12, clipped(escape(r.name), 9))
+        yield _text("name", 2, y + 12, escape(r.name)[:9])
         yield _rect("revision", x, y + 2, max(2.0, axis.at(r.end) - x), BAR - 5, words)
 
 
@@ -188,7 +188,7 @@ def _tip(words: str) -> str:
 
 
 def _text(name: str, x: float, y: float, words: str, *, anchor: str = "start") -> str:
-    return f'<text class="{name}" x="{x}" y="{y}" text-anchor="{anchor}">{html(escape(words))}</text>'
+    return f'<text class="{name}" x="{x}" y="{y}" text-anchor="{anchor}">{html(clipped(escape(words), 40))}</text>'
 
 
 def _rect(name: str, x: float, y: float, width: float, height: float, words: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import click
+
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY
 from console.cli.fold import tell, width
 from console.cli.output import COLOURS, emit_table, moment, say
@@ -41,8 +43,8 @@ def show(report: Report) -> None:
     """Print a report."""
     span = report.span
     begin, end = moment(span.since), moment(span.until)
-    say(f"Drift of {span.days:g} days, {begin} to {end}, from {report.source}")
-    say(summary(report.counts))
+    tell(f"Drift of {span.days:g} days, {begin} to {end}, from {report.source}")
+    tell(summary(report.counts))
     for part in report.parts:
         _part(part, report)
 
@@ -60,21 +62,26 @@ def summary(counts: Mapping[str, int]) -> str:
 
 
 def _part(part: Part, report: Report) -> None:
-    say(f"\nWorkload {part.workload}")
+    _heading(f"Workload {part.workload}")
     if len(report.parts) > 1:
         tell(summary(part.counts), begin="  ")
     for label, rows in ((RISKY, part.risky), (REVIEW, part.review), (EXPECTED, part.evolution)):
-        say(f"\n{LABELS[label]}: {len(rows)}", style=COLOURS[label])
+        _heading(f"{LABELS[label]}: {len(rows)}", style=COLOURS[label])
         _rows(rows)
-    say(f"\nDeploy events that changed nothing: {len(part.idle)}")
+    _heading(f"Deploy events that changed nothing: {len(part.idle)}")
     for d in part.idle:
         tell(f"{d.id}  {d.kind}  by {d.actor or 'unknown'}  {d.why}", begin=f"  {moment(d.time)}  ", indent=4)
     if part.earlier:
-        say(f"\nOpened before, not decided yet: {len(part.earlier)}")
+        _heading(f"Opened before, not decided yet: {len(part.earlier)}")
         _rows(part.earlier)
-    say(f"\nNormal variance, taken into the envelope without a finding: {len(part.taken)}")
+    _heading(f"Normal variance, taken into the envelope without a finding: {len(part.taken)}")
     listed((str(b.get("behaviour")) for b in part.taken), len(part.taken))
     _coverage(part.coverage)
+
+
+def _heading(text: str, *, style: str = "") -> None:
+    click.echo()
+    tell(text, style=style)
 
 
 def _rows(rows: Iterable[Row]) -> None:
@@ -104,10 +111,10 @@ def listed(names: Iterable[str], total: int) -> None:
 
 
 def _coverage(c: Coverage) -> None:
-    say("\nHow far this reaches")
+    _heading("How far this reaches")
     for words in coverage_words(c):
         tell(words, begin="  ")
-    say("\nWhat cannot be seen from a node")
+    _heading("What cannot be seen from a node")
     for stage, why, fed in c.unseen:
         tell(f"{stage}: {'observable, the application feeds it' if fed else why}", begin="  ")
 
