@@ -69,8 +69,16 @@ class Connection:
             self.lanes[direction].next = offset
 
     def settle(self, time: float) -> list[Record]:
-        """Chunks that are missing for too long become gaps."""
-        return [r for d in DIRECTIONS for r in self._take(d, self.lanes[d].settle(time), time)]
+        """Chunks that are missing for too long become gaps; what was put together is parsed."""
+        out = [r for d in DIRECTIONS for r in self._take(d, self.lanes[d].settle(time), time)]
+        return out + (self._speaker.settle() if isinstance(self._speaker, Http1) and not self.foreign else [])
+
+    @property
+    def pending(self) -> bool:
+        """Whether `settle` can do anything."""
+        return any(lane.held for lane in self.lanes.values()) or (
+            isinstance(self._speaker, Http1) and self._speaker.pending
+        )
 
     def _take(self, direction: Direction, pieces: list[Piece], time: float) -> list[Record]:
         self.touched = time

@@ -78,7 +78,7 @@ class Decoder:
         """To be called now and then: what is missing for too long is a gap, what was never answered is told."""
         out: list[Record] = []
         for key, connection in list(self._connections.items()):
-            if any(lane.held for lane in connection.lanes.values()):
+            if connection.pending:
                 out += self._guarded(key, connection, lambda c: c.settle(time))
                 self._weigh(key, connection)
             out += connection.context.session.overdue(time)

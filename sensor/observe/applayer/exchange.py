@@ -93,6 +93,11 @@ class Exchange:
         return bool(self._request_headers.get("upgrade"))
 
     @property
+    def patient(self) -> bool:
+        """Whether its answer tells nothing before it ends; messages of MCP have times of their own."""
+        return self._question is not None
+
+    @property
     def began(self) -> float:
         """Seconds; when its request began, as far as it was seen."""
         return self._request.began if self._request else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,17 +93,29 @@ def history(turns: tuple[Turn, ...]) -> tuple[Message, ...]:
     """Turns with their digests, each chained to the one before."""
     out, chain = [], ORIGIN
     for turn in turns:
-        digest = turn_digest(turn)
+        digest, size = turn_digest(turn)
         chain = digests.chained(chain, digest)
-        out.append(Message(turn.role[:32], digest, chain, _size(turn)))
+        out.append(Message(turn.role[:32], digest, chain, size))
     return tuple(out)
 
 
-def turn_digest(turn: Turn) -> str:
-    """Equal for an answer and for the same answer in a later history: ids, spaces around it and spelling do not count."""
-    calls = [[c.name, canonical_arguments(c.arguments)] for c in turn.calls]
-    results = [r.content.strip() for r in turn.results]
-    return digests.sha256(digests.canonical([turn.role, turn.text.strip(), calls, results, list(turn.media)]))
+def turn_digest(turn: Turn) -> tuple[str, int]:
+    """A digest, and the bytes it is of. Ids, spaces around the text and the spelling of arguments do not count.
+
+    So an answer and the same answer in a later history have one digest. Each part goes in with its length and its kind:
+    as JSON, a megabyte of history would take twice as long.
+    """
+    parts = [("role", turn.role), ("text", turn.text.strip())]
+    for call in turn.calls:
+        parts += [("call", call.name), ("arguments", canonical_arguments(call.arguments))]
+    parts += [("result", r.content.strip()) for r in turn.results]
+    state, size = hashlib.sha256(), 0
+    for kind, text in (*parts, *(("media", m) for m in turn.media)):
+        data = digests.encoded(text)
+        state.update(f"{kind}:{len(data)}:".encode())
+        state.update(data)
+        size += len(data) if kind not in ("role", "media") else 0
+    return state.hexdigest(), size
 
 
 def canonical_arguments(value: Any) -> str:
@@ -113,11 +126,6 @@ def canonical_arguments(value: Any) -> str:
         except digests.Unreadable:
             return value
     return digests.canonical(value)
-
-
-def _size(turn: Turn) -> int:
-    texts = [turn.text, *(canonical_arguments(c.arguments) for c in turn.calls), *(r.content for r in turn.results)]
-    return sum(len(digests.encoded(t)) for t in texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +209,9 @@ def _answer_fields(a: Answered | None, q: Question | None, seen: Seen, redactor:
 
 def _message(a: Answered, q: Question | None) -> Message:
     turn = Turn("assistant", a.text, tuple(a.calls))
-    digest = turn_digest(turn)
+    digest, size = turn_digest(turn)
     before = q.history[-1].chain if q and q.history else ORIGIN
-    return Message("assistant", digest, digests.chained(before, digest), _size(turn))
+    return Message("assistant", digest, digests.chained(before, digest), size)
 
 
 def _tool_calls(wanted: list[Wanted], seen: Seen, redactor: Redactor) -> tuple[ToolCall, ...]:
