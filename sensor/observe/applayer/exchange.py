@@ -128,7 +128,7 @@ class Exchange:
     def ask_unseen_head(self, *, offset: int, time: float) -> None:
         """A request whose head cannot be read: its body still can."""
         self.ask("", "", UNKNOWN, offset=offset, time=time)
-        self._extra.append("request: headers are not known, the connection was seen from its middle")
+        self._extra.append("request: its head was not seen")
 
     def note(self, reason: str) -> None:
         """Something of it is not known."""

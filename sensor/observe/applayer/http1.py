@@ -17,7 +17,9 @@ REQUEST_START = re.compile(rb"(?:%s) [!-~]{1,8192} HTTP/1\.[01]\r\n" % METHODS)
 ANSWER_START = re.compile(rb"HTTP/1\.[01] [1-5]\d\d[ \r]")
 OVERLAP = 9000  # bytes that are searched again: a start line may be cut
 FOREVER = 1 << 62
-TOGETHER = 4 << 10  # bytes of a streamed answer that are parsed together: a read of 60 bytes costs as much as one of 4 KiB
+TOGETHER = (
+    4 << 10
+)  # bytes of a streamed answer that are parsed together: a read of 60 bytes costs as much as one of 4 KiB
 SWITCH = [("host", "x"), ("connection", "upgrade"), ("upgrade", "x")]  # so that h11 takes a 101
 
 
@@ -235,7 +237,9 @@ class Http1:
     def held(self) -> int:
         """Bytes kept."""
         current = self.answers.exchange
-        return self._waiting_size + self._batch_size + sum(x.held for x in self._open) + (current.held if current else 0)
+        return (
+            self._waiting_size + self._batch_size + sum(x.held for x in self._open) + (current.held if current else 0)
+        )
 
     def feed(self, piece: Piece, *, of_requests: bool) -> list[Record]:
         """The next piece of one direction."""

@@ -146,6 +146,7 @@ class Session:
         return [
             replace(
                 call,
+                transport=env.transport,
                 server=self.server,
                 generation=self.generation,
                 result=self._result(call, message, env.place),
