@@ -25,7 +25,8 @@ def prompt(size):
 def reply(events):
     """A streamed answer, one event a chunk, as servers send it."""
     rows = fixture("anthropic", "answer.sse").split(b"\n\n")
-    delta = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"some words "}}'
+    said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "some words "}}
+    delta = b"event: content_block_delta\ndata: " + json.dumps(said).encode()
     parts = [p + b"\n\n" for p in (*rows[:2], *[delta] * events, *rows[3:]) if p]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head, [chunked(p, len(p))[:-5] for p in parts] + [b"0\r\n\r\n"]
