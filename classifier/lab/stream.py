@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from classifier.lab.calls import profile
 from classifier.lab.lives import Cast
 from classifier.lab.tracks import Track
 from classifier.lab.world import HOUR, START
@@ -14,7 +15,6 @@ from wire.records import Behaviour, Deploy, Event, Gap, Head, Identity, Record, 
 
 HEAD, BORN, NEWS, EVENT, WINDOW, GAP, ENDED, TICK = range(8)  # order of what happens at the same time
 AFTER = (20.0, 60.0)  # seconds after an event at which a tick lets time pass
-CALLS = (0, 1, 3, 5, 7, 8, 9, 13, 20, 28, 35, 41, 42, 44, 45, 56, 59, 72, 202, 232, 257, 281)  # x86_64
 Item = tuple[float, int, int, Record]
 
 
@@ -110,7 +110,7 @@ def _play(s: Script) -> Iterator[Record]:
     for t in s.tracks:
         for row in range(len(t.count)):
             alive.setdefault(t.first_hour + row, []).append(t)
-    calls = _calls(s)
+    usual = profile(np.random.default_rng([s.seed, s.index, 77]), 16)
     ready = {id(t): _Rows(t) for t in s.tracks}
     for hour in range(int((s.until - START) // HOUR)):
         end = START + (hour + 1) * HOUR
@@ -118,7 +118,7 @@ def _play(s: Script) -> Iterator[Record]:
         for n, t in enumerate(alive.pop(hour, ())):
             share = float(s.seen[t.life.node][hour])
             if share > 0:
-                w = ready[id(t)].window(hour - t.first_hour, share, calls[(hour + t.life.number) % len(calls)])
+                w = ready[id(t)].window(hour - t.first_hour, share, usual[(hour + t.life.number) % len(usual)])
                 items.append((w.end, WINDOW, -1 - n, w))
             if hour - t.first_hour == len(t.count) - 1:
                 del ready[id(t)]
@@ -126,16 +126,6 @@ def _play(s: Script) -> Iterator[Record]:
         items.sort(key=lambda i: i[:3])
         for item in items:
             yield item[3]
-
-
-def _calls(s: Script) -> list[dict[int, int]]:
-    """System calls of an hour, in a few variants."""
-    rng = np.random.default_rng([s.seed, s.index, 77])
-    base = rng.lognormal(4, 1.5, len(CALLS))
-    return [
-        dict(zip(CALLS, (base * rng.lognormal(0, 0.3, len(CALLS))).astype(int).tolist(), strict=True))
-        for _ in range(16)
-    ]
 
 
 class _Rows:
@@ -165,7 +155,7 @@ class _Rows:
         end = min(t.life.end, START + (t.first_hour + row + 1) * HOUR)
         if row in t.calls:
             calls = calls | {c: n + calls.get(c, 0) for c, n in t.calls[row].items()}
-        grams = _grams(t, row) if row in t.grams else ()
+        grams = tuple(sorted(t.grams[row])) if row in t.grams else ()
         loss = {"ring full": int(1 + (1 - share) * 1000)} if share < 1 else {}
         return Window(t.life.replica, round(start, 3), round(end, 3), tuple(uses), calls, grams, 0, loss)
 
@@ -183,17 +173,3 @@ class _Rows:
             ids = tuple(e.id for e in x.stubs)
             uses.append(Use(Behaviour(b), x.count, x.out, x.into, round(x.first, 6), ids, x.act.use_data()))
         return sorted(uses, key=lambda u: u.behaviour)
-
-
-def _grams(t: Track, row: int) -> tuple[int, ...]:
-    """Trigrams new to the replica: those of its program at the start, others later."""
-    n = t.grams[row]
-    common = [
-        (1 + CALLS[i % 22]) << 20 | (1 + CALLS[(i * 7 + 3) % 22]) << 10 | (1 + CALLS[(i * 3 + 1) % 22])
-        for i in range(40)
-    ]
-    if row == 0 and n == 40:
-        return tuple(sorted(set(common)))
-    rng = np.random.default_rng([t.life.replica.cgroup, row])
-    new = [int(a) << 20 | int(b) << 10 | int(c) for a, b, c in rng.integers(1, 330, (min(n, 200), 3))]
-    return tuple(sorted({*(common if row == 0 else ()), *new}))

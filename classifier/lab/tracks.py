@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from classifier.lab import calls
 from classifier.lab.acts import Act, Deed, Habit
 from classifier.lab.lives import Life
 from classifier.lab.workloads import WEEK
@@ -50,7 +51,7 @@ class Track:
     first_row: list[int]
     extras: dict[int, dict[str, Extra]] = field(default_factory=dict)  # row → behaviour → use
     calls: dict[int, dict[int, int]] = field(default_factory=dict)  # row → system calls
-    grams: dict[int, int] = field(default_factory=dict)  # row → trigrams new to the replica
+    grams: dict[int, set[int]] = field(default_factory=dict)  # row → trigrams new to the replica
     events: list[Stub] = field(default_factory=list)
 
 
@@ -78,8 +79,19 @@ def track(
     t = Track(life, [h.act for h in plain], [h.fact for h in plain], a, count, out, into, [], [])
     _first(rng, t, plain, seen)
     _lay(rng, t, plain, deeds, seen)
-    t.grams[0] = t.grams.get(0, 0) + 40
+    _code(t)
     return t
+
+
+def _code(t: Track) -> None:
+    """The trigrams of what runs: at the start those of the program and its revision, later those of what is new."""
+    mine = set(calls.START_UP)
+    if t.life.revision:
+        mine |= calls.trigrams(t.life.name, 5 + int(t.life.name, 16) % 25)
+    for act, fact, row in zip(t.acts, t.facts, t.first_row, strict=True):
+        if fact >= 0 and row >= 0 and (many := calls.novelty(act.behaviour, act.kind)):
+            t.grams.setdefault(row, set()).update(calls.trigrams(act.behaviour, many))
+    t.grams.setdefault(0, set()).update(mine)
 
 
 def _numbers(rng, life: Life, habits: list[Habit], a: int, b: int, share: np.ndarray, load: np.ndarray):
@@ -141,6 +153,18 @@ def _first(rng: np.random.Generator, t: Track, habits: list[Habit], seen: np.nda
         t.events.append(stub)
 
 
+def _execute(t: Track, row: int, d: Deed, *, new: bool) -> None:
+    """The system calls of a deed."""
+    made = t.calls.setdefault(row, {})
+    for call, many in calls.COST.get(d.act.kind, {}).items():
+        made[call] = made.get(call, 0) + many * min(d.count, 1000)
+    for call in d.calls:
+        made[call] = made.get(call, 0) + d.count
+    many = max(d.grams, calls.novelty(d.act.behaviour, d.act.kind) if new else 0)
+    if many:
+        t.grams.setdefault(row, set()).update(calls.trigrams(d.act.behaviour, many))
+
+
 def _lay(rng: np.random.Generator, t: Track, habits: list[Habit], deeds: list[Deed], seen: np.ndarray) -> None:
     """Single deeds: over a habit of that hour, or beside the habits."""
     column = {h.act.behaviour: n for n, h in enumerate(habits)}
@@ -152,12 +176,7 @@ def _lay(rng: np.random.Generator, t: Track, habits: list[Habit], deeds: list[De
             continue
         b = d.act.behaviour
         n = column.get(b, -1)
-        if d.calls:
-            calls = t.calls.setdefault(row, {})
-            for c in d.calls:
-                calls[c] = calls.get(c, 0) + d.count
-        if d.grams:
-            t.grams[row] = t.grams.get(row, 0) + d.grams
+        _execute(t, row, d, new=b not in shown)
         if n >= 0 and t.count[row, n]:
             t.count[row, n] += d.count
             t.out[row, n] += d.out
