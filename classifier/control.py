@@ -29,7 +29,8 @@ from wire.records import Triage
 
 BODY = 1 << 20  # bytes of an order
 SO_PEERGROUPS = 59
-DECISIONS = ("accept", "risky", "dismiss")
+DECISIONS = ("accept", "adopt", "reject", "dismiss", "risky")  # risky: what reject was called
+REASONED = ("accept", "adopt", "reject", "risky")  # somebody will ask later why
 
 
 class Control:
@@ -165,6 +166,8 @@ class Control:
         triage = Triage(self._clock(), text(body, "finding", required=True), decision, actor, note)
         if not await asyncio.to_thread(self._core.has_finding, triage):
             return refusal(404, f"no finding {triage.finding}", 'see "driftline finding list"')
+        if decision in REASONED and not note.strip():
+            raise BadDeploy(f"{decision} needs a note that says why")
         await asyncio.to_thread(self._core.enter, triage)
         return answer(asdict(triage))
 

@@ -34,12 +34,12 @@ def person(w: Ward, cause: Cause, triage: Triage) -> bool:
         return False
     words = f"{triage.actor} decided {triage.decision}" + (f": {triage.note}" if triage.note else "")
     label = cause.finding.label
-    if triage.decision == "accept":
+    if triage.decision in ("accept", "adopt"):
         admit(w, cause, words)
         close(w, cause, ACCEPTED, label, triage.time, words)
     elif triage.decision == "dismiss":
         close(w, cause, DISMISSED, label, triage.time, words)
-    elif triage.decision == "risky":
+    elif triage.decision in ("reject", "risky"):
         close(w, cause, OPEN, RISKY, triage.time, words)
         refuse(w, cause)
         cause.decided = True

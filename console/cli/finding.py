@@ -10,7 +10,8 @@ from console.cli.configured import asked, control, tell_trouble, trace_options
 from console.cli.output import emit_json, json_option, list_options, say
 
 LABELS = ("expected_evolution", "risky_drift", "needs_review")
-DECISIONS = ("accept", "risky", "dismiss")
+DECISIONS = ("accept", "adopt", "reject", "dismiss", "risky")
+REASONED = ("accept", "adopt", "reject", "risky")
 
 
 @click.group()
@@ -73,25 +74,80 @@ def show(ctx: click.Context, id: str, records: bool, as_json: bool, **where: Any
 
 @finding.command()
 @click.argument("id")
-@click.argument("decision", type=click.Choice(DECISIONS))
-@click.option("--note", default="", help="Why, for those who read it later.")
+@click.argument("decision", type=click.Choice(DECISIONS), required=False)
+@click.option("--note", default="", help="Why, for those who read it later; only dismiss goes without.")
+@click.option("--owner", help="With adopt: who answers for it from now on; who decides, without it.")
 @click.option("--actor", help="Who decides; the user of this session without it.")
+@click.option("--history", is_flag=True, help="Print which labels it had and who decided what; decide nothing.")
 @json_option
 @click.pass_context
-def triage(ctx: click.Context, id: str, decision: str, note: str, actor: str | None, as_json: bool) -> None:
-    """Decide about a finding: accept it as normal, mark it risky for good, or dismiss it.
+def triage(
+    ctx: click.Context,
+    id: str,
+    decision: str | None,
+    note: str,
+    owner: str | None,
+    actor: str | None,
+    history: bool,
+    as_json: bool,
+) -> None:
+    """Decide about a finding, for its workload only.
+
+    \b
+    accept   it is normal from now on
+    adopt    an undeclared change becomes the workload's own, with somebody who owns it
+    reject   it is risky for good and never learned ("risky" means the same)
+    dismiss  close it; nothing is learned
 
     \b
     Example:
       driftline finding triage 3f9a1c accept --note "new search backend, change 812"
     """
     from console.cli.actor import current
+
+    if history:
+        _history(ctx, id, decision, as_json=as_json)
+        return
+    who = actor or current()
+    body = {"decision": _checked(decision, note, owner), "note": _owned(decision, note, owner or who), "actor": who}
+    _decide(ctx, id, body, as_json=as_json)
+
+
+def _checked(decision: str | None, note: str, owner: str | None) -> str:
+    """The decision, if it can be told to a classifier."""
+    if decision is None:
+        raise click.UsageError(f"say what you decide: {', '.join(DECISIONS)}; or --history")
+    if decision in REASONED and not note.strip():
+        raise click.UsageError(f"{decision} needs --note with the reason; it is kept with the finding")
+    if owner and decision != "adopt":
+        raise click.UsageError("--owner belongs to adopt")
+    return decision
+
+
+def _owned(decision: str | None, note: str, owner: str) -> str:
+    return f"owner {owner}: {note}" if decision == "adopt" else note
+
+
+def _decide(ctx: click.Context, id: str, body: dict[str, str], *, as_json: bool) -> None:
     from console.cli.findings import by_id
 
     source = control(ctx)
-    body = {"decision": decision, "note": note, "actor": actor or current()}
     answer = by_id(source, id, lambda whole: source.post("triage", body={"finding": whole} | body))
     if as_json:
         emit_json(answer)
     else:
-        say(f"{id}: {decision}")
+        say(f"{id}: {body['decision']}")
+
+
+def _history(ctx: click.Context, id: str, decision: str | None, *, as_json: bool) -> None:
+    from console.cli import findings
+
+    if decision is not None:
+        raise click.UsageError("--history decides nothing; leave the decision out")
+    source = control(ctx)
+    found = findings.by_id(source, id, lambda whole: source.get("findings", whole))
+    versions = list(found.get("history") or ())
+    if as_json:
+        emit_json(versions)
+    else:
+        findings.print_history(versions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ EVIDENCE = 20  # events that are asked for
 RECORD = 200  # characters of a record's line
 REPLICAS = 24  # rows
 TERMS = 12
+RULE = re.compile(r"(?:expected_evolution|risky_drift|needs_review) \(\w+\) by (.*)$", re.DOTALL)
 
 
 def print_canonical(found: Iterable[Finding]) -> None:
@@ -241,6 +243,11 @@ def _history(history: Iterable[Values]) -> None:
     if len(versions) < 2:
         return
     _heading("History")
+    print_history(versions)
+
+
+def print_history(versions: Iterable[Values]) -> None:
+    """Every label a finding had, with the rule or the person that gave it."""
     for v in versions:
         begin = f"  {v.get('version')}  {moment(v.get('time'))}  {v.get('label')}  "
         tell(_brief(str(v.get("because"))), begin=begin, indent=4)
@@ -248,7 +255,8 @@ def _history(history: Iterable[Values]) -> None:
 
 def _brief(because: str) -> str:
     """Of a label that the classifier gave, its rule; what a person or time decided stays as it is."""
-    return because.rpartition(") by ")[2]
+    found = RULE.search(because)
+    return found[1] if found else because
 
 
 def _evidence(ids: Iterable[str], events: Iterable[Values], *, whole: bool) -> None:

@@ -110,7 +110,7 @@ def test_labels_and_workloads_narrow_a_list(full, driftline):
     assert full.asked[0][1] == "/findings?label=needs_review"
 
 
-@pytest.mark.parametrize("arguments", [["show", "3f9a"], ["triage", "3f9a", "accept"]])
+@pytest.mark.parametrize("arguments", [["show", "3f9a"], ["triage", "3f9a", "dismiss"]])
 def test_a_finding_is_found_by_the_beginning_of_its_id(arguments, classifier, driftline):
     """The help named a finding by six characters and ids have sixteen: nothing was found (#2)."""
     classifier.answers = {
