@@ -16,6 +16,7 @@ from classifier.classes.proposal import Proposal, survey
 from classifier.deploys.timeline import Timeline, concerns
 from classifier.drift.beside import beside
 from classifier.drift.finding import Finding
+from classifier.drift.posterior import Weights, shipped
 from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError, freeze, stored, thaw
@@ -78,8 +79,14 @@ class Pipeline:
     []
     """
 
-    def __init__(self, policy: Policy):
+    def __init__(self, policy: Policy, weights: Weights | None = None):
+        """A classifier that knows nothing yet.
+
+        Args:
+            weights: Of the posterior; those of this release if None.
+        """
         self.policy = policy
+        self.weights = weights or shipped()
         attribution = Attribution(policy.park, policy.park_limit)
         self._state = State(attribution, Timeline(policy.max_deploys))
 
@@ -127,6 +134,10 @@ class Pipeline:
         """What classes and tracks are told from."""
         s = self._state
         return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals)
+
+    def seen(self, cgroup: int) -> Identity | None:
+        """Whose a cgroup is; None where no sensor observes it."""
+        return self._state.attribution.seen(cgroup)
 
     @property
     def counters(self) -> dict[str, int]:
@@ -199,7 +210,7 @@ class Pipeline:
             time, urgent = record.end, ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
         else:
             time, urgent = record.time, ward.note(record, owner.revision)
-        found = ward.evaluate(time, self._state.timeline) if urgent else []
+        found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []
         self._state.wake = min(self._state.wake, ward.wake)
         return found
 
@@ -213,10 +224,10 @@ class Pipeline:
             if ward is None:
                 return []
             ward.forged(deploy)
-            found = ward.evaluate(deploy.received, self._state.timeline)
+            found = ward.evaluate(deploy.received, self._state.timeline, self.weights)
         else:
             mine = [w for name, w in self._state.wards.items() if concerns(deploy, name)]
-            found = [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline)]
+            found = [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline, self.weights)]
         self._rest()
         return found
 
@@ -232,7 +243,7 @@ class Pipeline:
         s.now = max(s.now, tick.time)
         if s.wake <= s.now:
             due = [w for w in s.wards.values() if w.wake <= s.now]
-            found += [f for w in due for f in w.evaluate(s.now, s.timeline)]
+            found += [f for w in due for f in w.evaluate(s.now, s.timeline, self.weights)]
             self._rest()
         self._daily()
         return found

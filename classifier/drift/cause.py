@@ -6,10 +6,26 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from classifier.drift.finding import EXPECTED, OPEN, REVIEW, Deviation, Finding, Signal, Version
+from classifier.drift import source
+from classifier.drift.features import features
+from classifier.drift.finding import (
+    EXPECTED,
+    OPEN,
+    REVIEW,
+    RISKY,
+    Considered,
+    Deviation,
+    Finding,
+    Posterior,
+    Signal,
+    Term,
+    Version,
+)
+from classifier.drift.posterior import Weights
 from classifier.drift.severity import rated
 from classifier.drift.sighting import Sighting
-from classifier.drift.verdict import Judged, Verdict, together, verdict
+from classifier.drift.verdict import VARIANCE, Judged, Verdict, together, verdict
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 
@@ -30,6 +46,7 @@ class Cause:
     members: list[str] = field(default_factory=list)  # keys of sightings
     finding: Finding | None = None
     evaluated: int = 0  # how many of the later looks are done
+    risky: float = 0.0  # its last probability of being risky
     told: int = 0  # count when it was last handed out
     decided: bool = False  # a person said so; no later event changes the label
 
@@ -54,11 +71,42 @@ def _kin(one: Sighting, two: Sighting) -> bool:
     return any(min(a.count("<"), b.count("<")) >= 1 and (a.endswith(b) or b.endswith(a)) for a, b in pairs)
 
 
-def write(cause: Cause, members: Sequence[Judged], now: float, policy: Policy, *, grew: bool) -> Finding:
-    """The finding of a cause as things stand: a new version if the label changed or a deviation joined."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a cause looks like at one moment."""
+
+    signals: tuple[Signal, Signal, Signal]
+    terms: tuple[Term, ...]
+    posterior: Posterior
+    verdict: Verdict
+
+
+def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expected: float) -> Reading:
+    """Signals, posterior and label of a cause.
+
+    Args:
+        expected: Sessions with something new that the workload shows by itself in a day.
+    """
     signals = together(members)
-    v = verdict(members, signals)
-    before = cause.finding
+    terms = features(members, envelope, expected)
+    posterior = weights.judge(terms)
+    v = verdict(members, signals, posterior, (weights.risky_from, weights.review_from))
+    return Reading(signals, weights.explain(terms), posterior, v)
+
+
+def write(
+    cause: Cause, members: Sequence[Judged], reading: Reading, now: float, policy: Policy, *, grew: bool
+) -> Finding | None:
+    """The finding of a cause as things stand: a new version if the label changed or a deviation joined.
+
+    None while it is no more than what the workload does now and then by itself. A finding that was once told is never
+    taken back: it stays a review.
+    """
+    signals, v, before = reading.signals, reading.verdict, cause.finding
+    if v.label == VARIANCE:
+        if before is None:
+            return None
+        v = Verdict(REVIEW, "low", f"{v.rule}; by now it looks like normal variance, but it has been told")
     same = before is not None and before.label == v.label and not grew
     version = 1 if before is None else before.version + (not same)
     because = _because(cause, members, signals, v)
@@ -67,30 +115,51 @@ def write(cause: Cause, members: Sequence[Judged], now: float, policy: Policy, *
         history = (*history, Version(version, v.label, now, because))
     deploy = _deploy(cause, members)
     sightings = [m.sighting for m in members]
+    weakest = min(members, key=lambda m: (m.correlation.possible, m.correlation.signal.value)).correlation
+    attribution, attributed = source.of(members)
     finding = Finding(
-        cause.id,
-        version,
-        cause.workload,  # type: ignore[arg-type]
-        v.label,
-        v.severity,
-        cause.opened,
-        now,
-        _title(cause, sightings, deploy, v),
-        because,
-        signals,
-        deploy,
-        "" if deploy else _why_none(members),
-        tuple(_deviation(m) for m in members),
-        0,
-        (),
-        0,
-        (),
-        history,
-        before.state if before is not None else OPEN,
-        any(s.partial for s in sightings),
-        policy.review_owner if v.label == REVIEW else "",
+        id=cause.id,
+        version=version,
+        workload=cause.workload,  # type: ignore[arg-type]
+        label=v.label,
+        severity=v.severity,
+        opened=cause.opened,
+        updated=now,
+        title=_title(cause, sightings, deploy, v),
+        because=because,
+        signals=signals,
+        deploy=deploy,
+        why_no_deploy="" if deploy else _why_none(members),
+        deviations=tuple(_deviation(m) for m in members),
+        replicas=0,
+        revisions=(),
+        count=0,
+        evidence=(),
+        history=history,
+        state=before.state if before is not None else OPEN,
+        partial=any(s.partial for s in sightings),
+        owner=policy.review_owner if v.label == REVIEW else "",
+        review_until=cause.opened + policy.review_age if v.label == REVIEW else None,
+        posterior=reading.posterior,
+        terms=reading.terms,
+        considered=_considered(members),
+        placement=weakest.placement,
+        magnitude="trust-breaking" if v.label == RISKY and v.severity in ("high", "critical") else "material",
+        attribution=attribution,
+        attribution_because=attributed,
     )
     return counted(finding, sightings)
+
+
+def _considered(members: Sequence[Judged]) -> tuple[Considered, ...]:
+    """Every event that was held against a member, once, with what it said of the member it explains least."""
+    worst: dict[str, Considered] = {}
+    for m in members:
+        for c in m.correlation.considered:
+            known = worst.get(c.deploy)
+            if known is None or (c.explains, c.value) < (known.explains, known.value):
+                worst[c.deploy] = c
+    return tuple(sorted(worst.values(), key=lambda c: (not c.explains, -c.value, c.deploy)))
 
 
 def counted(finding: Finding, sightings: Sequence[Sighting]) -> Finding:

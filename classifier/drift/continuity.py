@@ -15,15 +15,20 @@ from classifier.drift.sighting import Sighting
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.lineage import base, plain_lineage
 
+RUNTIMES = frozenset({"containerd-shim", "containerd-shim-runc-v", "runc", "crun", "conmon", "dockerd"})
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 WEIGHTS = {"lineage": 0.7, "profile": 0.2, "sequences": 0.1}
 
 
 def continuity(
-    s: Sighting, envelope: Envelope, threshold: float, *, named: bool = False
+    s: Sighting, envelope: Envelope, limits: tuple[float, float], *, named: bool = False
 ) -> tuple[Signal, tuple[Term, ...]]:
     """The signal and its parts.
 
-    Args: named: A believed event names the behaviour, so that a secret or a bare address is as good as any other
+    Args:
+        limits: Closeness below which the pattern is broken, and from which it is continued; between them it cannot be
+            told.
+        named: A believed event names the behaviour, so that a secret or a bare address is as good as any other
     peer; who uses it is still asked.
     """
     terms = tuple(t for t in (_lineage(s, envelope, named), _profile(s, envelope), _sequences(s)) if t is not None)
@@ -31,8 +36,20 @@ def continuity(
         return Signal(None, 0.0, "nothing is known of who did it"), ()
     weight = sum(WEIGHTS[t.name] for t in terms)
     value = round(sum(WEIGHTS[t.name] * t.value for t in terms) / weight, 4)
-    words = f"closeness {value:g}, limit {threshold:g}: " + ", ".join(f"{t.words} ({t.value:g})" for t in terms)
-    return Signal(value >= threshold, value, words), terms
+    words = f"closeness {value:g}, broken below {limits[0]:g}, continued from {limits[1]:g}: "
+    words += ", ".join(f"{t.words} ({t.value:g})" for t in terms)
+    if interactive(s):
+        return Signal(None, value, words + "; put beside the workload by its runtime, as a person would"), terms
+    holds = True if value >= limits[1] else False if value < limits[0] else None
+    return Signal(holds, value, words), terms
+
+
+def interactive(s: Sighting) -> bool:
+    """Whether a runtime put this program beside the workload's own, as `kubectl exec` does."""
+    if s.behaviour.startswith("exec:"):
+        return plain_lineage(s.behaviour.partition("<")[2]) in RUNTIMES
+    chain = s.lineage.split("<")
+    return len(chain) > 1 and chain[-1] in RUNTIMES and chain[-2] in SHELLS
 
 
 def _profile(s: Sighting, envelope: Envelope) -> Term | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from classifier.deploys.timeline import covers, names, trusted
 from classifier.drift.compatibility import fits, implied, kind_of
-from classifier.drift.finding import Signal, Term
+from classifier.drift.finding import Considered, Placement, Signal, Term
 from classifier.drift.severity import severity
 from classifier.drift.sighting import Sighting
 from classifier.envelope.ledger import Exposure, Ledger
@@ -25,6 +25,7 @@ RATE = math.log(1 / 720)  # one unexplained novelty a month
 CAP = 8.0  # of the revision term
 HOT = 0.7  # weight of the revision term for a change without a new revision: nobody stands beside it
 LEAST = -1.0  # of the kind term, where nothing was declared
+PLACED = 1.0  # of the revision term, from which on the replicas alone can decide
 GRID = [math.exp(math.log(1e-4) + i * math.log(3e5) / 39) for i in range(40)]  # hits per hour
 GAMMA = math.lgamma(0.8)
 
@@ -35,15 +36,20 @@ class Correlation:
 
     signal: Signal
     terms: tuple[Term, ...] = ()
-    deploy: str | None = None  # id, only if the signal holds
+    deploy: str | None = None  # id, unless the signal is refused
     named: bool = False  # the declared scope of a believed event names the behaviour
     why_none: str = ""
     change: str = ""  # kind of the event
     others: tuple[str, ...] = ()  # ids of further events that explain it too
+    placement: Placement | None = None
+    considered: tuple[Considered, ...] = ()  # every event near it, this one first
+    undeclared: float = 0.0  # the revision term of a new revision that no event announced
+    event: str = ""  # id of the event that the terms are about, also if it does not hold
 
     @property
-    def holds(self) -> bool:
-        return bool(self.signal.holds)
+    def possible(self) -> bool:
+        """Whether the event may explain it: the signal holds or cannot be told."""
+        return self.deploy is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,52 @@ class Group:
 def correlate(s: Sighting, deploys: Iterable[Deploy], ledger: Ledger, policy: Policy) -> Correlation:
     """The best explanation among a workload's events."""
     near = [d for d in deploys if covers(d, s.first, policy)]
-    fit = [judge(d, s, ledger, policy) for d in near if trusted(d) and not late(d, policy)]
+    fit = [(judge(d, s, ledger, policy), d) for d in near if trusted(d) and not late(d, policy)]
+    refused = tuple(
+        Considered(d.id, d.kind, d.time, 0.0, False, _weightless(d, policy))
+        for d in near
+        if late(d, policy) or not trusted(d)
+    )
     if fit:
-        best = max(fit, key=lambda c: (c.holds, c.signal.value))
-        return replace(best, others=tuple(c.deploy for c in fit if c.deploy and c.deploy != best.deploy))
+        fit.sort(key=lambda f: (_sureness(f[0]), f[0].signal.value), reverse=True)
+        best = fit[0][0]
+        others = tuple(c.deploy for c, _ in fit[1:] if c.deploy)
+        return replace(best, others=others, considered=(*(_considered(c, d) for c, d in fit), *refused))
     words = _why_none(s, near, ledger, policy)
-    return Correlation(Signal(False, 0.0, words), why_none=words)
+    lr, placement = _undeclared(s, ledger, policy)
+    no = Signal(False, 0.0, words)
+    return Correlation(no, why_none=words, considered=refused, undeclared=lr, placement=placement)
+
+
+def _sureness(c: Correlation) -> int:
+    return {True: 2, None: 1, False: 0}[c.signal.holds]
+
+
+def _considered(c: Correlation, d: Deploy) -> Considered:
+    return Considered(d.id, d.kind, d.time, c.signal.value, c.signal.holds is True, c.signal.words)
+
+
+def _weightless(d: Deploy, policy: Policy) -> str:
+    if late(d, policy):
+        return f"came {(d.received - d.time) / policy.hour:.1f} h late, no relabel"
+    return f"has no weight: trust is {d.trust}" + (f", {d.refused}" if d.refused else "")
+
+
+def _undeclared(s: Sighting, ledger: Ledger, policy: Policy) -> tuple[float, Placement | None]:
+    """How well a new revision without an event would explain it: a rollout that nobody announced leaves that trace."""
+    known = ledger.revisions()
+    newest = list(known)[-1] if len(known) > 1 else None
+    if newest is None or not -policy.deploy_before <= s.first - known[newest] <= policy.deploy_after:
+        return 0.0, None
+    exposures = ledger.exposures.values()
+    new = _group([e for e in exposures if e.revision == newest], s, policy)
+    old = _group([e for e in exposures if e.revision not in (newest, None) and _lately(e, s, policy)], s, policy)
+    return round(rate_ratio(new, old), 4), _placement(new, old)
+
+
+def _placement(new: Group, old: Group) -> Placement:
+    n, o = len(new.hits), len(old.hits)
+    return Placement(n, n + len(new.misses), o, o + len(old.misses), new.unknown + old.unknown)
 
 
 def late(d: Deploy, policy: Policy) -> bool:
@@ -72,12 +118,7 @@ def late(d: Deploy, policy: Policy) -> bool:
 
 
 def _why_none(s: Sighting, near: list[Deploy], ledger: Ledger, policy: Policy) -> str:
-    parts = [
-        f"event {d.id} came {(d.received - d.time) / policy.hour:.1f} h late, no relabel"
-        for d in near
-        if late(d, policy)
-    ]
-    parts += [f"event {d.id} has no weight: trust is {d.trust}" for d in near if not trusted(d)]
+    parts = [f"event {d.id} {_weightless(d, policy)}" for d in near if late(d, policy) or not trusted(d)]
     if not near:
         before, after = policy.deploy_before / policy.hour, policy.deploy_after / policy.hour
         parts.append(f"no matching event within {after:g} h before and {before:g} h after")
@@ -101,12 +142,18 @@ def judge(d: Deploy, s: Sighting, ledger: Ledger, policy: Policy) -> Correlation
     )
     total = round(sum(t.value for t in terms), 4)
     veto = _veto(d, s, new, old, pattern, kind)
-    holds = not veto and total > 0
-    why = veto or ("" if holds else f"terms of event {d.id} sum to {total:+.1f}")
+    placed = pattern is not None or terms[1].value >= PLACED
+    holds = False if veto or total <= 0 else True if placed else None
+    why = veto or (f"terms of event {d.id} sum to {total:+.1f}" if total <= 0 else "")
     words = f"event {d.id} ({d.kind}): " + ", ".join(f"{t.words} ({t.value:+.1f})" for t in terms)
     words += f"; refused because {why}" if why else ""
+    words += "" if holds is not None else "; time alone proves nothing, and neither replicas nor scope decide"
     signal = Signal(holds, total, words)
-    return Correlation(signal, terms, d.id if holds else None, pattern is not None and holds, why, d.kind)
+    named = pattern is not None and holds is True
+    believed = d.id if holds is not False else None
+    return Correlation(
+        signal, terms, believed, named, why, d.kind, placement=_placement(new, old) if d.revision else None, event=d.id
+    )
 
 
 def _veto(d: Deploy, s: Sighting, new: Group, old: Group, pattern: str | None, kind: float) -> str:
@@ -198,7 +245,9 @@ def rate_ratio(new: Group, old: Group) -> float:
         return 0.0
     evolution = _marginal(new) - 6.0 * min(len(old.hits), 3)
     rare = _beta(1 + k, 30 + n - k) - _beta(1, 30)
-    return max(-CAP, min(evolution - rare, CAP))
+    value = max(-CAP, min(evolution - rare, CAP))
+    # One replica is a coincidence as likely as there are few others beside it that stayed without.
+    return min(value, math.log1p(len(old.misses))) if n == 1 else value
 
 
 def _marginal(g: Group) -> float:

@@ -28,6 +28,19 @@ def elapse(w: Ward, cause: Cause, now: float) -> None:
         close(w, cause, AGED, RISKY if failed else REVIEW, now, words)
 
 
+def tolerate(w: Ward, cause: Cause) -> None:
+    """What looked like normal variance to the last: its behaviours are kept in view, provisional, and the cause goes."""
+    if cause.evaluated < len(w.policy.evaluations):
+        return
+    for m in cause.members:
+        s = w.sightings.pop(m)
+        if s.why in (NEW, RETURN):  # a bound that was left is not widened: many small steps would lead anywhere
+            w.envelope.tolerate(s.behaviour, f"now and then: risky {cause.risky:g}")
+            w.envelope.widen(s.behaviour, 0, 0, s.lineages, s.first)
+    del w.causes[cause.id]
+    w.variance += 1
+
+
 def person(w: Ward, cause: Cause, triage: Triage) -> bool:
     """Carry out what a person decided; False if there is nothing to decide or nobody knows the decision."""
     if cause.finding is None or cause.finding.state in (ACCEPTED, DISMISSED):

@@ -36,6 +36,42 @@ class Term:
 
 @stored
 @dataclass(frozen=True, slots=True)
+class Posterior:
+    """How probable each reading of a cause is, and by which weights. They sum to one."""
+
+    evolution: float
+    benign: float  # rare, but nobody's attack and nobody's deploy
+    risky: float
+    weights: str  # version
+
+
+@stored
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One deploy event that was held against a cause."""
+
+    deploy: str
+    kind: str
+    time: float  # seconds
+    value: float  # log odds
+    explains: bool
+    because: str  # with the numbers; why it was refused, if it was
+
+
+@stored
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Replicas with the change and without it, and how many of each show the behaviour."""
+
+    new_hits: int
+    new: int
+    old_hits: int
+    old: int
+    unknown: int  # not observed throughout, so that nobody can tell
+
+
+@stored
+@dataclass(frozen=True, slots=True)
 class Deviation:
     """One behaviour that the envelope does not explain."""
 
@@ -92,6 +128,14 @@ class Finding:
     state: str = OPEN
     partial: bool = False  # something of its windows was lost
     owner: str = ""  # who decides, where a person must
+    review_until: float | None = None  # seconds; when a review ends by itself; None: it is no review
+    posterior: Posterior | None = None
+    terms: tuple[Term, ...] = ()  # what each feature adds to the log odds of risky, largest first
+    considered: tuple[Considered, ...] = ()  # the explaining event first
+    placement: Placement | None = None  # None: no event to hold against, or it applies without a restart
+    magnitude: str = "material"  # or "trust-breaking"; normal variance makes no finding
+    attribution: str = "unknown"  # "tools", "permission", "model/prompt", "dependency", "context", "data" or "unknown"
+    attribution_because: str = ""
 
 
 def finding_to_dict(finding: Finding) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""Three signals to a label: the truth table, and what no table entry may override."""
+"""Three signals to a label: the truth table, the posterior where a signal cannot be told, and what neither may override."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 from classifier.drift.correlation import Correlation
-from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Signal
+from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Posterior, Signal
 from classifier.drift.severity import ESCAPE, RAW_PEER, SHELL, SPECIAL_EXEC, is_secret, severity
 from classifier.drift.sighting import Sighting
 
@@ -21,6 +22,7 @@ TABLE = {  # (deploy-correlated, pattern continues, resources in bounds) → lab
     (False, False, False): (RISKY, "critical"),
 }
 LEVELS = ("info", "low", "medium", "high", "critical")
+VARIANCE = "normal_variance"  # no finding: what a workload does now and then by itself (demands D115)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +44,55 @@ class Verdict:
     rule: str
 
 
-def verdict(members: Sequence[Judged], signals: tuple[Signal, Signal, Signal]) -> Verdict:
-    """Table first, then the rules that stand above it: they may only make a label worse, but for ordinary files."""
-    worst = max(severity(m.sighting.behaviour) for m in members)
-    key = tuple(reading(s, worst) for s in signals)
-    label, level = TABLE[key]  # type: ignore[index]
-    rule = "truth table: " + ", ".join(f"{n}={_yes(k)}" for n, k in zip("DPR", key, strict=True))
+def verdict(
+    members: Sequence[Judged], signals: tuple[Signal, Signal, Signal], posterior: Posterior, limits: tuple[float, float]
+) -> Verdict:
+    """Table first, then the posterior among what the table leaves open, then the rules that stand above both.
+
+    Args:
+        limits: Probabilities of risky from which an undecided cause is risky, and from which a person should look.
+    """
+    label, level, rule = _open(signals, posterior, limits)
     if unnamed := [m for m in members if is_secret(m.sighting.behaviour) and not m.correlation.named]:
         rule += f"; {unnamed[0].sighting.behaviour} is an identity or secret that no authenticated event names"
         return Verdict(RISKY, _at_least(level, "high"), rule)
-    if label == EXPECTED and (floor := _floor(members)):
+    if any(m.sighting.why == "forgery" for m in members):
+        return Verdict(RISKY, _at_least(level, "high"), f"{rule}; a refused deploy event is itself a finding")
+    if label in (EXPECTED, VARIANCE) and (floor := _floor(members)):
         return Verdict(REVIEW, "medium", f"{rule}; {floor}, which no deploy event lifts")
-    if label == RISKY and worst == 0 and all(m.sighting.why == "new" for m in members):
+    ordinary = all(severity(m.sighting.behaviour) == 0 and m.sighting.why == "new" for m in members)
+    if label == RISKY and ordinary:
         return Verdict(REVIEW, "low", f"{rule}; ordinary files alone are never above review")
     return Verdict(label, level, rule)
 
 
-def reading(signal: Signal, worst: int) -> bool:
-    """How a signal that cannot be told is read: against the deviation if its behaviour is a dangerous one."""
-    return signal.holds if signal.holds is not None else worst < 2
+def _open(signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float]) -> tuple[str, str, str]:
+    """Label, severity and rule as table and posterior give them."""
+    cells = [TABLE[key] for key in product(*((s.holds,) if s.holds is not None else (True, False) for s in signals))]
+    rule = "truth table: " + ", ".join(f"{n}={_answer(s)}" for n, s in zip("DPR", signals, strict=True))
+    if len(cells) == 1 and cells[0] != TABLE[False, True, True]:
+        return *cells[0], rule
+    odds = f"{rule}; risky {p.risky:g}, evolution {p.evolution:g}, rare but benign {p.benign:g}"
+    risky = [level for label, level in cells if label == RISKY]
+    if risky and p.risky >= limits[0]:
+        return RISKY, min(risky, key=LEVELS.index), f"{odds}, risky from {limits[0]:g}"
+    if p.risky >= limits[1]:
+        return REVIEW, "medium" if risky else "low", f"{odds}, review from {limits[1]:g}"
+    if cells[0][0] == EXPECTED and (p.evolution >= p.benign or signals[0].holds):
+        return EXPECTED, "info", odds
+    return VARIANCE, "info", odds
+
+
+def settled(m: Judged, *, far: float) -> Judged:
+    """Leave open what one number cannot decide: a quantity that is a little too large.
+
+    Args:
+        far: Robust z from which a quantity is out of bounds whatever else is known.
+    """
+    b = m.bounds
+    if b.holds is False and b.value < far:
+        return replace(m, bounds=replace(b, holds=None))
+    return m
 
 
 def together(members: Sequence[Judged]) -> tuple[Signal, Signal, Signal]:
@@ -102,5 +134,5 @@ def _at_least(level: str, least: str) -> str:
     return max(level, least, key=LEVELS.index)
 
 
-def _yes(holds: object) -> str:
-    return "yes" if holds else "no"
+def _answer(s: Signal) -> str:
+    return "unknown" if s.holds is None else "yes" if s.holds else "no"

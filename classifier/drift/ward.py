@@ -7,20 +7,21 @@ from dataclasses import dataclass, field
 from classifier.deploys.timeline import Timeline
 from classifier.drift import decision
 from classifier.drift.bounds import bounds
-from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, related, write
+from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, read, related, write
 from classifier.drift.continuity import continuity, known_images
 from classifier.drift.correlation import Correlation, correlate
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
+from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
 from classifier.drift.sighting import Sighting
-from classifier.drift.verdict import Judged
+from classifier.drift.verdict import Judged, settled
 from classifier.envelope.envelope import INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 
-TOLERANCE = {"missing": 3, "learning": 2, "converging": 1, "non-converging": 1, "converged": -1}
+TOLERANCE = {"missing": 3, "learning": 2, "converging": 0, "non-converging": 0, "converged": -1}
 CONTENT = 20  # windows before an envelope can call an owner foreign
 FORGERY = "forgery"
 
@@ -37,6 +38,9 @@ class Ward:
     overflow: int = 0  # deviations beyond the bound
     quiet: int = 0  # uses learned although severe, while learning
     wake: float = float("inf")  # when something is to be done next
+    expected: float = 0.0  # sessions with something new in a day
+    expected_day: int = -2  # on which that was counted
+    variance: int = 0  # causes that turned out to be what the workload does now and then
 
     @property
     def policy(self) -> Policy:
@@ -150,7 +154,7 @@ class Ward:
 
     # judgement ------------------------------------------------------------------------------------------------------
 
-    def evaluate(self, now: float, timeline: Timeline) -> list[Finding]:
+    def evaluate(self, now: float, timeline: Timeline, weights: Weights) -> list[Finding]:
         """Judge what is due, look again at what was judged, end probations and waits."""
         touched: dict[str, bool] = {}
         deploys = timeline.of(self.workload)
@@ -161,14 +165,15 @@ class Ward:
         for cause in self.causes.values():
             if cause.id not in touched and cause.open and self._next_look(cause) <= now:
                 touched[cause.id] = False
-        out = [f for c, grew in touched.items() if (f := self._look(self.causes[c], deploys, now, grew)) is not None]
+        looked = [self._look(self.causes[c], deploys, now, weights, grew) for c, grew in touched.items()]
+        out = [f for f in looked if f is not None]
         self.wake = self._next()
         return out
 
-    def reconsider(self, now: float, timeline: Timeline) -> list[Finding]:
+    def reconsider(self, now: float, timeline: Timeline, weights: Weights) -> list[Finding]:
         """A deploy event came: every open cause is judged anew."""
         deploys = timeline.of(self.workload)
-        looked = [self._look(c, deploys, now, False, told=False) for c in list(self.causes.values()) if c.open]
+        looked = [self._look(c, deploys, now, weights, False, told=False) for c in list(self.causes.values()) if c.open]
         self.wake = self._next()
         return [f for f in looked if f is not None]
 
@@ -179,10 +184,9 @@ class Ward:
         the curl of an intruder may look like the rollout's, his shell does not.
         """
         s = self.sightings[key]
-        name = f"deploy:{judgement.correlation.deploy}" if judgement.correlation.holds else UNEXPLAINED
-        names = (
-            [name, *(f"deploy:{d}" for d in judgement.correlation.others)] if judgement.correlation.holds else [name]
-        )
+        c = judgement.correlation
+        name = f"deploy:{c.deploy}" if c.possible else UNEXPLAINED
+        names = [name, *(f"deploy:{d}" for d in c.others)] if c.possible else [name]
         names = names if _explained(judgement) else list(dict.fromkeys((UNEXPLAINED, *names)))
         cause = next((c for n in names for c in reversed(self.causes.values()) if self._belongs(s, c, n)), None)
         if cause is None:
@@ -213,21 +217,27 @@ class Ward:
             return Judged(s, Correlation(no, why_none=s.note), no, Signal(None, 0.0, "not applicable"))
         c = correlate(s, deploys, self.envelope.ledger, self.policy)
         if s.continuity is None or (c.named and not s.named):
-            limit, s.named = self.policy.continuity, c.named
-            s.continuity, s.continuity_terms = continuity(s, self.envelope, limit, named=c.named)
-        return Judged(s, c, s.continuity, bounds(s, self.envelope, self.policy))
+            limits, s.named = self.policy.continuity, c.named
+            s.continuity, s.continuity_terms = continuity(s, self.envelope, limits, named=c.named)
+        return settled(Judged(s, c, s.continuity, bounds(s, self.envelope, self.policy)), far=self.policy.far)
 
     def _look(
-        self, cause: Cause, deploys: list[Deploy], now: float, grew: bool, *, told: bool = True
+        self, cause: Cause, deploys: list[Deploy], now: float, weights: Weights, grew: bool, *, told: bool = True
     ) -> Finding | None:
         """Judge a cause; returns its finding if there is something new to say."""
         before = cause.finding
-        cause.finding = write(cause, self._judged(cause, deploys), now, self.policy, grew=grew)
+        members = self._judged(cause, deploys)
+        reading = read(members, self.envelope, weights, self._expected())
+        cause.risky = reading.posterior.risky
+        cause.finding = write(cause, members, reading, now, self.policy, grew=grew)
         while (
             cause.evaluated < len(self.policy.evaluations)
             and cause.opened + self.policy.evaluations[cause.evaluated] <= now
         ):
             cause.evaluated += 1
+        if cause.finding is None:
+            decision.tolerate(self, cause)
+            return None
         decision.refuse(self, cause)
         decision.elapse(self, cause, now)
         changed = before is None or before.version != cause.finding.version
@@ -235,6 +245,12 @@ class Ward:
             return None
         cause.told = cause.finding.count
         return cause.finding
+
+    def _expected(self) -> float:
+        """How often something new is nothing special here; counted once a day."""
+        if self.expected_day != self.envelope.day:
+            self.expected, self.expected_day = self.envelope.coverage().expected, self.envelope.day
+        return self.expected
 
     def _judged(self, cause: Cause, deploys: list[Deploy]) -> list[Judged]:
         return [self._judge(self.sightings[m], deploys) for m in cause.members]
@@ -245,7 +261,7 @@ class Ward:
         """When a cause is looked at next (seconds)."""
         times = self.policy.evaluations
         later = [cause.opened + times[cause.evaluated]] if cause.evaluated < len(times) else []
-        label = cause.finding.label
+        label = cause.finding.label if cause.finding is not None else ""
         later += [cause.opened + self.policy.probation] if label == EXPECTED else []
         later += [cause.opened + self.policy.review_age] if label == REVIEW else []
         return min(later, default=float("inf"))
@@ -274,4 +290,4 @@ class Ward:
 
 def _explained(j: Judged) -> bool:
     """Whether an event accounts for a deviation without anything speaking against it."""
-    return j.correlation.holds and j.continuity.holds is not False
+    return j.correlation.signal.holds is True and j.continuity.holds is not False

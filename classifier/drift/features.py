@@ -1,0 +1,192 @@
+"""A cause to the numbers that its posterior is computed from: one name, one value, one sentence each.
+
+Each value is the evidence of the cause's weakest member, so that one explained file does not excuse the shell beside
+it. The terms are those of drift-model 4.2; what could not be observed is zero, and a flag of its own says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from classifier.drift.continuity import interactive
+from classifier.drift.correlation import Correlation
+from classifier.drift.finding import Term
+from classifier.drift.severity import RAW_PEER, SPECIAL_EXEC, is_secret, severity
+from classifier.drift.sighting import Sighting
+from classifier.drift.verdict import Judged
+from classifier.envelope.envelope import Envelope
+
+QUANTITY = ("volume out", "volume in", "schedule", "creep")
+SPREAD_ONE, SPREAD_ALL = 30.0, 2.0  # Beta(1, b) priors of a behaviour's share of replicas: of an intruder, of a change
+
+
+def features(members: Sequence[Judged], envelope: Envelope, expected: float) -> tuple[Term, ...]:
+    """All terms of a cause.
+
+    Args:
+        expected: Sessions with something new that the workload shows by itself in a day.
+    """
+    return tuple(
+        Term(name, round(value, 4), words)
+        for name, value, words in (
+            *_deploy(members),
+            *_continuity(members, envelope),
+            *_placement(members, envelope),
+            *_quantity(members),
+            *_what(members),
+            ("novelty", math.log(expected + 0.03), f"{expected:g} sessions a day show something new by themselves"),
+        )
+        if value or name == "novelty"
+    )
+
+
+Row = tuple[str, float, str]
+
+
+def _deploy(members: Sequence[Judged]) -> Iterable[Row]:
+    c = min((m.correlation for m in members), key=_rank)
+    terms = {t.name: t for t in c.terms}
+    if not terms:
+        yield "no event", 1.0, "no believed event is near"
+        yield "undeclared", max(-4.0, min(c.undeclared, 6.0)), "a new revision that no event announced"
+        return
+    for name, low, high in (("time", -4.0, 6.0), ("revision", -6.0, 6.0), ("kind", -3.0, 1.0)):
+        yield f"deploy {name}", max(low, min(terms[name].value, high)), terms[name].words
+    yield "named", float(all(m.correlation.named for m in members)), "a believed event names all of it"
+    yield "outside scope", float(terms["scope"].value < 0), terms["scope"].words
+    yield "scope unknown", float(not c.named and terms["scope"].value == 0), "the event declares nothing of it"
+    yield "refused", float(c.signal.holds is False), c.why_none
+    p = c.placement
+    yield "on old replicas", float(p is not None and p.old_hits > 0), f"{p.old_hits if p else 0} old replicas show it"
+
+
+def _rank(c: Correlation) -> tuple[int, float]:
+    return {False: 0, None: 1, True: 2}[c.signal.holds] + 3 * bool(c.named), c.signal.value
+
+
+def _continuity(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
+    by_name: dict[str, Term] = {}
+    for m in members:
+        for t in m.sighting.continuity_terms:
+            if t.name not in by_name or t.value < by_name[t.name].value:
+                by_name[t.name] = t
+    line = by_name.get("lineage")
+    yield "owner unknown", float(line is None), "who did it was not observed"
+    yield "foreign owner", 1.0 - line.value if line is not None else 0.0, line.words if line is not None else ""
+    if t := by_name.get("profile"):
+        yield "odd calls", min(4.0, -math.log(max(t.value, 1e-3))), t.words
+    if t := by_name.get("sequences"):
+        yield "new sequences", 1.0 - t.value, t.words
+    worst = max(members, key=lambda m: (1.0 - nearness(m.sighting, envelope), severity(m.sighting.behaviour)))
+    away = 1.0 - nearness(worst.sighting, envelope)
+    yield "far name", away, f"nothing known is named like {worst.sighting.behaviour}"
+    human = [m.sighting.behaviour for m in members if interactive(m.sighting)]
+    yield "by a person", float(bool(human)), f"{human[0] if human else ''} was started from outside the workload"
+
+
+def nearness(s: Sighting, envelope: Envelope) -> float:
+    """How near a name lies to those that the envelope knows: 1 the same folder or the same owner of a domain, 0 nothing.
+
+    A known behaviour is near by definition.
+    """
+    if s.why != "new":
+        return 1.0
+    kind, _, rest = s.behaviour.partition(":")
+    if kind == "egress":
+        return max((_host(rest, b.partition(":")[2]) for b in envelope.items if b.startswith("egress:")), default=0.0)
+    if kind in ("ingress", "syscall", "identity"):
+        return 0.0
+    path = rest.partition("<")[0] if kind == "exec" else rest.partition(":")[2]
+    return max((_path(path, _file(b)) for b in envelope.items if b.startswith((kind, "open:", "exec:"))), default=0.0)
+
+
+def _file(behaviour: str) -> str:
+    kind, _, rest = behaviour.partition(":")
+    return rest.partition("<")[0] if kind == "exec" else rest.partition(":")[2]
+
+
+def _host(one: str, two: str) -> float:
+    """Shared labels of two `proto:host:port`, from the right, the last two as the least."""
+    a, b = one.split(":")[1].split("."), two.split(":")[1].split(".")
+    same = 0
+    while same < min(len(a), len(b)) and a[-1 - same] == b[-1 - same]:
+        same += 1
+    if a[-1].isdigit():
+        return 0.5 if same == 0 and a[:3] == b[:3] else 0.0
+    return 0.0 if same < 2 else min(1.0, 0.4 + 0.3 * (same - 1))
+
+
+def _path(one: str, two: str) -> float:
+    """Share of the folders of `one` that `two` has too, in order; 1 for the same folder."""
+    a, b = one.split("/")[1:-1], two.split("/")[1:-1]
+    same = 0
+    while same < min(len(a), len(b)) and a[same] == b[same]:
+        same += 1
+    return same / len(a) if a else float(not b)
+
+
+def _placement(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
+    """Term 7: a change shows on many replicas, an intruder's tools in one place and all at once."""
+    seen = {r for m in members for r in m.sighting.sights}
+    first = min(m.sighting.first for m in members)
+    last = max(m.sighting.last for m in members)
+    running = [e for e in envelope.ledger.exposures.values() if e.start <= last and e.end >= first - 3600.0]
+    n, k = max(len(running), len(seen)), len(seen)
+    if n > 1:
+        few, many = _beta_ratio(k, n, SPREAD_ONE), _beta_ratio(k, n, SPREAD_ALL)
+        yield "few replicas", max(-6.0, min(few - many, 6.0)), f"on {k} of {n} replicas that ran then"
+    yield "single", float(n == 1), "the workload has one replica, so placement says nothing"
+    close = [m for m in members if m.sighting.first - first <= 3600.0]
+    yield "burst", math.log(len(close)), f"{len(close)} new behaviours within an hour"
+    kinds = {_stage(m.sighting.behaviour) for m in members} - {""}
+    yield "chain", float(max(0, len(kinds) - 1)), " and ".join(sorted(kinds))
+
+
+def _stage(behaviour: str) -> str:
+    if is_secret(behaviour):
+        return "credential"
+    if behaviour.startswith("exec:"):
+        return "execution"
+    if behaviour.startswith("egress:"):
+        return "egress"
+    return "write" if behaviour.startswith("write:") else ""
+
+
+def _beta_ratio(k: int, n: int, b: float) -> float:
+    return math.lgamma(1 + k) + math.lgamma(b + n - k) - math.lgamma(1 + b + n) - (math.lgamma(b) - math.lgamma(1 + b))
+
+
+def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
+    beyond = [m.bounds for m in members if m.bounds.holds is False]
+    worst = max(beyond, key=lambda b: b.value, default=None)
+    yield "out of bounds", float(worst is not None), worst.words if worst else ""
+    if worst is not None:
+        yield "how far", math.log1p(max(0.0, min(worst.value, 60.0))), f"robust z {worst.value:g}"
+    yield "no bounds", float(all(m.bounds.holds is None for m in members)), "no bound is learned yet"
+    for why in QUANTITY:
+        found = [m.sighting for m in members if m.sighting.why == why]
+        yield why, float(bool(found)), found[0].note if found else ""
+    off = [m.sighting for m in members if m.sighting.note and m.sighting.why != "creep"]
+    yield "off schedule", float(bool(off)), off[0].note if off else ""
+    owner = [m.sighting for m in members if m.sighting.why == "owner"]
+    yield "owner", float(bool(owner)), owner[0].lineage if owner else ""
+
+
+def _what(members: Sequence[Judged]) -> Iterable[Row]:
+    names = [m.sighting.behaviour for m in members]
+    worst = max(names, key=severity)
+    level = severity(worst)
+    yield f"severity {level}", float(level > 0), worst
+    if raw := next((b for b in names if RAW_PEER.match(b)), ""):
+        yield "bare address", 1.0, raw
+    if odd := next((m for m in members if _brought(m.sighting)), None):
+        yield "code brought in", 1.0, odd.sighting.behaviour
+    for kind in ("exec", "egress", "ingress", "write", "open", "identity", "syscall"):
+        yield f"kind {kind}", float(worst.startswith(kind + ":")), worst
+
+
+def _brought(s: Sighting) -> bool:
+    return s.behaviour.startswith("exec:") and (
+        SPECIAL_EXEC.match(s.behaviour) is not None or s.layer in ("memfd", "upper")
+    )
