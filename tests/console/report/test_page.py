@@ -105,3 +105,22 @@ def test_hostile_names_stay_texts():
 def test_no_workload_is_said():
     empty = fifteen.made([], [], {}, span=fifteen.SPAN, policy=fifteen.Policy(), source="x")
     assert "No workload was seen" in page(empty)
+
+
+def luminance(colour):
+    """Of a colour such as #1b1f24 or #fff, as WCAG 2 defines it."""
+    digits = colour.lstrip("#")
+    digits = digits if len(digits) == 6 else "".join(2 * d for d in digits)
+    channels = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", [0, 1, 2], ids=["light", "dark", "paper"])
+def test_every_text_colour_stands_out_enough(theme):
+    css = page(fifteen.report()).partition("<style>")[2].partition("</style>")[0]
+    colours = dict(re.findall(r"--(\w+):(#\w+)", re.findall(r":root\{([^}]*)\}", css)[theme]))
+    for ground in ("bg", "card"):
+        for ink in ("ink", "soft", "risky", "review", "evolution", "event"):
+            light, dark = sorted((luminance(colours[ground]), luminance(colours[ink])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
