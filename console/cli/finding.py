@@ -93,11 +93,9 @@ def triage(
 ) -> None:
     """Decide about a finding, for its workload only.
 
-    \b
-    accept   it is normal from now on
-    adopt    an undeclared change becomes the workload's own, with somebody who owns it
-    reject   it is risky for good and never learned ("risky" means the same)
-    dismiss  close it; nothing is learned
+    To accept makes it normal from now on. To adopt does the same for a change that nobody declared, and names who owns
+    it. To reject makes it risky for good, never learned ("risky" means the same). To dismiss closes it and teaches
+    nothing.
 
     \b
     Example:
