@@ -107,7 +107,7 @@ def _new(s: Scene, k: Strike) -> list[Life]:
     return [
         x
         for x in s.cast.lives
-        if x.revision == r.number and r.time <= x.start <= r.time + DAY and x.end > x.start + 300
+        if x.revision == r.number and r.time - 1 <= x.start <= r.time + DAY and x.end > x.start + 300
     ]
 
 

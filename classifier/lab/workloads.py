@@ -93,7 +93,7 @@ def draw(rng: np.random.Generator, world: World, index: int) -> Profile:
         library,
         names.pick(["/opt/tools", "/app/bin", "/usr/local/bin"]),
         names.pick(["/data", "/var/lib/app", "/srv"]),
-        int(rng.integers(2, 6)),
+        names.pick([1, 2, 2, 3, 3, 3, 4, 5, 7]),
         float(rng.lognormal(np.log(400), 0.7)),
         night=float(rng.uniform(0.1, 0.6)),
         weekend=float(rng.uniform(0.3, 1.0)),
