@@ -58,6 +58,10 @@ class Attribution:
         self.given_up.pop(identity.replica, None)
         return self._release(identity.replica)
 
+    def seen(self, cgroup: int) -> Identity | None:
+        """The latest identity of a cgroup id, whichever node's; None where no sensor observes one."""
+        return max((i for r, i in self.identities.items() if r.cgroup == cgroup), key=lambda i: i.time, default=None)
+
     def expire(self, node: str, time: float) -> list[Owned]:
         """Everything of a node up to `time` was sent; returns what has waited too long, now unresolved."""
         self.times[node] = max(time, self.times.get(node, time))

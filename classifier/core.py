@@ -20,7 +20,7 @@ from classifier.recording import NoTrace, Trace
 from classifier.settings import ClassifierSettings
 from classifier.store.store import Accepted, Frame, NotNow, Store
 from wire import codec
-from wire.records import Deploy, Event, Record, Tick, Triage, Window
+from wire.records import Deploy, Event, Identity, Record, Tick, Triage, Window
 from wire.trace import TraceError
 
 ROOM_PERIOD = 5.0  # seconds between snapshots that are taken to make room
@@ -260,6 +260,11 @@ class Core:
     def deploys(self) -> list[Deploy]:
         with self._lock:
             return self._pipeline.deploys()
+
+    def seen(self, cgroup: int) -> Identity | None:
+        """Whose a cgroup is; None where no sensor observes it."""
+        with self._lock:
+            return self._pipeline.seen(cgroup)
 
     def event(self, id: str) -> Event | None:
         with self._lock:

@@ -24,7 +24,9 @@ from aiohttp import web
 from classifier.control import Control
 from classifier.core import Core, frames_of
 from classifier.deploys.folder import Folder
-from classifier.deploys.http import Intake, Whose
+from classifier.deploys.http import Intake
+from classifier.deploys.inside import turn_containers_away
+from classifier.deploys.senders import Senders
 from classifier.deploys.signing import KeysError, load_keys
 from classifier.deploys.systemd import Units
 from classifier.logs import configure_logs
@@ -49,7 +51,6 @@ class Service:
     Args:
         reload: gives the settings anew on SIGHUP; only keys and logs follow them.
         clock: seconds since the epoch.
-        whose: the replica behind the address and port of a request, where somebody can tell.
     """
 
     def __init__(
@@ -58,9 +59,8 @@ class Service:
         *,
         reload: Callable[[], ClassifierSettings] | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the daemon reads the clock
-        whose: Whose = lambda address, port: None,
     ):
-        self.settings, self._reload, self._clock, self._whose = settings, reload, clock, whose
+        self.settings, self._reload, self._clock = settings, reload, clock
         self._log = structlog.get_logger("driftline.classifier")
         self._stopping = threading.Event()
         self._turned = time.monotonic()
@@ -147,12 +147,15 @@ class Service:
         await asyncio.gather(*workers, return_exceptions=True)
 
     async def _doors(self, core: Core, sockets: dict[str, Any]) -> None:
-        self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock, whose=self._whose)
+        senders = Senders(core.seen)
+        self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock, whose=senders)
         self._folder = Folder(self.settings.folder) if self.settings.folder else None
         self._units = Units(core.revision, core.store.noted("units") or {}) if self.settings.systemd else None
         control = Control(core, self._clock, lambda: self._health(core), self._group)
         refused = {"bus": self._receiver.refused, "http": self._intake.refused}
-        await self._site(control.application(), sockets["control"])
+        questions = control.application()
+        turn_containers_away(questions, senders, core, self._clock)
+        await self._site(questions, sockets["control"])
         if "http" in sockets:
             await self._site(self._intake.application(), sockets["http"])
         if "metrics" in sockets:

@@ -10,6 +10,7 @@ A file of keys::
       - name: registry
         public: whpk_…                                   # Ed25519, 32 bytes
         workloads: ["*"]
+        senders: ["unit:registry.service"]               # what this machine observes may use it nevertheless
 """
 
 from __future__ import annotations
@@ -54,10 +55,15 @@ class Key:
     workloads: tuple[str, ...]  # patterns with *
     secret: bytes = field(default=b"", repr=False)  # of HMAC-SHA256
     public: bytes = b""  # of Ed25519
+    senders: tuple[str, ...] = ()  # patterns of observed workloads, and of "address:…", that may use it
 
     def speaks_for(self, workload: str) -> bool:
         """Whether it may announce changes of a workload."""
         return any(fnmatchcase(workload, pattern) for pattern in self.workloads)
+
+    def is_used_by(self, sender: str) -> bool:
+        """Whether somebody who is observed may use it; whoever is not needs no permission."""
+        return any(fnmatchcase(sender, pattern) for pattern in self.senders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def load_keys(path: Path | None) -> tuple[Key, ...]:
 
 
 def _key(row: Any, where: str) -> Key:
-    known = {"name", "secret", "secret_file", "public", "workloads"}
+    known = {"name", "secret", "secret_file", "public", "workloads", "senders"}
     if not isinstance(row, dict) or not set(row) <= known:
         raise KeysError(f"{where}: a key has {', '.join(sorted(known))}")
     name, workloads = row.get("name"), row.get("workloads")
@@ -154,13 +160,16 @@ def _key(row: Any, where: str) -> Key:
         raise KeysError(f"{where}: name is a text")
     if not isinstance(workloads, list) or not workloads or not all(isinstance(w, str) for w in workloads):
         raise KeysError(f'{where} ({name}): workloads is a list of patterns; write ["*"] for all')
+    senders = row.get("senders", [])
+    if not isinstance(senders, list) or not all(isinstance(s, str) for s in senders):
+        raise KeysError(f"{where} ({name}): senders is a list of patterns of workloads")
     given = [k for k in ("secret", "secret_file", "public") if row.get(k)]
     if len(given) != 1:
         raise KeysError(f"{where} ({name}): give one of secret, secret_file and public")
     value = _private(Path(str(row["secret_file"]))).strip() if given == ["secret_file"] else str(row[given[0]])
     if given == ["public"]:
-        return Key(name, tuple(workloads), public=_public(value, f"{where} ({name})"))
-    return Key(name, tuple(workloads), secret=_secret(value, f"{where} ({name})"))
+        return Key(name, tuple(workloads), public=_public(value, f"{where} ({name})"), senders=tuple(senders))
+    return Key(name, tuple(workloads), secret=_secret(value, f"{where} ({name})"), senders=tuple(senders))
 
 
 def _secret(text: str, where: str) -> bytes:

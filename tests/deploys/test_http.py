@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from classifier.deploys.http import Bucket, Intake
+from classifier.deploys.senders import NOBODY, Origin, Sender, nowhere
 from classifier.deploys.signing import Key, sign
 from classifier.settings import HttpLimits
 from classifier.store.store import NotNow
@@ -44,14 +46,25 @@ def event(workload=SHOP, **changes):
     return json.dumps(values | {"data": {"workload": workload}} | changes).encode()
 
 
-def intake(sink, *, whose=lambda address, port: None, clock=lambda: NOW, **limits):
-    return Intake(sink, HttpLimits(**limits), (CI,), clock=clock, whose=whose)
+class Known:
+    """One sender, whoever asks."""
+
+    origin = staticmethod(nowhere)
+
+    def __init__(self, sender=NOBODY):
+        self._sender = sender
+
+    def sender(self, origin):
+        return self._sender
+
+
+def intake(sink, *, sender=NOBODY, clock=lambda: NOW, keys=(CI,), **limits):
+    return Intake(sink, HttpLimits(**limits), keys, clock=clock, whose=Known(sender))
 
 
 def take(door, body, headers=None, *, address="10.0.0.9"):
-    answer = door.take(
-        TYPE | (sign(CI, id="m1", time=NOW, body=body) if headers is None else headers), body, address, 4711
-    )
+    signature = sign(CI, id="m1", time=NOW, body=body) if headers is None else headers
+    answer = door.take(TYPE | signature, body, Origin(address=address))
     return answer.status, json.loads(answer.body)
 
 
@@ -81,13 +94,28 @@ def test_what_is_not_believed_enters_as_refused(headers, workload, status, reaso
     assert sink.refused == [("http", reason, f"10.0.0.9 {workload}")]
 
 
-def test_an_event_of_a_workload_has_no_weight_even_if_signed():
+@pytest.mark.parametrize(
+    ("sender", "reason"),
+    [
+        pytest.param(Sender(replica(7), SHOP), "sent by a workload", id="observed"),
+        pytest.param(Sender(name="address:172.17.0.2", unknown=True), "sender unknown", id="unknown"),
+    ],
+)
+def test_an_event_of_a_workload_has_no_weight_even_if_signed(sender, reason):
     sink = Sink()
-    door = intake(sink, whose=lambda address, port: replica(7) if (address, port) == ("10.0.0.9", 4711) else None)
-    assert take(door, event()) == (403, {"error": "sent by a workload"})
-    assert (sink.entered[0].sender, sink.entered[0].refused) == (replica(7), "sent by a workload")
+    door = intake(sink, sender=sender)
+    assert take(door, event()) == (401, {"error": reason})
+    assert (sink.entered[0].sender, sink.entered[0].refused) == (sender.replica, reason)
+    assert (sink.entered[0].trust, sink.refused[0][1]) == ("none", reason)
     take(door, event(), {})
-    assert (sink.entered[1].sender, sink.entered[1].refused) == (replica(7), "unsigned")
+    assert (sink.entered[1].sender, sink.entered[1].refused) == (sender.replica, "unsigned")
+
+
+def test_a_key_may_name_observed_senders_that_it_is_for():
+    sink = Sink()
+    lent = replace(CI, senders=("unit:runner*",))
+    assert take(intake(sink, keys=(lent,), sender=Sender(replica(7), "unit:runner.service")), event())[0] == 200
+    assert take(intake(sink, keys=(lent,), sender=Sender(replica(7), "unit:agent.service")), event())[0] == 401
 
 
 def test_a_refused_event_does_not_use_up_the_id_of_a_good_one():
