@@ -70,6 +70,7 @@ class Policy:
     max_exposures: int = 4096
     max_grams: int = 1 << 17
     max_profiles: int = 128
+    max_quantities: int = 160  # triggers with bounds of their own, at about 450 bytes
     max_findings: int = 2048
     max_deploys: int = 10_000  # in all
 

@@ -32,7 +32,7 @@ def _beyond(s: Sighting, envelope: Envelope) -> Signal:
     z = volume.robust_z(h, peak)
     words = f"{peak} bytes {word} in one window; learned median {volume.quantile(h, 0.5)}, largest "
     words += f"{volume.maximum(h)} of {volume.count(h)} windows, robust z {z:.1f}"
-    return Signal(False, z, words + (f"; {s.note}" if s.note else ""))
+    return Signal(False, z, "; ".join(w for w in (words, s.broken, s.note) if w))
 
 
 def _larger(word: str, h: volume.Histogram, peak: int, policy: Policy) -> Signal | None:

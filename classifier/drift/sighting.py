@@ -60,6 +60,7 @@ class Sighting:
     named: bool = False  # a believed event named it when its continuity was settled
     continuity: Signal | None = None  # settled at the first judgement: what came later may be the intruder's own
     continuity_terms: tuple[Term, ...] = ()
+    broken: str = ""  # the bound that its first window broke, with its numbers
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:
         """One more window or event of a replica."""

@@ -67,6 +67,7 @@ class Ward:
         s.see(window.replica, revision, first, window.end, uses=use.count, events=0)
         s.explain(use.evidence, use.data)
         s.measure(use.bytes_out, use.bytes_in)
+        s.broken = s.broken or stranger.words
         s.partial |= window.partial
         self._context(s, window)
         return not s.cause and s.due <= window.end

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from classifier.drift.severity import GUARDED, severity
-from classifier.envelope import convergence, items
-from classifier.envelope.cells import Cell, Lane
+from classifier.envelope import convergence, items, volume
+from classifier.envelope.cells import NO_LIMIT, Cell, Lane
+from classifier.envelope.quantities import IN_WAY, OUT_WAY
 from wire.records import CgroupId, Replica
 
 if TYPE_CHECKING:
     from classifier.envelope.envelope import Envelope
 
+LONE = 4  # times what the second largest replica moved
 HOME = -1  # generation of the lane that holds folded replicas; no container has it
 
 
@@ -20,27 +23,41 @@ def sweep(e: Envelope, day: int) -> None:
     e.day = day
     cells = _by_behaviour(e)
     replicas = e.replicas
+    least = e.quantities.least(e.policy)
     for lane in e.lanes.values():
         lane.hot = None
     for behaviour, item in e.items.items():
         items.age(item, e.policy, day)
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
-        _bound(e, item, cells.get(behaviour, []), day)
+        _bound(e, behaviour, item, cells.get(behaviour, []), day, least)
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
 
 
-def _bound(e: Envelope, item: items.Item, cells: list[Cell], day: int) -> None:
-    if e.stage not in ("missing", "learning") and any(c.out or c.into for c in cells):
-        out, into = items.pooled_cells(cells)
+def _bound(e: Envelope, name: str, item: items.Item, cells: list[Cell], day: int, least: dict[str, int]) -> None:
+    out, into = items.pooled_cells(cells)
+    if e.stage not in ("missing", "learning") and (out or into):
         days = day - item.limited if item.limited else 0.0
-        item.limit_out = items.limit(out, e.policy, item.limit_out, days)
-        item.limit_in = items.limit(into, e.policy, item.limit_in, days)
+        item.limit_out = items.limit(out, e.policy, item.limit_out, days, lone(c.out for c in cells))
+        item.limit_in = items.limit(into, e.policy, item.limit_in, days, lone(c.into for c in cells))
         item.limited = float(day)
+    floor = e.policy.volume_floor // 2
+    item.look_out = items.look(out, floor, item.limit_out, least.get(OUT_WAY + name, item.limit_out))
+    item.look_in = items.look(into, floor, item.limit_in, least.get(IN_WAY + name, item.limit_in))
+    item.usual = volume.quantile(out, 0.05), volume.maximum(out)
     for c in cells:
-        c.limit_out, c.limit_in, c.guarded = item.limit_out, item.limit_in, item.guarded
+        c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
+
+
+def lone(histograms: Iterable[volume.Histogram]) -> int:
+    """Bytes beyond which only one of three or more replicas ever moved so much, four times over; else no limit.
+
+    One replica must not set the bound of all (drift-model 4.5).
+    """
+    most = sorted((volume.maximum(h) for h in histograms if h), reverse=True)
+    return LONE * most[1] if len(most) >= 3 else NO_LIMIT
 
 
 def _by_behaviour(e: Envelope) -> dict[str, list[Cell]]:

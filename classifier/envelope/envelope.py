@@ -6,18 +6,19 @@ ledger, and names its own state. It never labels: what it does not know it hands
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
 from classifier.envelope import convergence, daily, incidence, items, series, volume
-from classifier.envelope.cells import Cell, Lane, LaneKey, count_known, latest, smallest
+from classifier.envelope.cells import NO_LIMIT, Cell, Lane, LaneKey, count_known, latest, smallest
 from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
 from classifier.envelope.profiles import Profiles
+from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Replica, Use, Window, Workload
@@ -32,6 +33,7 @@ class Stranger:
 
     use: Use
     why: str  # NEW, OUT, INTO, OWNER, SCHEDULE or RETURN
+    words: str = ""  # which bound broke, with its numbers
 
 
 @stored
@@ -60,12 +62,15 @@ class Envelope:
     overflow: dict[str, int] = field(default_factory=dict)  # what was full → how often
     blind_spots: set[str] = field(default_factory=set)
     calls: dict[int, tuple[int, ...]] = field(default_factory=dict)  # system call → its first sessions
+    quantities: Quantities = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.ledger is None:
             self.ledger = Ledger(self.policy.max_exposures)
         if self.profiles is None:
             self.profiles = Profiles(self.policy.max_profiles)
+        if self.quantities is None:
+            self.quantities = Quantities(self.policy.max_quantities)
 
     # learning -----------------------------------------------------------------------------------------------------
 
@@ -92,7 +97,11 @@ class Envelope:
         strange = count_known(window, hot)
         if not window.syscalls.keys() <= lane.today:
             strange += self._calls(lane, window, arch)
-        strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept)) is not None]
+        if not strange:
+            self._continuity(window, [])
+            return []
+        load = loads(window)
+        strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept, load)) is not None]
         self._continuity(window, strangers)
         return strangers
 
@@ -131,68 +140,113 @@ class Envelope:
         if self.ledger.blind(node, start, end):
             self._lose([(f"gap: {reason}", 1)], end)
 
-    def _look(self, lane: Lane, use: Use, window: Window, hour: int, accept: int) -> Stranger | None:
+    def _look(
+        self, lane: Lane, use: Use, window: Window, hour: int, accept: int, load: tuple[int, int]
+    ) -> Stranger | None:
         """The careful road of one use: learn it, or say why not."""
         item = self.items.get(use.behaviour)
-        why = self._why(item, use, hour)
+        trail = lineage_of(use)
+        why, words = self._why(item, use, hour, trail, load)
         if use.behaviour in self.sticky or (why and not _tolerated(why, use.behaviour, accept)):
-            return Stranger(use, why or NEW)
+            return Stranger(use, why or NEW, words)
         if item is None or item.state == RETIRED:
             if len(self.items) >= self.policy.max_behaviours and item is None:
                 return self._full("behaviours")
             item = self.items[use.behaviour] = Item(guarded=use.behaviour.startswith(GUARDED))
         if item.state == DORMANT:
             item.move("seen", "seen again")
-        self._count(lane, use, window, hour, item)
+        self._count(lane, use, window, hour, item, trail, load)
         return None
 
     def take(self, window: Window, use: Use, *, epoch: str = "") -> None:
         """Learn a use that came back as a stranger after all."""
         hour = int(window.start // self.policy.hour)
-        self._look(self.lanes[window.replica, epoch], use, window, hour, 3)
+        self._look(self.lanes[window.replica, epoch], use, window, hour, 3, loads(window))
 
     def _full(self, what: str) -> None:
         self.overflow[what] = self.overflow.get(what, 0) + 1
 
-    def _why(self, item: Item | None, use: Use, hour: int) -> str:
+    def _why(self, item: Item | None, use: Use, hour: int, trail: str, load: tuple[int, int]) -> tuple[str, str]:
+        """Why a use does not belong, and which bound it breaks; twice "" if it does."""
         if item is None or item.state == RETIRED:
-            return NEW
+            return NEW, ""
         if item.state == DORMANT:
-            return RETURN
-        if use.bytes_out > item.limit_out:
-            return OUT
-        if use.bytes_in > item.limit_in:
-            return INTO
-        trail = lineage_of(use)
-        foreign = bool(item.lineages) and trail not in (item.lineages | {""})
-        if item.off_schedule(hour, self.week) and (foreign or not item.lineages):
-            return SCHEDULE
+            return RETURN, ""
+        foreign = bool(item.lineages) and trail not in item.lineages and trail != ""
+        off = item.off_schedule(hour, self.week)
+        if off and (foreign or not item.lineages or item.unusual(use.bytes_out, self.policy.volume_floor)):
+            return SCHEDULE, ""
+        if (use.bytes_out > self.policy.volume_floor or use.bytes_in > self.policy.volume_floor) and (
+            broken := self._beyond(item, use, hour, trail, load, own=item.scheduled and foreign)
+        ):
+            return broken
         if not foreign or not use.behaviour.startswith(GUARDED) or len(item.days) < 2:
-            return ""
+            return "", ""
         # The acting image decides: what started it may differ from one revision to the next.
-        return "" if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else OWNER
+        return ("" if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else OWNER), ""
 
-    def _count(self, lane: Lane, use: Use, window: Window, hour: int, item: Item) -> None:
+    def _beyond(
+        self, item: Item, use: Use, hour: int, trail: str, load: tuple[int, int], *, own: bool
+    ) -> tuple[str, str] | None:
+        """The bounds that a use breaks; of both directions the larger one gives the reason, the words tell of both."""
+        found = []
+        for why, way, size, most in (
+            (OUT, OUT_WAY, use.bytes_out, item.limit_out),
+            (INTO, IN_WAY, use.bytes_in, item.limit_in),
+        ):
+            what = Moved(size, use.count, load_for(use.count, load), hour)
+            if size > self.policy.volume_floor and most < NO_LIMIT:
+                words = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
+                found += [(size, why, f"{why.split()[1]}: {words}")] if words else []
+        if not found:
+            return None
+        return max(found)[1], "; ".join(words for _, _, words in found)
+
+    def _count(
+        self, lane: Lane, use: Use, window: Window, hour: int, item: Item, trail: str, load: tuple[int, int]
+    ) -> None:
         cell = lane.cells.get(use.behaviour)
         if cell is None:
             cell = lane.cells[use.behaviour] = Cell(use.first or window.start, window.end)
-            cell.limit_out, cell.limit_in, cell.guarded = item.limit_out, item.limit_in, item.guarded
+            least = self.policy.volume_floor // 2
+            cell.limit_out, cell.limit_in = max(least, item.look_out), max(least, item.look_in)
+            cell.guarded = item.guarded
             item.met(lane.replica)
         cell.count += use.count
         cell.windows += 1
         cell.last = max(cell.last, window.end)
+        self._measure(use, cell, item, trail, load, hour)
+        if cell.hour == hour and (not trail or trail in cell.lineages):
+            return  # all else was noted when it was first seen in this hour
         cell.hour = hour
         if lane.hot is not None and lane.hour == hour and not cell.guarded:
             lane.hot[use.behaviour] = cell
         cell.days = latest(cell.days | {int(window.start // self.policy.day)})
         cell.week |= 1 << (hour % 168)
-        for h, n in ((cell.out, use.bytes_out), (cell.into, use.bytes_in)):
-            if n:
-                h[volume.bucket(n)] = h.get(volume.bucket(n), 0) + 1
-        if trail := lineage_of(use):
+        if trail:
             cell.lineages = smallest(cell.lineages | {trail})
             item.lineages = smallest(item.lineages | {trail})
         item.note(cell, lane.revision)
+
+    def _measure(self, use: Use, cell: Cell, item: Item, trail: str, load: tuple[int, int], hour: int) -> None:
+        """Learn the bytes of a use that took the careful road: the first of an hour, and each larger than most."""
+        least = self.policy.volume_floor // 2
+        for way, h, size, most in (
+            (OUT_WAY, cell.out, use.bytes_out, item.limit_out),
+            (IN_WAY, cell.into, use.bytes_in, item.limit_in),
+        ):
+            if not size:
+                continue
+            h[volume.bucket(size)] = h.get(volume.bucket(size), 0) + 1
+            what = Moved(size, use.count, load_for(use.count, load), hour)
+            bounded = most < NO_LIMIT
+            if size > least and not self.quantities.learn(way, use.behaviour, trail, what, bounded=bounded):
+                self._full("triggers with bounds")
+            if not bounded and size > least:  # until there are bounds, only what exceeds all before is looked at again
+                if way == OUT_WAY:
+                    cell.limit_out = max(cell.limit_out, size)
+                else:
+                    cell.limit_in = max(cell.limit_in, size)
 
     def _calls(self, lane: Lane, window: Window, arch: str) -> list[Use]:
         """System calls new to a replica: sensitive ones become uses, the others are remembered."""
@@ -255,7 +309,7 @@ class Envelope:
             item.move("seen", because)
         item.days = item.days or {self.day}
 
-    def widen(self, behaviour: str, out: int, into: int, lineages: Iterable[str], time: float) -> None:
+    def widen(self, behaviour: str, out: int, into: int, lineages: Collection[str], time: float) -> None:
         """More of a known behaviour is normal: windows of so many bytes, these owners, this hour of the week."""
         item = self.items.get(behaviour)
         if item is None:
@@ -264,9 +318,8 @@ class Envelope:
         item.limit_in = max(item.limit_in, int(into * self.policy.volume_margin))
         item.lineages = smallest(item.lineages | set(lineages))
         item.week |= 1 << (int(time // self.policy.hour) % 168)
-        for lane in self.lanes.values():
-            if cell := lane.cells.get(behaviour):
-                cell.limit_out, cell.limit_in = item.limit_out, item.limit_in
+        self.quantities.widen(OUT_WAY, behaviour, lineages, out)
+        self.quantities.widen(IN_WAY, behaviour, lineages, into)
 
     def coverage(self) -> convergence.Coverage:
         """Good-Turing and Chao2 counts over sessions: one replica on one day."""

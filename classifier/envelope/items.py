@@ -27,6 +27,7 @@ MOVES = {  # (state, what happened) → state
     (DORMANT, "seen"): PROVISIONAL,
     (DORMANT, "forgotten"): RETIRED,
 }
+LOOK = 0.99  # share of windows whose bytes need no look at the bounds, save once an hour
 WHO = 16  # replicas kept by name: one that keeps coming back must not look like many
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
@@ -52,6 +53,9 @@ class Item:
     limited: float = 0.0  # when the limits were first set
     guarded: bool = False
     suspect: bool = False  # sensitive, and learned from few of the replicas
+    look_out: int = 0  # bytes a window beyond which its bounds are asked; at once, or once most windows are known
+    look_in: int = 0
+    usual: tuple[int, int] = (0, NO_LIMIT)  # bytes out of nearly all its windows
 
     @property
     def scheduled(self) -> bool:
@@ -69,6 +73,10 @@ class Item:
         if not self.scheduled or active.bit_count() < IDLE_HOURS * self.week.bit_count():
             return False
         return not any(self.week >> ((hour + d) % 168) & 1 for d in (-1, 0, 1))
+
+    def unusual(self, size: int, floor: int) -> bool:
+        """Whether a window's bytes out are none that this behaviour usually has, though more than `floor`."""
+        return size > floor and not self.usual[0] // 2 <= size <= 2 * self.usual[1]
 
     def move(self, event: str, because: str) -> None:
         """Take one step of `MOVES`.
@@ -121,25 +129,31 @@ def age(item: Item, policy: Policy, day: int) -> None:
         item.move("forgotten", f"not seen for {day - max(item.days)} days")
 
 
-def limit(h: volume.Histogram, policy: Policy, before: int, days: float) -> int:
+def limit(h: volume.Histogram, policy: Policy, before: int, days: float, most: int = NO_LIMIT) -> int:
     """Bytes a window beyond which a behaviour's volume is a deviation; `NO_LIMIT` while too little is known.
 
     Args:
         h: Learned bytes per window.
         before: The limit so far.
         days: Since that limit was set, for the cap on its growth (an attacker may move it slowly at most).
+        most: What one replica alone moved counts up to here.
     """
     if volume.count(h) < policy.volume_windows:
         return before
     middle, scale = volume.centre(h)
     # To a bucket's end: the last bit of an exponential differs between machines, the limit must not.
     steady = volume.upper(volume.bucket(int(math.exp(min(middle + policy.volume_z * scale, 40.0)))))
-    wanted = max(int(policy.volume_margin * volume.maximum(h)), steady, policy.volume_floor)
+    wanted = max(min(max(int(policy.volume_margin * volume.maximum(h)), steady), most), policy.volume_floor)
     if before == NO_LIMIT:
         return wanted
     # Beyond e^40 the cap holds nothing back, and a clock that jumped must not overflow it.
     growth = math.exp(min(days / 7 * math.log1p(policy.volume_growth), 40.0))
     return max(before, min(wanted, int(before * growth)))
+
+
+def look(h: volume.Histogram, floor: int, limit: int, least: int) -> int:
+    """Bytes a window beyond which a behaviour's bounds are asked: what nearly all windows stay below."""
+    return floor if limit == NO_LIMIT else max(floor, min(limit, least, volume.quantile(h, LOOK)))
 
 
 def pooled_cells(cells: Iterable[Cell]) -> tuple[volume.Histogram, volume.Histogram]:

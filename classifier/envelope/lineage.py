@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from wire.records import Use
 
 VERSION = re.compile(r"(?<=[a-z])[-.]?\d+(\.\d+)*(?=$|<)")
 
 
+@lru_cache(4096)
 def plain_lineage(chain: str) -> str:
     """A lineage without versions, so that an upgraded interpreter is the same owner.
 

@@ -32,6 +32,7 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.days = latest(one.days | two.days)
     out.blind_spots = one.blind_spots | two.blind_spots
     out.calls = incidence.united(one.calls, two.calls)
+    out.quantities = one.quantities.merge(two.quantities)
     _spans(out, one, two)
     _items(out, one, two)
     return out

@@ -49,7 +49,10 @@ def test_json_holds_the_rows_of_the_csv(driftline, learnt, tmp_path):
 
 def test_answer_of_the_classifier_is_drawn_as_well(driftline, classifier, learnt):
     rows = json.loads(converge(driftline, learnt, "--json").stdout)["rows"]
-    classifier.answers[f"/envelopes/{quote(SHOP, safe='')}"] = 200, {"state": "converged", "because": "calm", "convergence": rows}
+    classifier.answers[f"/envelopes/{quote(SHOP, safe='')}"] = (
+        200,
+        {"state": "converged", "because": "calm", "convergence": rows},
+    )
     done = driftline("envelope", "converge", SHOP)
     assert done.exit_code == 0 and "converged: calm" in done.stdout
 

@@ -1,0 +1,222 @@
+"""Bytes of a behaviour, by who moves them, to bounds: per load, per invocation, per hour of the week.
+
+A row holds only maxima in coarse buckets (four to an octave), so rows merge by taking the larger of each byte, twice and
+in any order. What counts as too much depends on the load: five times the requests explain five times the bytes, one
+request does not. A row is kept only where a window moved more than half the floor below which nothing is a deviation,
+and at most `Policy.max_quantities` rows, so that all of them take some ten kilobytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from classifier.envelope.cells import NO_LIMIT
+from classifier.envelope.state import stored
+from classifier.policy import Policy
+from wire.records import Window
+
+BANDS = 16  # octaves of load; more requests than 2^15 a window are one band
+COUNTS = BANDS  # where the samples per band begin
+EACH, WEEKS, RAISED, HOURS = (
+    32,
+    33,
+    34,
+    35,
+)  # per invocation; bit per week; fortnight of the last raise; hours of the week
+LENGTH = HOURS + 168
+PEAK = 3  # octaves of load beyond what is known that may explain bytes in proportion
+FEW, MANY = 30, 100  # samples before a row has a bound of its own; before its hours have one
+OUT_WAY, IN_WAY = ">", "<"
+
+
+class Moved(NamedTuple):
+    """What one use moved in one direction, and when."""
+
+    size: int  # bytes
+    count: int  # invocations
+    load: int  # requests of the same window
+    hour: int  # number since the epoch
+
+    @property
+    def band(self) -> int:
+        return min(BANDS - 1, self.load.bit_length())
+
+
+@stored
+@dataclass(slots=True)
+class Quantities:
+    """Rows by direction, behaviour and trigger."""
+
+    limit: int
+    rows: dict[str, bytes] = field(default_factory=dict)
+
+    def learn(self, way: str, behaviour: str, trail: str, moved: Moved, *, bounded: bool) -> bool:
+        """Take what was moved in; False if there is no room for one more row.
+
+        Args:
+            bounded: A bound exists, so that it may rise by one bucket (19 to 25 %) a fortnight and no faster.
+        """
+        key = f"{way}{behaviour}|{trail}"
+        old = self.rows.get(key)
+        if old is None:
+            if len(self.rows) >= self.limit:
+                return False
+            old = bytes(LENGTH)
+        band, hour = moved.band, moved.hour % 168
+        size = coarse(moved.size)
+        each, rate = coarse(moved.size // max(1, moved.count)), coarse(moved.size // max(1, moved.load))
+        known = old[COUNTS + band] == 255 and old[WEEKS] >> (moved.hour // 168 % 8) & 1
+        if known and size <= old[band] and each <= old[EACH] and rate <= old[HOURS + hour]:
+            return True
+        row, fortnight = bytearray(old), (1 + moved.hour // 336 % 255) if bounded else 0
+        for place, value in ((band, size), (EACH, each), (HOURS + hour, rate)):
+            _raise(row, place, value, fortnight)
+        row[COUNTS + band] = min(255, row[COUNTS + band] + 1)
+        row[WEEKS] |= 1 << (moved.hour // 168 % 8)
+        self.rows[key] = bytes(row)
+        return True
+
+    def broken(
+        self, way: str, behaviour: str, trail: str, moved: Moved, most: int, policy: Policy, *, own: bool
+    ) -> str:
+        """The bound that this breaks, in words with its numbers; "" if none.
+
+        Args:
+            most: Bytes a window that the behaviour may move whoever does it.
+            own: Only what this trigger moved itself counts, however little is known of it.
+        """
+        row = self.rows.get(f"{way}{behaviour}|{trail}", b"")
+        if sum(row[COUNTS:EACH]) < FEW and not own:
+            return "" if moved.size <= most else f"more than {most} bytes in a window, whoever moves them"
+        return _over_load(row, moved, most, policy, trail, own=own) or _over_rest(row, moved, policy)
+
+    def least(self, policy: Policy) -> dict[str, int]:
+        """Direction and behaviour → the smallest bound of any of its triggers, below which no window needs a look."""
+        out: dict[str, int] = {}
+        for key, row in self.rows.items():
+            name = key.rpartition("|")[0]
+            if sum(row[COUNTS:EACH]) >= FEW:
+                out[name] = min(out.get(name, NO_LIMIT), int(policy.volume_margin * upper(max(row[:BANDS]))))
+        return out
+
+    def widen(self, way: str, behaviour: str, trails: Iterable[str], size: int) -> None:
+        """A person or an event says that so many bytes a window are normal for these triggers, at any load and hour."""
+        for trail in sorted(trails) or [""]:
+            key = f"{way}{behaviour}|{trail}"
+            old = self.rows.get(key, bytes(LENGTH) if len(self.rows) < self.limit else b"")
+            if not old:
+                continue
+            row = bytearray(old)
+            for place in (*range(BANDS), EACH, *range(HOURS, LENGTH)):
+                row[place] = max(row[place], coarse(size))
+            row[COUNTS] = max(row[COUNTS], FEW)
+            self.rows[key] = bytes(row)
+
+    def merge(self, other: Quantities) -> Quantities:
+        """The larger of each; beyond the limit the first in the alphabet, so that any order of merging agrees."""
+        limit = max(self.limit, other.limit)
+        keys = sorted(self.rows.keys() | other.rows.keys())[:limit]
+        return Quantities(limit, {k: _larger(self.rows.get(k), other.rows.get(k)) for k in keys})
+
+
+def loads(window: Window) -> tuple[int, int]:
+    """Requests that came in, and uses of any kind, in a window."""
+    came = sum(u.count for u in window.uses if u.behaviour.startswith("ingress:"))
+    return came, sum(u.count for u in window.uses)
+
+
+def load_for(count: int, load: tuple[int, int]) -> int:
+    """The load that may explain what a use of so many invocations moved: requests, or else all other uses.
+
+    Never its own: 2,400 reads are no load that explains what 2,400 reads bring.
+    """
+    return load[0] or max(1, load[1] - count)
+
+
+def coarse(n: int) -> int:
+    """The bucket of a number of bytes in one byte, four to an octave.
+
+    >>> [coarse(n) for n in (0, 3, 4, 5, 8, 1_000_000, 1 << 62)]
+    [0, 3, 12, 13, 16, 83, 252]
+    """
+    bits = min(n, (1 << 63) - 1).bit_length()
+    return n if bits <= 2 else (bits << 2) | ((min(n, (1 << 63) - 1) >> (bits - 3)) & 3)
+
+
+def upper(b: int) -> int:
+    """The largest number of a bucket.
+
+    >>> upper(coarse(1_000_000)), upper(coarse(3))
+    (1048575, 3)
+    """
+    if b < 12:
+        return min(b, 3)
+    shift = (b >> 2) - 3
+    return ((4 + (b & 3) + 1) << shift) - 1
+
+
+def _raise(row: bytearray, place: int, value: int, fortnight: int) -> None:
+    """Raise one maximum; under a bound at most by one bucket, and once in a fortnight for the whole row."""
+    known = row[place]
+    if value <= known:
+        return
+    if not fortnight or not known:
+        row[place] = value
+    elif row[RAISED] != fortnight:
+        row[place], row[RAISED] = max(known + 1, 12 if known == 3 else 0), fortnight
+
+
+def _over_load(row: bytes, moved: Moved, most: int, policy: Policy, trail: str, *, own: bool) -> str:
+    who = f"by {trail}" if trail else "by an unknown trigger"
+    if not row or not any(row[:BANDS]):
+        words = f"{moved.size} bytes {who}, which never moved more than {policy.volume_floor // 2} in a window here"
+        return words if own and moved.size > policy.volume_floor else ""
+    known, top = largest_at(row, moved.band)
+    limit = max(
+        policy.volume_floor, min(int(policy.volume_margin * known), most << min(PEAK, max(0, moved.band - top)))
+    )
+    if moved.size <= limit:
+        return ""
+    return f"{moved.size} bytes {who} at a load of {moved.load}; largest known at such a load {known}, bound {limit}"
+
+
+def largest_at(row: bytes, band: int) -> tuple[int, int]:
+    """The largest known bytes a window at a load, and the highest band of load that is known.
+
+    A band with few samples borrows from the next lower one, in proportion to the load, or from the lowest one there is.
+    """
+    seen = [b for b in range(BANDS) if row[b]]
+    own = upper(row[band]) if row[band] else 0
+    lower = [b for b in seen if b < band]
+    if row[COUNTS + band] >= FEW:
+        return own, seen[-1]
+    if lower:
+        return max(own, upper(row[lower[-1]]) << min(PEAK, band - lower[-1])), seen[-1]
+    return max(own, upper(row[seen[0]])), seen[-1]
+
+
+def _over_rest(row: bytes, moved: Moved, policy: Policy) -> str:
+    """Per invocation, and per request in this hour of the week; both need more samples."""
+    samples = sum(row[COUNTS:EACH])
+    if not row or moved.size <= policy.volume_floor or samples < FEW:
+        return ""
+    each, limit = moved.size // max(1, moved.count), int(2 * policy.volume_margin * upper(row[EACH]))
+    if each > limit:
+        return f"{each} bytes per invocation; largest known {upper(row[EACH])}, bound {limit}"
+    hours = [row[HOURS + (moved.hour + d) % 168] for d in (-1, 0, 1)]
+    if samples < MANY or row[WEEKS].bit_count() < 2 or not all(hours):
+        return ""
+    rate, limit = moved.size // max(1, moved.load), int(2 * policy.volume_margin * upper(max(hours)))
+    if rate <= limit:
+        return ""
+    return f"{rate} bytes per request in hour {moved.hour % 168} of the week; largest known {upper(max(hours))}, bound {limit}"
+
+
+def _larger(one: bytes | None, two: bytes | None) -> bytes:
+    if one is None or two is None:
+        return one or two or bytes(LENGTH)
+    out = bytearray(max(a, b) for a, b in zip(one, two, strict=True))
+    out[WEEKS] = one[WEEKS] | two[WEEKS]
+    return bytes(out)
