@@ -16,7 +16,7 @@ from classifier.lab.rollouts import Rollout
 from classifier.lab.scene import Scene
 from classifier.lab.truth import RISKY
 from classifier.lab.workloads import Profile
-from classifier.lab.world import DAY, HOUR, World
+from classifier.lab.world import DAY, HOUR, START, World
 from wire.records import Deploy, Workload
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ IDENTITY = "identity:token:/var/run/secrets/kubernetes.io/serviceaccount/token"
 
 def poisoning(s: Scene, k: Strike, fact: int) -> None:
     """Begins while the workload is still learned, at one replica or at all, and goes on."""
-    begin = s.judged_from - s.between(2, 12) * DAY
+    begin = max(START + HOUR, s.judged_from - s.between(2, 12) * DAY)
     slots = {x.slot for x in s.cast.alive(begin)}
     if slots and s.chance(0.6):
         slots = {sorted(slots)[int(s.rng.integers(len(slots)))]}
