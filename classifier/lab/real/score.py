@@ -55,6 +55,13 @@ def share(hits: np.ndarray, seed: int = 1) -> Figure:
     return Figure(float(hits.mean()), float(low), float(high))
 
 
+def ratio(above: np.ndarray, below: np.ndarray, seed: int = 1) -> Figure:
+    """A sum over a sum, drawn by unit."""
+    drawn = np.random.default_rng(seed).integers(0, len(above), (DRAWS, len(above)))
+    low, high = np.percentile(above[drawn].sum(1) / np.maximum(below[drawn].sum(1), 1e-12), [2.5, 97.5])
+    return Figure(float(above.sum() / max(below.sum(), 1e-12)), float(low), float(high))
+
+
 def threshold(normal: np.ndarray, rate: float) -> float:
     """The smallest that at most `rate` of the normals exceed.
 
