@@ -58,9 +58,9 @@ class Attribution:
         self.given_up.pop(identity.replica, None)
         return self._release(identity.replica)
 
-    def seen(self, cgroup: int) -> Identity | None:
-        """The latest identity of a cgroup id, whichever node's; None where no sensor observes one."""
-        return max((i for r, i in self.identities.items() if r.cgroup == cgroup), key=lambda i: i.time, default=None)
+    def seen(self, cgroup: int) -> list[Identity]:
+        """Identities of a cgroup id, whichever node's and boot's."""
+        return [i for r, i in self.identities.items() if r.cgroup == cgroup]
 
     def expire(self, node: str, time: float) -> list[Owned]:
         """Everything of a node up to `time` was sent; returns what has waited too long, now unresolved."""

@@ -261,8 +261,8 @@ class Core:
         with self._lock:
             return self._pipeline.deploys()
 
-    def seen(self, cgroup: int) -> Identity | None:
-        """Whose a cgroup is; None where no sensor observes it."""
+    def seen(self, cgroup: int) -> list[Identity]:
+        """Whose a cgroup id is; empty where no sensor observes one."""
         with self._lock:
             return self._pipeline.seen(cgroup)
 

@@ -135,8 +135,8 @@ class Pipeline:
         s = self._state
         return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals)
 
-    def seen(self, cgroup: int) -> Identity | None:
-        """Whose a cgroup is; None where no sensor observes it."""
+    def seen(self, cgroup: int) -> list[Identity]:
+        """Whose a cgroup id is; empty where no sensor observes one."""
         return self._state.attribution.seen(cgroup)
 
     @property

@@ -20,7 +20,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ PIDFD_GET_INFO, PIDFD_INFO, INFO_CGROUP = (
     1 << 2,
 )  # Linux 6.13: mask, cgroup id, what we do not ask
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+ROOT_CGROUP = 1  # nobody's workload
 LATE = 0.5  # seconds that a sensor may need to name a cgroup that has just begun
 STEP = 0.05
 
@@ -81,12 +82,12 @@ class Senders:
     """Looks for the replica at the other end.
 
     Args:
-        seen: the identity of a cgroup that a sensor observes; None where none does.
+        seen: the identities of a cgroup id that sensors observe, of any node and boot.
         late: seconds to wait for the identity of a cgroup that nobody knows.
     """
 
-    def __init__(self, seen: Callable[[int], Identity | None], *, late: float = LATE):
-        self._seen, self._late = seen, late
+    def __init__(self, seen: Callable[[int], Iterable[Identity]], *, late: float = LATE):
+        self._all, self._late, self._boots = seen, late, {0, boot()}
 
     def origin(self, ends: Ends) -> Origin:
         """To be asked as early as there is a connection."""
@@ -102,6 +103,12 @@ class Senders:
         identity = self._named(origin.cgroup)
         return NOBODY if identity is None else Sender(identity.replica, identity.workload or identity.path)
 
+    def _seen(self, cgroup: int) -> Identity | None:
+        """The one of this boot, so of this machine; where our sandbox hides which boot this is, any."""
+        known = self._all(cgroup) if cgroup != ROOT_CGROUP else ()
+        fits = [i for i in known if None in self._boots or i.replica.generation in self._boots]
+        return max(fits, key=lambda i: i.time, default=None)
+
     def _named(self, cgroup: int) -> Identity | None:
         end = time.monotonic() + self._late
         while (found := self._seen(cgroup)) is None and time.monotonic() < end:
@@ -113,6 +120,14 @@ class Senders:
         cgroup = cgroup_behind(connection)
         identity = self._seen(cgroup) if cgroup is not None else None
         return identity if identity is not None and identity.container else None
+
+
+def boot() -> int | None:
+    """The generation that a sensor gives the cgroups of this boot; None where that is hidden."""
+    try:
+        return int(Path("/proc/sys/kernel/random/boot_id").read_text()[:8], 16)
+    except (OSError, ValueError):
+        return None
 
 
 def nowhere(ends: Ends) -> Origin:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from classifier.deploys.senders import LOCAL, REMOTE, Ends, Origin, Senders, cgroup_behind, cgroup_of, place_of
+from classifier.deploys.senders import LOCAL, REMOTE, Ends, Origin, Senders, boot, cgroup_behind, cgroup_of, place_of
 from classifier.deploys.signing import Key, sign
 from tests.factories import SHOP
 from wire.records import Head, Identity, Replica, Tick
@@ -53,8 +53,8 @@ def talker(cgroup, kind, where, *, close=False):
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
-def identity(cgroup, workload=SHOP, container="c0ffee"):
-    replica = Replica("n1", cgroup.stat().st_ino, 1)
+def identity(cgroup, workload=SHOP, container="c0ffee", generation=0):
+    replica = Replica("n1", cgroup.stat().st_ino, generation)
     return Identity(1.0, replica, f"/{cgroup.name}", workload, None, "rule", container=container)
 
 
@@ -67,7 +67,7 @@ def test_the_cgroup_behind_a_connection_is_the_one_that_made_it(cgroup, address)
         with door.accept()[0] as connection:
             ends = Ends(connection.getpeername()[:2], connection.getsockname()[:2])
             assert cgroup_of(ends) == cgroup.stat().st_ino
-            senders = Senders({cgroup.stat().st_ino: identity(cgroup)}.get, late=0)
+            senders = Senders({cgroup.stat().st_ino: [identity(cgroup)]}.get, late=0)
             assert senders.sender(senders.origin(ends)).name == SHOP
         process.wait(5)
 
@@ -77,11 +77,11 @@ def test_who_closes_at_once_is_unknown_and_not_a_stranger(cgroup):
         process = talker(cgroup, "tcp", f"127.0.0.1:{door.getsockname()[1]}", close=True)
         process.communicate(b"x")
         with door.accept()[0] as connection:
-            senders = Senders(lambda cgroup: None, late=0)
+            senders = Senders(lambda cgroup: [], late=0)
             origin = senders.origin(Ends(connection.getpeername(), connection.getsockname()))
             # Its half-closed socket lives on for some time, with its cgroup; then nobody knows whose it was.
             assert origin.place == LOCAL and origin.cgroup in (cgroup.stat().st_ino, None)
-    assert Senders(lambda cgroup: None, late=0).sender(Origin(None, LOCAL, "127.0.0.1")).unknown
+    assert Senders(lambda cgroup: [], late=0).sender(Origin(None, LOCAL, "127.0.0.1")).unknown
 
 
 def test_a_listener_on_the_port_is_not_taken_for_the_sender():
@@ -101,7 +101,7 @@ def test_where_an_address_lies(address, place):
 def test_an_address_behind_a_veth_of_this_machine_is_a_neighbour():
     """In a namespace of its own, so nothing of this machine's network is touched."""
     program = (
-        "from classifier.deploys.senders import Senders, Ends; s = Senders(lambda c: None, late=0);"
+        "from classifier.deploys.senders import Senders, Ends; s = Senders(lambda c: [], late=0);"
         "o = s.origin(Ends(('10.99.0.2', 4711), ('10.99.0.1', 80))); print(o.place, s.sender(o))"
     )
     steps = "ip link add ve0 type veth peer name ve1 && ip addr add 10.99.0.1/24 dev ve0 && ip link set ve0 up && ip link set ve1 up"
@@ -111,9 +111,16 @@ def test_an_address_behind_a_veth_of_this_machine_is_a_neighbour():
 
 
 def test_a_cgroup_that_is_named_a_moment_later_is_waited_for(cgroup):
-    found = iter([None, None, identity(cgroup)])
+    found = iter([[], [], [identity(cgroup)]])
     assert Senders(lambda _: next(found)).sender(Origin(7, LOCAL)).name == SHOP
-    assert Senders(lambda _: None, late=0.1).sender(Origin(7, LOCAL)).name == ""
+    assert Senders(lambda _: [], late=0.1).sender(Origin(7, LOCAL)).name == ""
+
+
+def test_the_same_number_on_another_boot_is_another_cgroup(cgroup):
+    of = Senders(lambda _: [identity(cgroup, generation=boot()), identity(cgroup, "x", generation=4711)], late=0)
+    assert of.sender(Origin(7, LOCAL)).name == SHOP
+    assert Senders(lambda _: [identity(cgroup, generation=4711)], late=0).sender(Origin(7, LOCAL)).name == ""
+    assert of.sender(Origin(1, LOCAL)).name == "", "the root cgroup is nobody's workload"
 
 
 @pytest.mark.parametrize("container", ["c0ffee", ""])
@@ -125,7 +132,7 @@ def test_of_unix_sockets_only_a_container_is_turned_away(cgroup, tmp_path, conta
         process.stdin.close()
         with door.accept()[0] as connection:
             assert cgroup_behind(connection) == cgroup.stat().st_ino
-            found = Senders(lambda _: identity(cgroup, container=container)).container(connection)
+            found = Senders(lambda _: [identity(cgroup, container=container)]).container(connection)
             assert (found is not None) == bool(container)
         process.wait(5)
 
