@@ -8,12 +8,14 @@ import pytest
 
 from classifier.drift.finding import RISKY
 from classifier.pipeline import Pipeline
-from tests.classifier.story import ATTACK, NEW_PEER, POLICY, born, days, head, learned, play
-from tests.factories import SHOP
+from tests.classifier.story import ATTACK, POLICY, born, days, head, learned, play
+from tests.factories import SHOP, use
 from wire.records import Tick, Triage, Window
 
 OTHER = SHOP.replace("cart", "billing")
 BILLING = (11, 12)
+# A stranger by an owner that nobody has seen: a finding of its own however much is tolerated.
+STRANGE = use("egress:tcp:odd.example.org:443", 2, bytes_out=1_500, bytes_in=900, data={"lineage": "perl<cron"})
 
 
 def two_workloads(*uses) -> Pipeline:
@@ -34,11 +36,11 @@ def decide(pipeline: Pipeline, decision: str, note: str = "because") -> None:
 
 @pytest.mark.parametrize("decision", ["accept", "adopt"])
 def test_what_is_accepted_here_is_still_unknown_elsewhere(decision):
-    pipeline = two_workloads(NEW_PEER)
+    pipeline = two_workloads(STRANGE)
     (before,) = of(pipeline, OTHER)
     decide(pipeline, decision, "owner ada: change 812")
-    assert pipeline.envelope(SHOP).knows(NEW_PEER.behaviour)
-    assert not pipeline.envelope(OTHER).knows(NEW_PEER.behaviour)
+    assert pipeline.envelope(SHOP).knows(STRANGE.behaviour)
+    assert not pipeline.envelope(OTHER).knows(STRANGE.behaviour)
     assert of(pipeline, OTHER) == [before]
     (after,) = of(pipeline, SHOP)
     assert after.state == "accepted"
@@ -46,7 +48,7 @@ def test_what_is_accepted_here_is_still_unknown_elsewhere(decision):
 
 
 def test_an_accepted_amount_is_a_bound_of_its_own_workload_only():
-    much = replace(NEW_PEER, bytes_out=4_900_000)
+    much = replace(STRANGE, bytes_out=4_900_000)
     pipeline = two_workloads(much)
     limits = {b: (i.limit_out, i.limit_in) for b, i in pipeline.envelope(OTHER).items.items()}
     decide(pipeline, "accept")
@@ -54,28 +56,28 @@ def test_an_accepted_amount_is_a_bound_of_its_own_workload_only():
 
 
 def test_acceptance_admits_what_was_found_and_nothing_like_it():
-    pipeline = two_workloads(NEW_PEER)
+    pipeline = two_workloads(STRANGE)
     known = set(pipeline.envelope(SHOP).items)
     decide(pipeline, "accept")
-    assert set(pipeline.envelope(SHOP).items) - known <= {NEW_PEER.behaviour}
+    assert set(pipeline.envelope(SHOP).items) - known <= {STRANGE.behaviour}
 
 
 def test_accepted_behaviour_stays_silent_and_its_twin_elsewhere_does_not():
-    pipeline = two_workloads(NEW_PEER)
+    pipeline = two_workloads(STRANGE)
     decide(pipeline, "accept")
     counted = of(pipeline, OTHER)[0].count
-    play(days(45, 50, 1, 2, *BILLING, uses=dict.fromkeys((1, 2, *BILLING), (NEW_PEER,))), pipeline=pipeline)
+    play(days(45, 50, 1, 2, *BILLING, uses=dict.fromkeys((1, 2, *BILLING), (STRANGE,))), pipeline=pipeline)
     assert len(of(pipeline, SHOP)) == 1 and of(pipeline, SHOP)[0].state == "accepted"
     assert of(pipeline, OTHER)[0].count > counted
 
 
 @pytest.mark.parametrize("decision", ["reject", "risky"])
 def test_what_is_rejected_is_risky_for_good_and_never_learned(decision):
-    pipeline = two_workloads(NEW_PEER)
+    pipeline = two_workloads(STRANGE)
     decide(pipeline, decision)
-    play(days(45, 80, 1, 2, uses=dict.fromkeys((1, 2), (NEW_PEER,))), pipeline=pipeline)
+    play(days(45, 80, 1, 2, uses=dict.fromkeys((1, 2), (STRANGE,))), pipeline=pipeline)
     assert of(pipeline, SHOP)[0].label == RISKY
-    assert not pipeline.envelope(SHOP).knows(NEW_PEER.behaviour)
+    assert not pipeline.envelope(SHOP).knows(STRANGE.behaviour)
 
 
 def test_a_decision_survives_a_restart_and_a_replay():
