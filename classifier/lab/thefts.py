@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from classifier.lab.acts import Act, Habit
 from classifier.lab.hands import IDENTITIES, METADATA, Hand
 from classifier.lab.lives import Life
 from classifier.lab.scene import Scene
+from classifier.lab.strike import Strike
 from classifier.lab.world import DAY, HOUR, START
-
-if TYPE_CHECKING:
-    from classifier.lab.attacks import Strike
 
 
 def credentials(s: Scene, k: Strike, fact: int) -> None:

@@ -14,7 +14,10 @@ from classifier.lab.workloads import TYPES, draw
 from classifier.lab.world import SHARES, Names, world_of
 
 FORBIDDEN = ("classifier.drift", "classifier.envelope", "classifier.policy", "classifier.pipeline", "sensor")
-WRITERS = "acts world workloads rollouts lives tracks scene benign attacks hands thefts stream simulate fleet truth"
+WRITERS = """
+    acts world workloads rollouts lives tracks scene benign attacks strike intrusions
+    disguises hands thefts calls stream simulate fleet truth
+"""
 
 
 @pytest.mark.parametrize("module", WRITERS.split())
