@@ -26,6 +26,10 @@ STORE_HOST = re.compile(
     r"|weaviate\.(?:cloud|network)|snowflakecomputing\.com|bigquery\.googleapis\.com|dynamodb\.[a-z0-9-]+\.amazonaws\.com)$"
     r"|^(?:qdrant|weaviate|milvus|chroma|pgvector|postgres|mysql|redis|kafka|elasticsearch|opensearch|minio)(?:[.-]|$)"
 )
+VECTOR_HOST = re.compile(
+    r"(?:^|\.)(?:pinecone\.io|weaviate\.(?:cloud|network))$|^(?:qdrant|weaviate|milvus|chroma|pgvector)(?:[.-]|$)"
+)
+VECTOR_PORTS = {6333, 6334, 19530}
 STORE_PORTS = {1433, 1521, 3306, 5432, 6333, 6334, 6379, 8123, 9000, 9042, 9092, 9200, 19530, 27017}
 LOCAL = re.compile(r"(?:\.svc(?:\.cluster\.local)?|\.internal|\.local|\.lan)$|^[a-z][^.:]*$")
 LOCAL_NETS = tuple(
@@ -55,6 +59,12 @@ def purpose(behaviour: str) -> str:
     if STORE_HOST.search(host) or number in STORE_PORTS:
         return STORE
     return INTERNAL if LOCAL.search(host) or _local(host) else TOOL
+
+
+def holds_vectors(behaviour: str) -> bool:
+    """Whether a data store is one that is searched by meaning, which is what retrieval needs."""
+    _, host, port = parts(behaviour)
+    return VECTOR_HOST.search(host) is not None or (port.isdigit() and int(port) in VECTOR_PORTS)
 
 
 def parts(behaviour: str) -> tuple[str, str, str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 
-from classifier.classes.endpoints import INFERRED, INTERNAL, LLM, NAMES, STORE, TOOL, purpose
+from classifier.classes.endpoints import INFERRED, INTERNAL, LLM, NAMES, STORE, TOOL, holds_vectors, purpose
 from classifier.drift.severity import SPECIAL_EXEC
 from classifier.envelope import volume
 from classifier.envelope.cells import DAYS
@@ -23,6 +24,9 @@ RECENT = 14  # active days
 SPEAKERS = 5  # behaviours named per fact
 BRIEF = 6 * 3600.0  # seconds; a replica that ended sooner was a run, not a server
 WEEK = 168  # hours
+OFTEN = 3  # days on which something comes again and again
+UPPER = lru_cache(maxsize=2048)(volume.upper)  # bytes at a bucket's end
+AWAKE = 6  # hours of the day; in fewer there is no telling what is on the clock
 
 INTERPRETER = re.compile(
     r"^(?:python|pypy|node|nodejs|deno|bun|ruby|perl|php|lua|Rscript|java|sh|bash|dash|ash|zsh|pwsh)$"
@@ -62,6 +66,7 @@ class _Row:
     into: float = 0.0
     days: float = 0.0  # days it was ever seen on
     recent: int = 0  # of the recent active days
+    peer: bool = False  # an egress: bytes of nothing else are asked for
 
     def scale(self, days: int) -> None:
         """From totals to rates."""
@@ -88,12 +93,14 @@ def _rows(e: Envelope, recent: set[int]) -> list[_Row]:
     for behaviour, item in e.items.items():
         if item.state != RETIRED and not item.suspect and (met := len(item.days & recent)):
             rows[behaviour] = _Row(behaviour, item, days=_days(item, e.policy.day), recent=met)
+            rows[behaviour].peer = behaviour.startswith("egress:")
     for lane in e.lanes.values():
         for behaviour, cell in lane.cells.items():
             if row := rows.get(behaviour):
                 row.count += cell.count
-                row.out += _total(cell.out)
-                row.into += _total(cell.into)
+                if row.peer:
+                    row.out += _total(cell.out)
+                    row.into += _total(cell.into)
     for row in rows.values():
         row.scale(len(recent))
     return sorted(rows.values(), key=lambda r: (-r.count, r.behaviour))
@@ -109,12 +116,16 @@ def _days(item: Item, day: float) -> float:
 
 
 def _total(h: volume.Histogram) -> float:
-    return float(sum(volume.upper(b) * n for b, n in h.items()))
+    total = 0
+    for b, n in h.items():
+        total += UPPER(b) * n
+    return float(total)
 
 
 # what is counted ----------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8192)
 def executed(behaviour: str) -> tuple[str, str]:
     """Base names of the image and of its parent; empty where it is no exec.
 
@@ -196,6 +207,43 @@ def _of(kind: str, words: str) -> Callable[[list[_Row], int], Fact]:
     return lambda rows, _: _number(_peers(rows, kind), words)
 
 
+def _vectors(rows: list[_Row], _: int) -> Fact:
+    return _number([r for r in _peers(rows, STORE) if holds_vectors(r.behaviour)], f"vector stores ({INFERRED})")
+
+
+def _clocked(rows: list[_Row], _: int) -> Fact | None:
+    """Of what it does to others again and again, the share that comes at one or two hours of the day only."""
+    acts = [
+        *_execs(rows),
+        *_peers(rows, LLM, STORE, INTERNAL, TOOL),
+        *(r for r in rows if r.behaviour.startswith("write:")),
+    ]
+    again = [r for r in acts if len(r.item.days) >= OFTEN]
+    every = 0
+    for r in again:
+        every |= hours_of_day(r.item.week)
+    if every.bit_count() < AWAKE:  # it lives in few hours itself, which `live` says
+        return None
+    mine = [r for r in again if hours_of_day(r.item.week).bit_count() <= 2]
+    share = round(len(mine) / len(again), 3)
+    return Fact(
+        share, f"{100 * share:.3g} % of what it does again comes at one or two hours of the day", _speakers(mine)
+    )
+
+
+def hours_of_day(week: int) -> int:
+    """Bits of the hours of a week to bits of the hours of a day.
+
+    >>> bin(hours_of_day(1 << 2 | 1 << (24 + 2) | 1 << (6 * 24 + 5)))
+    '0b100100'
+    """
+    day = 0
+    while week:
+        day |= week & 0xFFFFFF
+        week >>= 24
+    return day
+
+
 def _sent(rows: list[_Row], _: int) -> Fact | None:
     """What it says to others, its model left aside: prompts say nothing of whether it acts."""
     mine = _peers(rows, STORE, INTERNAL, TOOL)
@@ -230,6 +278,8 @@ COUNTED: dict[str, Callable[[list[_Row], int], Fact | None]] = {
     "writes": _writes,
     "destinations": _destinations,
     "llm": _of(LLM, f"model endpoints ({INFERRED})"),
+    "vectors": _vectors,
+    "clocked": _clocked,
     "stores": _of(STORE, f"data stores ({INFERRED})"),
     "peers": _of(INTERNAL, "internal peers"),
     "tools": _of(TOOL, "services of others"),
@@ -257,6 +307,4 @@ def _lives(e: Envelope) -> dict[str, Fact]:
         found["brief"] = Fact(
             brief, f"{100 * brief:.3g} % of its replicas ended within {BRIEF / 3600:g} h, the median ran {middle:.3g} h"
         )
-    expected = e.coverage().expected
-    found["novelty"] = Fact(expected, f"{expected:.3g} sessions with something new a day")
     return found

@@ -13,6 +13,7 @@ from classifier.envelope.state import stored
 
 PATIENCE = 3  # active days in a row on which another class must win
 CHANGES = 32  # kept, the latest
+RESTFUL = 7  # days after which one is looked at again although its envelope holds as much as before
 
 
 @stored
@@ -36,6 +37,19 @@ class Proposal:
     days: int = 0
     judged: int = -1  # number of the last active day that was taken into account
     changes: list[Change] = field(default_factory=list)
+    size: int = 0  # behaviours of the envelope when it was last judged
+
+    def due(self, last: int, size: int) -> bool:
+        """Whether a look is worth its cost: what is settled and shows nothing new keeps its class.
+
+        Args:
+            last: number of the last active day.
+            size: behaviours of the envelope now.
+        """
+        if last <= self.judged:
+            return False
+        unsettled = self.name == UNKNOWN or bool(self.rival) or size != self.size
+        return unsettled or last - self.judged >= RESTFUL
 
     def update(self, found: Facts, ranking: Ranking, time: float) -> bool:
         """Take one more day of evidence in; whether the proposal changed. A day without traffic is no evidence."""
@@ -74,9 +88,10 @@ def survey(envelopes: Mapping[str, Envelope], proposals: dict[str, Proposal], ti
     for workload in [w for w in proposals if w not in envelopes]:
         del proposals[workload]
     for workload, e in envelopes.items():
-        known, today = proposals.get(workload), int(time // e.policy.day)
+        known, today = proposals.get(workload) or Proposal(), int(time // e.policy.day)
         last = max((d for d in e.days if d < today), default=-1)
-        if last > (known.judged if known is not None else -1):
+        if known.due(last, len(e.items)):
             found = facts(e, before=today)
-            ranking = rank(found, least_days=e.policy.learn_days)
-            proposals.setdefault(workload, Proposal()).update(found, ranking, time)
+            known.update(found, rank(found, least_days=e.policy.learn_days), time)
+            known.size = len(e.items)
+            proposals[workload] = known

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.classes.facts import Facts, facts
-from classifier.classes.proposal import CHANGES, PATIENCE, Proposal
+from classifier.classes.proposal import CHANGES, PATIENCE, RESTFUL, Proposal
 from classifier.classes.score import Ranking, Score, rank
 from classifier.classes.table import UNKNOWN
 from classifier.pipeline import Pipeline
@@ -68,6 +68,21 @@ def test_changes_are_recorded_with_time_and_reason_and_bounded():
     assert "3 active days in a row" in proposal.changes[-1].because
     many = told(*[name for n in range(2 * CHANGES) for name in [("web-service", "batch-worker")[n % 2]] * PATIENCE])
     assert len(many.changes) == CHANGES
+
+
+@pytest.mark.parametrize(
+    ("proposal", "last", "size", "due"),
+    [
+        pytest.param(Proposal("web-service", judged=5, size=9), 6, 9, False, id="settled"),
+        pytest.param(Proposal("web-service", judged=5, size=9), 6, 10, True, id="something-new"),
+        pytest.param(Proposal("web-service", judged=5, size=9), 5 + RESTFUL, 9, True, id="after-a-week"),
+        pytest.param(Proposal("web-service", judged=5, size=9), 5, 10, False, id="no-new-day"),
+        pytest.param(Proposal("web-service", "batch-worker", 1, 5, size=9), 6, 9, True, id="a-rival"),
+        pytest.param(Proposal(judged=5, size=9), 6, 9, True, id="unknown"),
+    ],
+)
+def test_a_look_is_taken_when_it_may_change_something(proposal, last, size, due):
+    assert proposal.due(last, size) is due
 
 
 FX2 = fx2.fx2(with_support=True, end=at(9))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from console.cli.classes import COLUMNS
 from tests.fixtures import fx2
 from tests.fixtures.fleet import at
 from wire.records import Pin
@@ -28,7 +29,7 @@ def test_list_shows_proposed_and_pinned_classes(driftline, two_agents):
         (fx2.RAG, "web-service", "read-only-retrieval", "ann"),
     ]
     rows = list(csv.DictReader(io.StringIO(driftline("class", "list", "--trace", two_agents, "--csv").stdout)))
-    assert [r["retier_required"] for r in rows] == ["False", "True"]
+    assert [r["retier_required"] for r in rows] == ["False", "True"] and list(rows[0]) == list(COLUMNS)
 
 
 def test_show_says_why_with_evidence_and_why_the_others_lost(driftline, two_agents):
