@@ -19,6 +19,7 @@ from console.report.words import (
     own_probability,
     placement,
     probability,
+    reason,
     record,
     rule,
     signals,
@@ -185,11 +186,11 @@ def _number(value: Any) -> str:
 
 def _deploys(found: Values) -> None:
     _heading("Deploy events considered")
-    told = considered(found)
+    told, said = considered(found), [words for *_, words in signals(found)]
     for c in told:
         verdict = "explains it" if c.get("explains") else "rejected"
         begin = f"  {c.get('deploy')}  {c.get('kind')}  {moment(c.get('time'))}  {verdict}  {_number(c.get('value'))}  "
-        tell(str(c.get("because", "")), begin=begin, indent=4)
+        tell(reason(c, said), begin=begin, indent=4)
     if found.get("deploy") and not told:
         say(f"  rests on {found['deploy']}")
     elif not found.get("deploy"):

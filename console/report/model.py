@@ -216,6 +216,9 @@ def _cause(f: Values, event: Values, window: str) -> str:
         kind, actor = event.get("kind"), event.get("actor")
         return f"event {f['deploy']}" + (f" ({kind} change" + (f" by {actor}" if actor else "") + ")" if kind else "")
     none, why = f"no matching event within {window}", str(f.get("why_no_deploy") or "")
+    rejected = [c for c in words.considered(f) if not c.get("explains")]
+    if rejected and str(rejected[0].get("deploy")) not in why:
+        why = f"event {rejected[0].get('deploy')} rejected: {words.reason(rejected[0])}"
     return none + why.removeprefix(none) if why.startswith(none) else none + (f"; {why}" if why else "")
 
 

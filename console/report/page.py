@@ -16,7 +16,7 @@ from console.report import pictures
 from console.report.markdown import CLIP, clipped
 from console.report.model import Part, Report
 from console.report.text import coverage_words, summary
-from console.report.words import HOLDS, LABELS
+from console.report.words import HOLDS, LABELS, reason, turns
 
 LISTED, APPENDIX = 30, 500  # behaviours of a finding, entries of the appendix
 
@@ -43,6 +43,8 @@ def page(report: Report) -> str:
         convergence=lambda part: _both(pictures.convergence, part),
         bar=lambda posterior: Markup(pictures.bar(posterior)),
         coverage=coverage_words,
+        reason=reason,
+        turns=turns,
         listed=LISTED,
         appendix=APPENDIX,
     )

@@ -75,7 +75,7 @@ def _part(part: Part, report: Report) -> None:
         _heading(f"Opened before, not decided yet: {len(part.earlier)}")
         _rows(part.earlier)
     _heading(f"Normal variance, taken into the envelope without a finding: {len(part.taken)}")
-    listed((str(b.get("behaviour")) for b in part.taken), len(part.taken))
+    listed((_taken(b) for b in part.taken), len(part.taken))
     _coverage(part.coverage)
 
 
@@ -108,6 +108,10 @@ def listed(names: Iterable[str], total: int) -> None:
             say(f"  and {total - LISTED} more; --json lists them")
             return
         tell(name, begin="  ")
+
+
+def _taken(b: Mapping[str, Any]) -> str:
+    return f"{b.get('behaviour')}" + (f": {b['because']}" if b.get("because") else "")
 
 
 def _coverage(c: Coverage) -> None:

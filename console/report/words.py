@@ -69,6 +69,18 @@ def considered(found: Values) -> list[Values]:
     return sorted(found.get("considered") or (), key=lambda c: not c.get("explains"))
 
 
+def reason(c: Values, said: Iterable[str] = ()) -> str:
+    """Why an event explains a finding or is rejected, without what is `said` already.
+
+    >>> reason({"deploy": "p9", "because": "event p9 (prompt): late (+1.0); refused because nobody declared it"})
+    'nobody declared it'
+    """
+    because = str(c.get("because", ""))
+    if because in said and c.get("explains"):
+        return ""
+    return because.rpartition("refused because ")[2].removeprefix(f"event {c.get('deploy')} ({c.get('kind')}): ")
+
+
 def placement(found: Values) -> str:
     """On how many replicas of each side it was seen; "" where nobody counted."""
     p = found.get("placement")
@@ -138,6 +150,19 @@ def _people(found: Values) -> Iterable[str]:
         failed = any(holds is False for _, holds, _, _ in signals(found)[1:])
         yield f"no decision by {who} until {moment(until)}: it ages, as {LABELS[RISKY if failed else REVIEW]}"
     yield f"{who}: accept or adopt (normal from now on), reject (risky for good), dismiss (closed, nothing learned)"
+
+
+def turns(history: Iterable[Values]) -> list[Values]:
+    """The versions at which a finding's label became another one.
+
+    >>> [v["version"] for v in turns([{"version": n, "label": x} for n, x in enumerate("aabba")])]
+    [0, 2, 4]
+    """
+    out: list[Values] = []
+    for v in history:
+        if not out or out[-1].get("label") != v.get("label"):
+            out.append(v)
+    return out
 
 
 def record(event: Values, *, limit: int | None = 160) -> str:

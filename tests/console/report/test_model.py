@@ -110,3 +110,9 @@ def test_no_workload_is_an_empty_report():
 def test_labels_come_from_the_classifier_alone():
     (part,) = report(review()).parts
     assert part.review[0].label == REVIEW
+
+
+def test_a_rejected_event_is_named_where_the_finding_does_not_name_it_itself():
+    found = finding(why_no_deploy="scope_match=false")
+    (part,) = report(found).parts
+    assert part.risky[0].cause.endswith("; event p9 rejected: the declared scope of 1 patterns does not name it")
