@@ -71,8 +71,8 @@ class Whole:
     """A body that is read when it ends: one JSON value. What does not begin like JSON is not kept."""
 
     def __init__(self, body: Body) -> None:
-        self.body, self.held = body, 0
-        self._pieces: list[bytes] = []
+        self.body = body
+        self._data = bytearray()
         self._torn = self.foreign = self._begun = False
 
     def feed(self, data: bytes) -> None:
@@ -89,11 +89,15 @@ class Whole:
         if self.foreign:
             self._drop()
             return
-        self._pieces.append(piece)
-        self.held += len(piece)
+        self._data += piece
+
+    @property
+    def held(self) -> int:
+        """Bytes kept."""
+        return len(self._data)
 
     def _drop(self) -> None:
-        self._pieces, self.held = [], 0
+        self._data = bytearray()
 
     def miss(self, offset: int, length: int) -> None:
         """A piece is missing: a value with a hole would be a guess."""
@@ -103,8 +107,7 @@ class Whole:
 
     def value(self) -> Any:
         """The JSON value; None where there is none."""
-        data = b"".join(self._pieces)
-        self._drop()
+        data = self.take()
         if self.body.reasons or not data.strip():
             return None
         try:
@@ -115,7 +118,7 @@ class Whole:
 
     def take(self) -> bytes:
         """The bytes as they are, once."""
-        data = b"".join(self._pieces)
+        data = bytes(self._data)
         self._drop()
         return data
 

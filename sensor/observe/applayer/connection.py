@@ -9,7 +9,7 @@ from sensor.observe.applayer import frames2
 from sensor.observe.applayer.exchange import OTHER, Context, Exchange
 from sensor.observe.applayer.http1 import ANSWER_START, METHODS, REQUEST_START, Http1
 from sensor.observe.applayer.http2 import Http2
-from sensor.observe.applayer.lane import Lane, Piece
+from sensor.observe.applayer.lane import OVERHEAD, Lane, Piece
 from sensor.observe.applayer.lines import Stdio
 from sensor.observe.applayer.records import Direction, Record
 
@@ -169,10 +169,10 @@ class Connection:
 
     def _forget_early(self) -> None:
         for direction, pieces in self._early.items():
-            size = sum(len(p.data or b"") for p in pieces)
+            size = sum(OVERHEAD + len(p.data or b"") for p in pieces)
             while pieces and size > EARLY:
                 gone = pieces.pop(0)
-                size -= len(gone.data or b"")
+                size -= OVERHEAD + len(gone.data or b"")
                 self.context.health.dropped["bytes of no known protocol"] += gone.length
                 self._whole = False
             self._early[direction] = pieces

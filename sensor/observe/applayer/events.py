@@ -46,12 +46,12 @@ class Lines:
 
     def __init__(self, longest: int) -> None:
         self.lost, self.position = 0, 0
-        self._longest, self._tail, self._tail_size, self._start = longest, [], 0, 0
+        self._longest, self._tail, self._start = longest, bytearray(), 0  # no list: single bytes would cost forty each
         self._skipping = False  # until the next newline: the line is too long, or a part is missing
 
     @property
     def held(self) -> int:
-        return self._tail_size
+        return len(self._tail)
 
     def feed(self, data: bytes) -> Iterator[Event]:
         at = 0
@@ -67,8 +67,8 @@ class Lines:
         self._keep(rest)
 
     def _line(self, last: bytes, end: int) -> Event | None:
-        line = b"".join((*self._tail, last)) if self._tail else last
-        self._tail, self._tail_size = [], 0
+        line = bytes(self._tail + last) if self._tail else last
+        self._tail.clear()
         if self._skipping or len(line) > self._longest:
             self._skipping = False
             self.lost += 1
@@ -79,13 +79,12 @@ class Lines:
     def _keep(self, rest: bytes) -> None:
         if self._skipping or not rest:
             return
-        self._tail.append(rest)
-        self._tail_size += len(rest)
-        if self._tail_size > self._longest:
-            self._tail, self._tail_size, self._skipping = [], 0, True
+        self._tail += rest
+        if len(self._tail) > self._longest:
+            self._tail, self._skipping = bytearray(), True
 
     def skip(self, length: int) -> None:
-        self._tail, self._tail_size, self._skipping = [], 0, True
+        self._tail, self._skipping = bytearray(), True
         self.position += length
 
     def finish(self) -> Iterator[Event]:
@@ -107,11 +106,11 @@ class ServerSent:
         self._broken = False  # until the next blank line
 
     def _fresh(self) -> None:
-        self._name, self._data, self._size, self._start = "", [], 0, -1
+        self._name, self._data, self._lines_of_data, self._start = "", bytearray(), 0, -1
 
     @property
     def held(self) -> int:
-        return self._size + self._lines.held
+        return len(self._data) + self._lines.held
 
     def feed(self, data: bytes) -> Iterator[Event]:
         for start, end, line in self._lines.feed(data):
@@ -129,15 +128,15 @@ class ServerSent:
         name, _, value = line.partition(b":")
         value = value[1:] if value.startswith(b" ") else value
         if name == b"data" and not self._broken:
-            self._data.append(value)
-            self._size += len(value)
-            self._broken = self._size > self._longest
+            self._data += b"\n" + value if self._lines_of_data else value
+            self._lines_of_data += 1
+            self._broken = len(self._data) > self._longest
         elif name == b"event":
             self._name = value[:128].decode("utf-8", "replace")
         return None
 
     def _end(self, end: int) -> Event | None:
-        event = Event(self._start, end, self._name, b"\n".join(self._data)) if self._data else None
+        event = Event(self._start, end, self._name, bytes(self._data)) if self._lines_of_data else None
         if self._broken:
             event, self._broken = None, False
             self.lost += 1
@@ -163,12 +162,12 @@ class _AnyLines:
 
     def __init__(self, longest: int) -> None:
         self.position = 0
-        self._longest, self._tail, self._size, self._start = longest, [], 0, 0
+        self._longest, self._tail, self._start = longest, bytearray(), 0
         self._broken = self._after_cr = False
 
     @property
     def held(self) -> int:
-        return self._size
+        return len(self._tail)
 
     def feed(self, data: bytes) -> Iterator[tuple[int, int, bytes | None]]:
         if self._after_cr and data[:1] == b"\n":  # second half of a CR LF that was cut
@@ -184,24 +183,24 @@ class _AnyLines:
         self._keep(data[at:] if at else data)
 
     def _line(self, part: bytes, width: int) -> tuple[int, int, bytes | None]:
-        line = b"".join((*self._tail, part)) if self._tail else part
+        line = bytes(self._tail + part) if self._tail else part
         broken = self._broken or len(line) > self._longest
         start, end = self._start, self.position + len(part) + 1  # a CR LF may be cut, so its LF never counts
         self.position += len(part) + width
-        self._tail, self._size, self._start, self._broken = [], 0, self.position, False
+        self._tail.clear()
+        self._start, self._broken = self.position, False
         return start, end, None if broken else line
 
     def _keep(self, part: bytes) -> None:
         self.position += len(part)
         if not part or self._broken:
             return
-        self._tail.append(part)
-        self._size += len(part)
-        if self._size > self._longest:
-            self._tail, self._size, self._broken = [], 0, True
+        self._tail += part
+        if len(self._tail) > self._longest:
+            self._tail, self._broken = bytearray(), True
 
     def skip(self, length: int) -> None:
-        self._tail, self._size, self._broken, self._after_cr = [], 0, True, False
+        self._tail, self._broken, self._after_cr = bytearray(), True, False
         self.position += length
 
     def finish(self) -> Iterator[tuple[int, int, bytes | None]]:

@@ -161,7 +161,7 @@ class Exchange:
             out = self._recognise(value, asking)
         except (Unreadable, RecursionError):
             asking.body.note("nested too deep")
-            out = []
+            out = self._recognise(None, asking)  # by its path alone
         self._extra += asking.body.reasons
         self._unknown |= bool(self._extra) and self._question is None and not self._rpc and not asking.foreign
         if coding and not out:

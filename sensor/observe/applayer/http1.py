@@ -9,7 +9,7 @@ import h11
 
 from sensor.observe.applayer import headers
 from sensor.observe.applayer.exchange import Context, Exchange
-from sensor.observe.applayer.lane import Piece
+from sensor.observe.applayer.lane import OVERHEAD, Piece
 from sensor.observe.applayer.records import Record
 
 METHODS = rb"GET|POST|PUT|DELETE|HEAD|OPTIONS|PATCH|CONNECT|TRACE"
@@ -273,7 +273,7 @@ class Http1:
 
     def _pass(self, piece: Piece, *, of_requests: bool) -> list[Record]:
         self._waiting[of_requests].append(piece)
-        self._waiting_size += len(piece.data or b"")
+        self._waiting_size += OVERHEAD + len(piece.data or b"")
         return self._pump()
 
     def _pump(self) -> list[Record]:
@@ -285,13 +285,13 @@ class Http1:
 
     def _take(self, of_requests: bool) -> Piece:
         piece = self._waiting[of_requests].popleft()
-        self._waiting_size -= len(piece.data or b"")
+        self._waiting_size -= OVERHEAD + len(piece.data or b"")
         return piece
 
     def _back(self, piece: Piece | None, of_requests: bool) -> None:
         if piece is not None:
             self._waiting[of_requests].appendleft(piece)
-            self._waiting_size += len(piece.data or b"")
+            self._waiting_size += OVERHEAD + len(piece.data or b"")
 
     def _pump_requests(self, out: list[Record]) -> bool:
         side, moved = self.requests, False

@@ -10,7 +10,7 @@ from sensor.observe.applayer import headers
 from sensor.observe.applayer.exchange import Context, Exchange
 from sensor.observe.applayer.frames2 import Frame, Frames, Lost
 from sensor.observe.applayer.hpack_state import HeaderState
-from sensor.observe.applayer.lane import Piece
+from sensor.observe.applayer.lane import OVERHEAD, Piece
 from sensor.observe.applayer.records import Record
 
 Rows = list[tuple[bytes, bytes]]
@@ -137,7 +137,7 @@ class Http2:
             return out
         if not stream.exchange.request_done and not self._torn:
             stream.waiting.append(step)
-            stream.waiting_size += len(step.frame.payload)
+            stream.waiting_size += OVERHEAD + len(step.frame.payload)
             if stream.waiting_size <= self._limits.waiting:
                 return []
             return self._release(stream, step)

@@ -6,6 +6,7 @@ from bisect import insort
 from dataclasses import dataclass
 
 CHUNKS = 256  # that may wait for one missing
+OVERHEAD = 256  # bytes that keeping a piece costs beside its own
 
 
 @dataclass(frozen=True, slots=True)

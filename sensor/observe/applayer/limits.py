@@ -25,7 +25,7 @@ class Limits:
     tools: int = 2048  # offered in one request
     calls: int = 512  # in one answer
     pending: int = 1024  # unanswered JSON-RPC requests of one session
-    sessions: int = 1024  # MCP sessions that span connections
+    sessions: int = 256  # MCP sessions that span connections
 
 
 @dataclass(slots=True)

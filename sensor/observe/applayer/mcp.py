@@ -47,13 +47,14 @@ class Session:
     def __init__(self, limits: Limits, redactor: Redactor, health: Health) -> None:
         self._limits, self._redactor, self._health = limits, redactor, health
         self._pending: OrderedDict[tuple, McpCall] = OrderedDict()
+        self._size = 0
         self.server: Fact[Server] = ABSENT
         self.generation: Fact[str] = ABSENT
 
     @property
     def held(self) -> int:
         """Bytes, roughly."""
-        return sum(1024 + (c.arguments.length if c.arguments else 0) for c in self._pending.values())
+        return self._size
 
     def take(self, value: Any, env: Envelope) -> list[McpCall]:
         """One message or a batch; the calls that are complete now."""
