@@ -15,6 +15,7 @@ from console.report.coverage import Coverage, coverage
 Values = Mapping[str, Any]
 BINS = (EXPECTED, RISKY, REVIEW)
 KEYS = {EXPECTED: "evolution", RISKY: "risky", REVIEW: "review"}
+MODELS = ("open:model:", "write:model:")
 URGENCY = ("identity", "data", "tool", "model")  # demands D111: the order in which rows are shown
 
 
@@ -219,7 +220,9 @@ def _cause(f: Values, event: Values, window: str) -> str:
     rejected = [c for c in words.considered(f) if not c.get("explains")]
     if rejected and str(rejected[0].get("deploy")) not in why:
         why = f"event {rejected[0].get('deploy')} rejected: {words.reason(rejected[0])}"
-    return none + why.removeprefix(none) if why.startswith(none) else none + (f"; {why}" if why else "")
+    said = none + why.removeprefix(none) if why.startswith(none) else none + (f"; {why}" if why else "")
+    poisoned = any(b.startswith(MODELS) for b in words.behaviours(f))
+    return said + ("; possible model poisoning" if poisoned else "")
 
 
 def _ranked(rows: Iterable[Row]) -> list[Row]:
@@ -233,7 +236,7 @@ def _urgency(row: Row) -> int:
     kinds = {b.split(":", 1)[0] for b in row.behaviours}
     if "identity" in kinds or any(b.startswith(("open:secret:", "write:secret:")) for b in row.behaviours):
         return URGENCY.index("identity")
-    if any(b.startswith(("open:model:", "write:model:")) for b in row.behaviours):
+    if any(b.startswith(MODELS) for b in row.behaviours):
         return URGENCY.index("model")
     return URGENCY.index("data" if kinds & {"egress", "write", "open"} else "tool")
 

@@ -84,6 +84,7 @@ def test_risky_rows_are_ranked_identity_data_tool_model():
     ]
     (part,) = report(*found).parts
     assert [r.id for r in part.risky] == ["id", "data", "tool", "model"]
+    assert [r.id for r in part.risky if r.cause.endswith("possible model poisoning")] == ["model"]
 
 
 def test_an_event_of_a_deployment_concerns_its_containers_only():
