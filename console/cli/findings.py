@@ -10,7 +10,7 @@ import click
 
 from console.cli.answers import rows
 from console.cli.failure import Failure
-from console.cli.fold import tell
+from console.cli.fold import tell, width
 from console.cli.output import COLOURS, emit_list, emit_table, moment, say
 from console.report.words import (
     HOLDS,
@@ -22,6 +22,7 @@ from console.report.words import (
     reason,
     record,
     rule,
+    seen,
     signals,
 )
 
@@ -44,6 +45,7 @@ EVIDENCE = 20  # events that are asked for
 RECORD = 200  # characters of a record's line
 REPLICAS = 24  # rows
 TERMS = 12
+WIDE = 100  # columns that a table of deviations needs
 RULE = re.compile(r"(?:expected_evolution|risky_drift|needs_review) \(\w+\) by (.*)$", re.DOTALL)
 
 
@@ -126,7 +128,7 @@ def _head(found: Values) -> None:
     facts = {
         "posterior": probability(found),
         "workload": str(found.get("workload")),
-        "seen": f"{moment(found.get('opened'))} to {moment(found.get('updated'))}, {found.get('count')} times",
+        "seen": "{} to {}, {} times".format(*map(moment, seen(found)), found.get("count")),
         "replicas": f"{found.get('replicas')}, revisions {', '.join(found.get('revisions') or ()) or 'unknown'}",
         "magnitude": str(found.get("magnitude") or ""),
         "change": _attribution(found),
@@ -234,9 +236,20 @@ def _terms(terms: Iterable[Values]) -> None:
 
 def _deviations(deviations: Iterable[Values]) -> None:
     _heading("Deviations")
+    columns = width()
+    if columns is not None and columns < WIDE:
+        for d in deviations:
+            tell(_deviation(d), begin=f"  {d.get('behaviour')}  ", indent=4)
+        return
     headings = ("behaviour", "why", "severity", "technique", "count", "replicas", "out", "in", "lineage")
     keys = ("behaviour", "why", "severity", "technique", "count", "replicas", "bytes_out", "bytes_in", "lineage")
     emit_table(headings, ([d.get(key) for key in keys] for d in deviations))
+
+
+def _deviation(d: Values) -> str:
+    """One as a sentence, where a table has no room."""
+    times = f"{d.get('why')}, {d.get('count')} times on {d.get('replicas')} replicas by {d.get('lineage') or 'unknown'}"
+    return f"{times}, {d.get('bytes_out')} bytes out, {d.get('bytes_in')} in, {d.get('technique')}"
 
 
 def _history(history: Iterable[Values]) -> None:

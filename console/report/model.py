@@ -36,7 +36,8 @@ class Row:
     label: str
     severity: str
     opened: float  # seconds
-    updated: float
+    first: float  # sight of any of its behaviours, seconds
+    last: float
     title: str
     cause: str
     event: str | None  # id of the deploy event it rests on
@@ -179,7 +180,8 @@ def _row(f: Values, events: Mapping[str, Values], window: str) -> Row:
         label=str(f.get("label")),
         severity=str(f.get("severity")),
         opened=_number(f.get("opened")),
-        updated=_number(f.get("updated")),
+        first=_number(words.seen(f)[0]),
+        last=_number(words.seen(f)[1]),
         title=_what(f),
         cause=_cause(f, event, window),
         event=f.get("deploy"),

@@ -152,6 +152,13 @@ def _people(found: Values) -> Iterable[str]:
     yield f"{who}: accept or adopt (normal from now on), reject (risky for good), dismiss (closed, nothing learned)"
 
 
+def seen(found: Values) -> tuple[Any, Any]:
+    """First and last sight of any of its behaviours (seconds); `updated` is when somebody last looked."""
+    rows = found.get("deviations") or ()
+    first, last = ([d[k] for d in rows if isinstance(d.get(k), int | float)] for k in ("first", "last"))
+    return min(first, default=found.get("opened")), max(last, default=found.get("updated"))
+
+
 def turns(history: Iterable[Values]) -> list[Values]:
     """The versions at which a finding's label became another one.
 
