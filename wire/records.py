@@ -181,7 +181,8 @@ class Pin(Struct, **SHAPE):
     """What a person, or a system in a person's name, laid down about a workload; the latest of a kind holds.
 
     `what` is "class", "track", "data" (the data it handles), "regulation", "reversibility", "enforcement" ("on" or
-    "off", as told by whoever enforces) or "staging" (digest and signer of its signed staging baseline).
+    "off", as told by whoever enforces), "staging" (digest and signer of its signed staging baseline) or "allow" (one
+    behaviour beyond that baseline; of these the latest of a behaviour holds).
     """
 
     time: float
@@ -190,6 +191,7 @@ class Pin(Struct, **SHAPE):
     value: str  # "" takes it back
     actor: str
     note: str = ""
+    until: float = 0.0  # seconds, when it ends by itself; 0.0: never
 
 
 Record = Head | Identity | Event | Window | Deploy | Gap | Tick | Triage | Pin

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from classifier.classes.pins import VALUES, known
+from classifier.classes.pins import ALLOW, VALUES, known
 from classifier.deploys.plain import BadDeploy, text
 from wire.records import Pin, Workload
 
 NOTE = 4096  # characters
-FIELDS = {"workload", "what", "value", "actor", "note"}
+LONGEST = 400 * 86400.0  # seconds; what is allowed for longer belongs into a new baseline
+FIELDS = {"workload", "what", "value", "actor", "note", "until"}
 
 
 def pin(body: Any, *, time: float, actor: str) -> Pin:
-    """The pin of a mapping with `workload`, `what`, `value`, and at will `actor` and `note`.
+    """The pin of a mapping with `workload`, `what`, `value`, and at will `actor`, `note` and `until`.
 
     Args:
         time: now, in seconds.
@@ -32,4 +33,17 @@ def pin(body: Any, *, time: float, actor: str) -> Pin:
     note = body.get("note") or ""
     if not isinstance(note, str) or len(note) > NOTE:
         raise BadDeploy(f"note is a text of at most {NOTE} characters")
-    return Pin(time, Workload(text(body, "workload", required=True)), what, value, text(body, "actor") or actor, note)
+    who = text(body, "actor") or actor
+    return Pin(time, Workload(text(body, "workload", required=True)), what, value, who, note, _until(body, what, time))
+
+
+def _until(body: Mapping[str, Any], what: str, time: float) -> float:
+    """When it ends; only an allowance does, and it must."""
+    value = body.get("until")
+    if (value is None) != (what != ALLOW):
+        raise BadDeploy("until belongs to what is allowed, and only to that")
+    if value is None:
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= time + LONGEST:
+        raise BadDeploy(f"until is seconds since the epoch, at most {LONGEST / 86400:g} days from now")
+    return float(value)

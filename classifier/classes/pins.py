@@ -13,7 +13,7 @@ from classifier.envelope.state import stored
 from wire.records import Pin
 
 CLASS, TRACK, DATA, REGULATION = "class", "track", "data", "regulation"
-REVERSIBILITY, ENFORCEMENT, STAGING = "reversibility", "enforcement", "staging"
+REVERSIBILITY, ENFORCEMENT, STAGING, ALLOW = "reversibility", "enforcement", "staging", "allow"
 TRACKS = ("standard", "regulated", "non-converging")
 VALUES: dict[str, tuple[str, ...] | None] = {  # what → its values; None: any text
     CLASS: tuple(CLASSES),
@@ -23,9 +23,11 @@ VALUES: dict[str, tuple[str, ...] | None] = {  # what → its values; None: any 
     REVERSIBILITY: ("reversible", "irreversible"),
     ENFORCEMENT: ("on", "off"),
     STAGING: None,
+    ALLOW: None,
 }
 MOST = 20_000  # workloads
-KEPT = 64  # latest pins per workload and kind
+KEPT = 64  # latest pins per workload and kind …
+ALLOWED = 512  # … and of those that allow a behaviour
 
 stored(Pin)
 
@@ -45,7 +47,7 @@ class Pins:
         if pin not in row:
             row.append(pin)
             row.sort(key=_order)
-            del row[:-KEPT]
+            del row[: -(ALLOWED if pin.what == ALLOW else KEPT)]
         return True
 
     def of(self, workload: str, what: str) -> Pin | None:
@@ -57,6 +59,11 @@ class Pins:
         """What the pin that holds says; "" if none does."""
         pin = self.of(workload, what)
         return pin.value if pin is not None else ""
+
+    def allowed(self, workload: str, now: float) -> list[Pin]:
+        """What is allowed beyond a staging baseline at a time (seconds): per behaviour the latest pin, if it still runs."""
+        latest = {p.value: p for p in self.history(workload, ALLOW) if p.value}
+        return [latest[behaviour] for behaviour in sorted(latest) if latest[behaviour].until > now]
 
     def history(self, workload: str, what: str) -> tuple[Pin, ...]:
         """Every pin of a kind, oldest first, taken back ones included."""
@@ -72,5 +79,5 @@ def known(what: str, value: str) -> bool:
     return what in VALUES and (value == "" or (allowed := VALUES[what]) is None or value in allowed)
 
 
-def _order(pin: Pin) -> tuple[float, str, str, str]:
-    return pin.time, pin.value, pin.actor, pin.note
+def _order(pin: Pin) -> tuple[float, str, str, str, float]:
+    return pin.time, pin.value, pin.actor, pin.note, pin.until

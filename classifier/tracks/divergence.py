@@ -26,6 +26,7 @@ def divergence(
     content: Mapping[str, Any],
     production: Mapping[str, Any] | None,
     findings: Iterable[Mapping[str, Any]] = (),
+    allowed: Iterable[Mapping[str, Any]] = (),
     policy: Policy | None = None,
 ) -> list[Row]:
     """Every difference, the worst first.
@@ -34,6 +35,7 @@ def divergence(
         content: of a verified baseline.
         production: the envelope as `envelope show --json` gives it; None: not seen yet.
         findings: of the production workload; what stands in them never entered its envelope.
+        allowed: what somebody allowed beyond the baseline, as the view of a track has it; such a row stays, and says so.
     """
     policy = policy or Policy()
     staging = {row["behaviour"]: row for row in content["behaviours"]}
@@ -44,6 +46,8 @@ def divergence(
     rows += [_difference(UNUSED, b, "staging did it, production has not") for b in only]
     for behaviour in staging.keys() & seen.keys():
         rows += _changed(behaviour, staging[behaviour], seen[behaviour], policy)
+    by_behaviour = {a["behaviour"]: a for a in allowed}
+    rows = [_excused(r, by_behaviour) for r in rows]
     return sorted(rows, key=lambda r: (ORDER.index(r["kind"]), -r["severity"], r["behaviour"]))
 
 
@@ -60,6 +64,7 @@ def _deviations(findings: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
 def _difference(kind: str, behaviour: str, words: str, **more: Any) -> Row:
     severity, technique = rated(behaviour)
     empty = {"staging": None, "production": None, "first": None, "finding": None}
+    empty |= {"allowed_by": None, "allowed_until": None, "note": None}
     return empty | {
         "kind": kind,
         "behaviour": behaviour,
@@ -78,6 +83,13 @@ def _gap(behaviour: str, row: Row, only: list[str]) -> Row:
     words += f"; of the same shape as {', '.join(like)}, which production does not show" if like else ""
     more = {name: row.get(name) for name in ("first", "finding", "state", "count")}
     return _difference(GAP, behaviour, words, like=like, **more)
+
+
+def _excused(row: Row, allowed: Mapping[str, Mapping[str, Any]]) -> Row:
+    by = allowed.get(row["behaviour"])
+    if by is None or row["kind"] == UNUSED:
+        return row
+    return row | {"action": "allowed", "allowed_by": by["actor"], "allowed_until": by["until"], "note": by["note"]}
 
 
 def _changed(behaviour: str, staging: Row, production: Row, policy: Policy) -> list[Row]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.classes.known import Known
-from classifier.classes.pins import DATA, ENFORCEMENT, REGULATION, REVERSIBILITY, STAGING, TRACK
+from classifier.classes.pins import ALLOW, DATA, ENFORCEMENT, REGULATION, REVERSIBILITY, STAGING, TRACK
 from classifier.tracks.choice import REGULATED, choose, inputs
 from classifier.tracks.exposure import exposed
 
 OBSERVATION, ENFORCED, UNSEEN = "observation", "enforced", "not seen"
-KINDS = (TRACK, DATA, REGULATION, REVERSIBILITY, ENFORCEMENT, STAGING)
+KINDS = (TRACK, DATA, REGULATION, REVERSIBILITY, ENFORCEMENT, STAGING, ALLOW)
 
 
 def listed(known: Known) -> list[dict[str, Any]]:
@@ -25,7 +25,11 @@ def one(known: Known, workload: str) -> dict[str, Any] | None:
     pins = [p for what in KINDS for p in known.pins.history(workload, what)]
     pins.sort(key=lambda p: (p.time, p.what, p.value))
     rows = [{"time": p.time, "what": p.what, "value": p.value or None, "actor": p.actor, "note": p.note} for p in pins]
-    return _row(known, workload) | {"pins": rows}
+    allowed = [
+        {"behaviour": p.value, "until": p.until, "actor": p.actor, "note": p.note, "since": p.time}
+        for p in known.pins.allowed(workload, known.now)
+    ]
+    return _row(known, workload) | {"pins": rows, "allowed": allowed}
 
 
 def _told(known: Known, workload: str) -> bool:

@@ -9,7 +9,7 @@ import click
 from classifier.classes.pins import TRACKS
 from classifier.tracks.view import OBSERVATION
 from console.cli.answers import rows
-from console.cli.configured import EXISTING, asked, control, tell_trouble, trace_options
+from console.cli.configured import EXISTING, Number, asked, control, tell_trouble, trace_options
 from console.cli.failure import CANNOT_HONOUR
 from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, note, say
 from console.cli.staging import keys_option, staging, trusted
@@ -34,9 +34,12 @@ DIVERGENCES = {
     "behaviour": "behaviour",
     "severity": "severity",
     "action": "action",
+    "allowed_by": "allowed by",
     "words": "why",
     "finding": "finding",
 }
+ALLOWED = {"behaviour": "allowed", "till": "until", "actor": "by", "note": "note"}
+DAY = 86400.0
 
 
 @click.group()
@@ -92,11 +95,52 @@ def show(ctx: click.Context, workload: str, as_json: bool, **where: Any) -> None
     if as_json:
         emit_json(found)
         return
-    pins = found.pop("pins", [])
+    pins, allowed = found.pop("pins", []), found.pop("allowed", [])
     emit_table(("what", "value"), ((k, moment(v) if k == "confirmed_at" else v) for k, v in found.items()))
     if pins:
         click.echo()
         emit_list([p | {"when": moment(p["time"])} for p in pins], PINS)
+    if allowed:
+        click.echo()
+        emit_list([a | {"till": moment(a["until"])} for a in allowed], ALLOWED)
+
+
+@track.command()
+@click.argument("workload")
+@click.argument("behaviour")
+@click.option("--days", type=Number(0.01, 400), default=30.0, show_default=True, help="For how long.")
+@click.option("--revoke", is_flag=True, help="Take it back now.")
+@click.option("--note", default="", help="Why, for those who read it later.")
+@click.option("--actor", help="Who answers for it; the user of this session without it.")
+@json_option
+@click.pass_context
+def allow(
+    ctx: click.Context,
+    workload: str,
+    behaviour: str,
+    days: float,
+    revoke: bool,
+    note: str,
+    actor: str | None,
+    as_json: bool,
+) -> None:
+    """Allow one behaviour beyond the staging baseline, by name and for a time; divergence goes on showing it.
+
+    \b
+    Example:
+      driftline track allow prod/kyc/Deployment/agent/agent egress:tcp:screening.example.net:443 --days 14
+    """
+    import time
+
+    from console.cli.actor import current
+
+    now = time.time()  # noqa: TID251  a span of days begins now
+    body = {"workload": workload, "what": "allow", "value": behaviour, "note": note, "actor": actor or current()}
+    answer = control(ctx).post("pins", body=body | {"until": now if revoke else now + days * DAY})
+    if as_json:
+        emit_json(answer)
+    else:
+        say(f"{workload}: {behaviour} {'no longer allowed' if revoke else f'allowed for {days:g} days'}")
 
 
 @track.command("set")
@@ -172,7 +216,8 @@ def divergence(
     source = asked(ctx, **where)
     production = _envelope(source, workload)
     findings = [f for f in rows(source.get("findings", workload=workload), "findings") if f.get("workload") == workload]
-    found = compared(content, production, findings)
+    allowed = source.get("tracks", workload)["allowed"] if production is not None else []
+    found = compared(content, production, findings, allowed)
     emit_list(found, DIVERGENCES, as_json=as_json, as_csv=as_csv, empty="production does what staging did, and no more")
     if found and not as_json and not as_csv:
         gaps, unused = (sum(r["kind"] == kind for r in found) for kind in (GAP, UNUSED))

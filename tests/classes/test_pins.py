@@ -62,3 +62,22 @@ def test_history_and_workloads_are_bounded(monkeypatch):
     assert len(many.history(SHOP, "data")) == KEPT and many.value(SHOP, "data") == str(2 * KEPT - 1)
     assert many.take(Pin(1.0, Workload("b"), "data", "x", "ann"))
     assert not many.take(Pin(1.0, Workload("c"), "data", "x", "ann"))
+
+
+def allow(time: float, until: float, behaviour: str = "egress:x") -> Pin:
+    return Pin(time, SHOP, "allow", behaviour, "ann", until=until)
+
+
+@pytest.mark.parametrize(
+    ("pins", "allowed"),
+    [
+        pytest.param([allow(1.0, 50.0)], ["egress:x"], id="runs"),
+        pytest.param([allow(1.0, 9.0)], [], id="over"),
+        pytest.param([allow(2.0, 2.0), allow(1.0, 50.0)], [], id="revoked"),
+        pytest.param([allow(1.0, 5.0), allow(2.0, 50.0)], ["egress:x"], id="prolonged"),
+        pytest.param([allow(1.0, 50.0), allow(1.0, 50.0, "exec:y")], ["egress:x", "exec:y"], id="two"),
+        pytest.param([Pin(1.0, SHOP, "data", "x", "ann", until=50.0)], [], id="another-kind"),
+    ],
+)
+def test_what_is_allowed_ends_by_itself_or_when_it_is_revoked(pins, allowed):
+    assert [p.value for p in pinned(*pins).allowed(SHOP, 10.0)] == allowed

@@ -89,6 +89,12 @@ def test_every_answer_is_json(view):
         pytest.param({"workload": "w", "what": "class", "value": "toaster"}, "class is one of", id="unknown-class"),
         pytest.param({"workload": "w\n", "what": "class"}, "printable", id="hostile-name"),
         pytest.param({"workload": "w", "what": "data", "value": "x" * 600}, "printable text", id="too-long"),
+        pytest.param({"workload": "w", "what": "allow", "value": "x"}, "until belongs", id="allowed-for-ever"),
+        pytest.param(
+            {"workload": "w", "what": "data", "value": "x", "until": 5}, "until belongs", id="until-of-a-label"
+        ),
+        pytest.param({"workload": "w", "what": "allow", "value": "x", "until": 1e12}, "at most 400 days", id="too-far"),
+        pytest.param({"workload": "w", "what": "allow", "value": "x", "until": True}, "until is seconds", id="no-time"),
         pytest.param({"workload": "w", "what": "class", "note": "x" * 5000}, "note is a text", id="long-note"),
     ],
 )

@@ -163,3 +163,13 @@ def test_the_file_is_canonical_and_complete(signed):
     file, _ = signed
     text = file.read_bytes()
     assert text == staging.canonical(json.loads(text)) + b"\n"
+
+
+@pytest.mark.parametrize(("more", "days"), [([], 30), (["--days", "2"], 2), (["--revoke"], 0)])
+def test_allow_sends_one_behaviour_with_an_end(classifier, driftline, monkeypatch, more, days):
+    classifier.answers = {"/pins": (200, {})}
+    monkeypatch.setattr("time.time", lambda: 1000.0)
+    result = driftline("track", "allow", "w", fx12.SCREENING, "--note", "ticket 9", "--actor", "ann", *more)
+    plain = {"workload": "w", "what": "allow", "value": fx12.SCREENING, "note": "ticket 9", "actor": "ann"}
+    assert result.exit_code == 0
+    assert [body for _, _, body in classifier.asked] == [plain | {"until": 1000.0 + days * 86400}]

@@ -63,3 +63,10 @@ def test_what_stands_in_a_finding_is_a_gap_too():
     }
     found = rows([row()], [row()], [finding])
     assert [(r["kind"], r["behaviour"], r["finding"], r["first"]) for r in found] == [(GAP, TOKEN, "f1", 7.0)]
+
+
+def test_what_somebody_allowed_stays_a_row_with_owner_and_end():
+    by = {"behaviour": TOKEN, "actor": "ann", "until": 99.0, "note": "ticket 9"}
+    gap, other = divergence({"behaviours": [row()]}, {"behaviours": [row(), row(TOKEN), row(DB)]}, allowed=[by])
+    assert (gap["kind"], gap["action"], gap["allowed_by"], gap["allowed_until"]) == (GAP, "allowed", "ann", 99.0)
+    assert (other["behaviour"], other["action"], other["allowed_by"]) == (DB, "deny or review", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,17 @@ def test_the_baseline_is_not_widened_by_what_production_learned(production, base
     rows = divergence(baseline.content, shown(production.envelope(fx12.PRODUCTION)))
     assert fx12.SCREENING in {r["behaviour"] for r in rows if r["kind"] == GAP}
     assert fx12.SCREENING not in {b["behaviour"] for b in baseline.content["behaviours"]}
+
+
+def test_an_approval_widens_one_item_with_owner_and_end(baseline):
+    until = fx12.END + fx12.DAY
+    approval = replace(fx12.pin("allow", fx12.SCREENING, time=fx12.NEWS + 60.0, note="ticket 9"), until=until)
+    pipeline = play(fx12.production([*fx12.laid_down(baseline.pin), approval]))
+    allowed = one(pipeline.known(), fx12.PRODUCTION)["allowed"]
+    assert [(a["behaviour"], a["actor"], a["until"]) for a in allowed] == [(fx12.SCREENING, "compliance", until)]
+    rows = divergence(baseline.content, shown(pipeline.envelope(fx12.PRODUCTION)), allowed=allowed)
+    actions = {r["behaviour"]: r["action"] for r in rows if r["kind"] == GAP}
+    assert actions == {fx12.SCREENING: "allowed", fx12.DB: "deny or review"}
 
 
 def test_without_enforcement_it_is_observed_and_that_is_counted():
