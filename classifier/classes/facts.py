@@ -212,7 +212,7 @@ def _vectors(rows: list[_Row], _: int) -> Fact:
 
 
 def _clocked(rows: list[_Row], _: int) -> Fact | None:
-    """Of what it does to others again and again, the share that comes at one or two hours of the day only."""
+    """Of what it does to others day by day, the share that comes at one or two hours of the day only."""
     acts = [
         *_execs(rows),
         *_peers(rows, LLM, STORE, INTERNAL, TOOL),

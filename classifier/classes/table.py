@@ -137,7 +137,7 @@ CLASSES: dict[str, AgentClass] = {
             Term("moved", 50e6, 2e9, 1.5, log=True),
             Term("ingress", 1, 0, 1.0),
             Term("ingress", 10, 1000, -2.0, log=True),
-            Term("clocked", 0.3, 0.6, -1.5),
+            Term("clocked", 0.3, 0.6, -2.0),
             Term("llm", 1, 0, 1.0),
             Term("writes", 0.1, 0.5, 0.5),
             Term("interpreters", 5, 50, -1.0, log=True),
