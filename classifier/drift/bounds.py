@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from classifier.drift.finding import Signal
 from classifier.drift.sighting import Sighting
-from classifier.envelope import volume
-from classifier.envelope.envelope import Envelope
+from classifier.envelope import creep, volume
+from classifier.envelope.envelope import CREEP, Envelope
 from classifier.policy import Policy
 
 
@@ -17,6 +17,8 @@ def bounds(s: Sighting, envelope: Envelope, policy: Policy) -> Signal:
     """The signal of one deviation."""
     if s.why in ("volume out", "volume in"):
         return _beyond(s, envelope)
+    if s.why == CREEP:
+        return Signal(False, creep.LIMIT, s.broken)
     out, into = envelope.volumes()
     if volume.count(out) + volume.count(into) < policy.volume_windows:
         return Signal(None, 0.0, "no bound is learned yet")

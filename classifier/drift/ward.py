@@ -10,12 +10,13 @@ from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, read, related, write
 from classifier.drift.continuity import continuity, known_images
 from classifier.drift.correlation import Correlation, correlate
+from classifier.drift.features import nearness
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
 from classifier.drift.sighting import Sighting
 from classifier.drift.verdict import Judged, settled
-from classifier.envelope.envelope import INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
+from classifier.envelope.envelope import CREEP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
 from classifier.policy import Policy
@@ -53,7 +54,16 @@ class Ward:
         accept = TOLERANCE[self.envelope.stage]
         strangers = self.envelope.learn(window, revision=revision, epoch=epoch, accept=accept, arch=arch)
         met = [self._meet(s, window, revision, epoch) for s in strangers]  # a list: each must be met, urgent or not
+        for behaviour, words in self.envelope.take_crept():
+            self._creep(behaviour, words, window, revision)
         return any(met)
+
+    def _creep(self, behaviour: str, words: str, window: Window, revision: str | None) -> None:
+        """A known peer takes more from day to day; which replica it was cannot be told, this one saw the day end."""
+        s = self._sighting(behaviour, CREEP, window.start, window.end)
+        if s is not None:
+            s.see(window.replica, revision, window.start, window.end, uses=1, events=0)
+            s.broken = words
 
     def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str) -> bool:
         use = stranger.use
@@ -201,7 +211,7 @@ class Ward:
         return cause
 
     def _belongs(self, s: Sighting, cause: Cause, name: str) -> bool:
-        if not cause.open or cause.key != name:
+        if not cause.open or cause.key != name or len(cause.members) >= self.policy.max_members:
             return False
         others = [self.sightings[m] for m in cause.members]
         if (s.why == FORGERY) != (others[0].why == FORGERY):
@@ -220,7 +230,11 @@ class Ward:
         if s.continuity is None or (c.named and not s.named):
             limits, s.named = self.policy.continuity, c.named
             s.continuity, s.continuity_terms = continuity(s, self.envelope, limits, named=c.named)
-        return settled(Judged(s, c, s.continuity, bounds(s, self.envelope, self.policy)), far=self.policy.far)
+            s.near = nearness(s, self.envelope)
+        peaks = s.peak_out, s.peak_in, s.note
+        if s.bounds is None or s.bounded != peaks:
+            s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks
+        return settled(Judged(s, c, s.continuity, s.bounds), far=self.policy.far)
 
     def _look(
         self, cause: Cause, deploys: list[Deploy], now: float, weights: Weights, grew: bool, *, told: bool = True

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from classifier.drift.severity import GUARDED, severity
-from classifier.envelope import convergence, items, volume
+from classifier.envelope import convergence, creep, items, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane
 from classifier.envelope.quantities import IN_WAY, OUT_WAY
 from wire.records import CgroupId, Replica
@@ -18,10 +18,11 @@ LONE = 4  # times what the second largest replica moved
 HOME = -1  # generation of the lane that holds folded replicas; no container has it
 
 
-def sweep(e: Envelope, day: int) -> None:
-    """Age and promote every item, set bounds anew, name the stage."""
-    e.day = day
+def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
+    """Age and promote every item, set bounds anew, name the stage; gives what crept up."""
     cells = _by_behaviour(e)
+    crept = creep.close_day(e, cells, e.day) if 0 <= e.day < day else []
+    e.day = day
     replicas = e.replicas
     least = e.quantities.least(e.policy)
     for lane in e.lanes.values():
@@ -34,6 +35,7 @@ def sweep(e: Envelope, day: int) -> None:
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
+    return crept
 
 
 def _bound(e: Envelope, name: str, item: items.Item, cells: list[Cell], day: int, least: dict[str, int]) -> None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
-from classifier.envelope import convergence, daily, incidence, items, series, volume
+from classifier.envelope import convergence, creep, daily, incidence, items, series, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane, LaneKey, count_known, latest, smallest
+from classifier.envelope.creep import Flow
 from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
@@ -24,7 +25,15 @@ from classifier.policy import Policy
 from wire.records import Replica, Use, Window, Workload
 
 COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
-NEW, OUT, INTO, OWNER, SCHEDULE, RETURN = "new", "volume out", "volume in", "owner", "schedule", "dormant return"
+NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP = (
+    "new",
+    "volume out",
+    "volume in",
+    "owner",
+    "schedule",
+    "dormant return",
+    "creep",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class Envelope:
     blind_spots: set[str] = field(default_factory=set)
     calls: dict[int, tuple[int, ...]] = field(default_factory=dict)  # system call → its first sessions
     quantities: Quantities = None  # type: ignore[assignment]
+    flows: dict[str, Flow] = field(default_factory=dict)  # direction and peer → bytes a day
+    crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
 
     def __post_init__(self) -> None:
         if self.ledger is None:
@@ -274,9 +285,20 @@ class Envelope:
         if window.syscalls:
             self.profiles.add(window.syscalls)
 
-    def sweep(self, day: int) -> None:
-        """Once a day (number since the epoch): age and promote every item, set bounds anew, name the stage."""
-        daily.sweep(self, day)
+    def sweep(self, day: int) -> list[tuple[str, str]]:
+        """Once a day (number since the epoch): age and promote every item, set bounds anew, name the stage.
+
+        Returns:
+            Behaviours whose daily bytes crept up, with the numbers in words; they also wait for `take_crept`.
+        """
+        crept = daily.sweep(self, day)
+        self.crept = (self.crept + crept)[-creep.PEERS :]
+        return crept
+
+    def take_crept(self) -> list[tuple[str, str]]:
+        """What crept up since this was last asked."""
+        crept, self.crept = self.crept, []
+        return crept
 
     # what it says ---------------------------------------------------------------------------------------------------
 

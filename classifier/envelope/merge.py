@@ -8,8 +8,9 @@ twice.
 from __future__ import annotations
 
 from classifier.drift.severity import GUARDED
-from classifier.envelope import convergence, incidence
+from classifier.envelope import convergence, creep, incidence
 from classifier.envelope.cells import Lane, LaneKey, latest
+from classifier.envelope.creep import Flow
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, WHO, Item
 
@@ -33,6 +34,7 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.blind_spots = one.blind_spots | two.blind_spots
     out.calls = incidence.united(one.calls, two.calls)
     out.quantities = one.quantities.merge(two.quantities)
+    out.flows = _flows(one, two)
     _spans(out, one, two)
     _items(out, one, two)
     return out
@@ -50,6 +52,12 @@ def _both(one: Envelope, two: Envelope, behaviour: str) -> list[str]:
 
 def _largest(one: dict[str, int], two: dict[str, int]) -> dict[str, int]:
     return {k: max(one.get(k, 0), two.get(k, 0)) for k in sorted(one.keys() | two.keys())}
+
+
+def _flows(one: Envelope, two: Envelope) -> dict[str, Flow]:
+    keys = sorted(one.flows.keys() | two.flows.keys())[: creep.PEERS]
+    sides = [[e.flows[k] for e in (one, two) if k in e.flows] for k in keys]
+    return {k: s[0].merged(s[-1]) for k, s in zip(keys, sides, strict=True)}
 
 
 def _spans(out: Envelope, one: Envelope, two: Envelope) -> None:

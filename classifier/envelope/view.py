@@ -8,10 +8,12 @@ from dataclasses import asdict
 from typing import Any
 
 from classifier.drift.severity import rated
-from classifier.envelope import series, volume
+from classifier.envelope import creep, series, volume
+from classifier.envelope.creep import Flow
 from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.envelope import COUNTED, Envelope
 from classifier.envelope.items import PROVISIONAL, Item
+from classifier.envelope.quantities import OUT_WAY
 
 SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity", "syscall": "syscall"}
 
@@ -46,6 +48,7 @@ def shown(e: Envelope) -> dict[str, Any]:
         "revisions": _revisions(e),
         "syscalls": sorted(set().union(*(lane.calls for lane in e.lanes.values()))),
         "sequences": len(e.grams),
+        "daily_bytes": [_flow(key, e.flows[key]) for key in sorted(e.flows)],
         "ledger": [_exposure(x) for _, x in sorted(e.ledger.exposures.items())],
     }
 
@@ -109,6 +112,20 @@ def _revisions(e: Envelope) -> dict[str, Any]:
     for lane in e.lanes.values():
         known.setdefault(lane.revision or "unknown", set()).update(b for b in lane.cells if b.startswith(COUNTED))
     return {r: sorted(known[r]) for r in sorted(known)}
+
+
+def _flow(key: str, flow: Flow) -> dict[str, Any]:
+    """A peer's days: ln of the bytes and of the bytes per request (or window), and how far they have crept."""
+    crept = creep.cusum(flow.values(flow.rates), flow.start)
+    return {
+        "behaviour": key[1:],
+        "way": "out" if key[0] == OUT_WAY else "in",
+        "start": flow.start,
+        "ln_bytes": [None if v is None else round(v / creep.UNIT, 3) for v in flow.values(flow.sizes)],
+        "ln_per_request": [None if v is None else round(v / creep.UNIT, 3) for v in flow.values(flow.rates)],
+        "crept": None if crept is None else crept[0],
+        "limit": creep.LIMIT,
+    }
 
 
 def _exposure(x: Any) -> dict[str, Any]:
