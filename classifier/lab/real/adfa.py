@@ -33,7 +33,17 @@ WHY = (
 
 
 def evaluate(folder: Path) -> Report:
-    """Both tables."""
+    """Little learned, and much learned in both folds."""
+    train, others, attack = parts(folder)
+    halves = others[::2], others[1::2]
+    tables = [table(f"much learned, fold {k + 1}", train + halves[k], halves[1 - k], attack) for k in (0, 1)]
+    if len(train) >= 40:
+        tables.insert(0, table("little learned", train, others, attack))
+    return Report(NAME, tuple(tables), kernel.KEEPS)
+
+
+def parts(folder: Path) -> tuple[list[Trace], list[Trace], list[Trace]]:
+    """Normal traces for training, other normal ones, attacks."""
     traces = read(folder / "traces.tsv.gz")
     train = [t for t in traces if t.split == "train"]
     others = [t for t in traces if not t.attack and t.split != "train"]
@@ -43,21 +53,19 @@ def evaluate(folder: Path) -> Report:
             f"{folder}: has {len(train)} training, {len(others)} other normal and {len(attack)} attack traces; "
             "give it more than 40 normal ones, some outside the split 'train', and some attacks"
         )
-    halves = others[::2], others[1::2]
-    much = [_table(f"much learned, fold {k + 1}", train + halves[k], halves[1 - k], attack) for k in (0, 1)]
-    little = [_table("little learned", train, others, attack)] if len(train) >= 40 else []
-    return Report(NAME, (*little, *much), kernel.KEEPS)
+    return train, others, attack
 
 
-def _table(title: str, train: list[Trace], normal: list[Trace], attack: list[Trace]) -> Table:
+def table(title: str, train: list[Trace], normal: list[Trace], attack: list[Trace]) -> Table:
+    """All methods on one protocol."""
     protocol = (
         f"{len(train)} normal traces learned; tested on {len(normal)} normal and {len(attack)} attack traces. "
         "One score a trace; threshold: the smallest that at most the share of normals exceeds."
     )
     rows = (*compare.rows(train, normal, attack), *_references())
-    table = Table(f"ADFA-LD, {title}", protocol, compare.COLUMNS, rows, "DR@1%")
-    aims = tuple(reach(table, c, kernel.HEADLINE, why=WHY) for c in compare.COLUMNS[:3])
-    return replace(table, aims=aims)
+    found = Table(f"ADFA-LD, {title}", protocol, compare.COLUMNS, rows, "DR@1%")
+    aims = tuple(reach(found, c, kernel.HEADLINE, why=WHY) for c in compare.COLUMNS[:3])
+    return replace(found, aims=aims)
 
 
 def _references() -> tuple[Row, ...]:

@@ -30,7 +30,7 @@ STEPLESS = (
 ALL = ("exec:*", "open:*", "write:*")
 LEARN, AFTER = 16, 1.5  # days
 REPLICAS = 4
-UNCLEAR = "risky or review"
+UNCLEAR, DECLARED = "risky or review", "expected_evolution or none"
 WEB = Workload("lab/sysflow/Deployment/web/web")
 COLUMNS = ("should be", "label", "risky", "review", "evolution", "behaviours new", "seconds")
 KEEPS = (
@@ -46,7 +46,7 @@ class Case:
 
     name: str
     trace: Trace
-    should: str  # RISKY, UNCLEAR, EXPECTED, "none" or "no risky"
+    should: str  # RISKY, UNCLEAR, EXPECTED, DECLARED, "none" or "no risky"
     replicas: tuple[int, ...]
     rollout: bool  # a signed deploy and new replicas before it
     scope: tuple[str, ...] = ()  # what the deploy declares
@@ -96,7 +96,7 @@ def _cases(benign: dict[str, Trace], attacks: dict[str, Trace]) -> Iterator[Case
     job = next((_of_cron(t) for n, t in benign.items() if n.startswith(MIXED)), [])
     if any(job):
         what = "the backup job, unknown until then"
-        yield Case(f"{what}, in a rollout on all that declares it", job, EXPECTED, everyone, True, ALL, True)
+        yield Case(f"{what}, in a rollout on all that declares it", job, DECLARED, everyone, True, ALL, True)
         yield Case(f"{what}, in a rollout on all that declares nothing", job, EXPECTED, everyone, True, (), True)
         yield Case(f"{what}, on one without a deploy", job, "no risky", (1,), False, (), True)
 
@@ -194,7 +194,7 @@ def _table(rows: tuple[Row, ...], benign: dict[str, Trace], background: Trace) -
         f"risky recall {hit} of {len(attacks)}, with review {found} of {len(attacks)}",
         "an attack trace is spliced in whole, with what its container does anyway: more is new than in a real attack, so "
         "this shows the label, and no detection rate",
-        "a job that brings a new scheduler, a shell and sixteen new programs is a step that demands.md section 3.2 calls risky "
+        "a job that brings a new scheduler, a shell and a dozen new programs is a step that demands.md section 3.2 calls risky "
         "unless its deploy declares it: deploy explains, pattern does not continue",
         "these labels depend on the classifier as it stands; run the command for those of today",
     )

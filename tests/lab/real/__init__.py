@@ -1,0 +1,1 @@
+"""Recorded sets: tiny ones made here, and the real ones where they are."""
