@@ -5,7 +5,18 @@ from __future__ import annotations
 from sensor.observe.applayer.chat import turn_of
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.records import Usage
-from sensor.observe.applayer.talk import Answered, Blocks, Budget, Growing, error_of, mapping, merged, string, usage
+from sensor.observe.applayer.talk import (
+    Answered,
+    Blocks,
+    Budget,
+    Growing,
+    error_of,
+    kind,
+    mapping,
+    merged,
+    string,
+    usage,
+)
 
 NAME = "anthropic"
 TYPES = {
@@ -20,9 +31,9 @@ TYPES = {
 
 def answers(body: dict) -> bool:
     """Whether this is an answer, or an event of one."""
-    if body.get("type") == "message":
+    if kind(body) == "message":
         return isinstance(body.get("content"), list)
-    return body.get("type") in TYPES
+    return kind(body) in TYPES
 
 
 def answered(body: dict) -> Answered:
@@ -55,40 +66,40 @@ class Stream:
         self._blocks = Blocks(budget, most)
 
     def add(self, event: Event, value: dict) -> None:
-        kind, index = value.get("type"), value.get("index")
-        if kind == "message_start":
+        what, index = kind(value), value.get("index")
+        if what == "message_start":
             message = mapping(value.get("message"))
             self._out.model, self._out.id = string(message.get("model")), string(message.get("id"))
             self._out.usage = merged(self._out.usage, _usage(message))
-        elif kind == "content_block_start":
+        elif what == "content_block_start":
             self._start(index, mapping(value.get("content_block")))
-        elif kind == "content_block_delta":
+        elif what == "content_block_delta":
             self._delta(index, mapping(value.get("delta")))
-        elif kind == "content_block_stop":
+        elif what == "content_block_stop":
             self._blocks.close(index)
         else:
-            self._rest(kind, value)
+            self._rest(what, value)
 
-    def _rest(self, kind: object, value: dict) -> None:
-        if kind == "message_delta":
+    def _rest(self, what: object, value: dict) -> None:
+        if what == "message_delta":
             self._out.finish = string(mapping(value.get("delta")).get("stop_reason")) or self._out.finish
             self._out.usage = merged(self._out.usage, _usage(value))
-        elif kind == "message_stop":
+        elif what == "message_stop":
             self._out.ended = True
-        elif kind == "error":
+        elif what == "error":
             self._out.error = error_of(value)
 
     def _start(self, index: object, block: dict) -> None:
-        if block.get("type") in ("tool_use", "server_tool_use"):
+        if kind(block) in ("tool_use", "server_tool_use"):
             self._blocks.open(index, block.get("id"), block.get("name"), block.get("input"))
-        elif block.get("type") == "text":
+        elif kind(block) == "text":
             self._say(index, block.get("text"))
 
     def _delta(self, index: object, delta: dict) -> None:
-        if delta.get("type") == "input_json_delta":
+        if kind(delta) == "input_json_delta":
             if block := self._blocks.open(index, None, None):
                 block.arguments.add(delta.get("partial_json"))
-        elif delta.get("type") == "text_delta":
+        elif kind(delta) == "text_delta":
             self._say(index, delta.get("text"))
 
     def _say(self, index: object, text: object) -> None:

@@ -9,7 +9,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sensor.observe.applayer.talk import Asked, Returned, Turn, Wanted, content, mapping, media, rows, string, words
+from sensor.observe.applayer.talk import (
+    Asked,
+    Returned,
+    Turn,
+    Wanted,
+    content,
+    kind,
+    mapping,
+    media,
+    rows,
+    string,
+    words,
+)
 
 BEDROCK_PATH = re.compile(r"/model/([^/]+)/(?:converse|converse-stream|invoke|invoke-with-response-stream)$")
 VERTEX_PATH = re.compile(r"/models/([^/:]+):(?:streamRawPredict|rawPredict)$")
@@ -52,7 +64,7 @@ def _api(path: str, body: dict) -> tuple[str, bool]:
         return "bedrock", True
     if "anthropic_version" in body or (isinstance(body.get("system"), list | str) and "max_tokens" in body):
         return "anthropic", True
-    if any(p.get("type") in TOOL_PARTS for p in parts) or any("input_schema" in t for t in rows(body.get("tools"))):
+    if any(kind(p) in TOOL_PARTS for p in parts) or any("input_schema" in t for t in rows(body.get("tools"))):
         return "anthropic", True
     if body.keys() & OLLAMA_KEYS:
         return "ollama", True
@@ -95,12 +107,12 @@ def _spoken(message: dict) -> Any:
 
 
 def _is_word(part: dict) -> bool:
-    return isinstance(part.get("text"), str) and part.get("type", "text") in ("text", "input_text", "output_text")
+    return isinstance(part.get("text"), str) and kind(part, "text") in ("text", "input_text", "output_text")
 
 
 def _is_known(part: dict) -> bool:
     kinds = {"toolUse", "toolResult", *HIDDEN}
-    return _is_word(part) or part.get("type") in TOOL_PARTS | HIDDEN or bool(part.keys() & kinds)
+    return _is_word(part) or kind(part) in TOOL_PARTS | HIDDEN or bool(part.keys() & kinds)
 
 
 def _calls(message: dict) -> list[Wanted]:
@@ -118,7 +130,7 @@ def _call(call: dict) -> Wanted:
 
 
 def _part_call(part: dict) -> list[Wanted]:
-    if part.get("type") in ("tool_use", "server_tool_use"):
+    if kind(part) in ("tool_use", "server_tool_use"):
         return [Wanted(string(part.get("id")), string(part.get("name")) or "", part.get("input", {}))]
     use = mapping(part.get("toolUse"))
     if use:
@@ -127,12 +139,12 @@ def _part_call(part: dict) -> list[Wanted]:
 
 
 def _part_result(part: dict) -> list[Returned]:
-    if part.get("type") == "tool_result":
+    if kind(part) == "tool_result":
         failed = part.get("is_error") is True
         return [Returned(string(part.get("tool_use_id")), None, content(part.get("content")), failed)]
     found = mapping(part.get("toolResult"))
     if found:
-        inner = [p.get("json", p) if isinstance(p, dict) else p for p in found.get("content") or []]
+        inner = [p.get("json", p) for p in rows(found.get("content"))]
         return [Returned(string(found.get("toolUseId")), None, content(inner), found.get("status") == "error")]
     return []
 
@@ -144,7 +156,7 @@ def _tools(body: dict) -> list[tuple[str, Any]]:
 
 def _tool_name(tool: dict) -> str:
     inner = mapping(tool.get("function") or tool.get("toolSpec") or tool.get("custom"))
-    return string(inner.get("name")) or string(tool.get("name")) or string(tool.get("type")) or ""
+    return string(inner.get("name")) or string(tool.get("name")) or string(kind(tool)) or ""
 
 
 def turn_of(message: dict) -> Turn:

@@ -74,18 +74,22 @@ class Session:
         if call.id is None:
             return [call]
         key = (env.scope, env.by, call.id)
-        displaced = (
-            [self._lost(self._pending.pop(key), "answer: not seen, its id was used again")]
-            if key in self._pending
-            else []
-        )
+        out = [self._lost(gone, "answer: not seen, its id was used again")] if (gone := self._drop(key)) else []
         self._pending[key] = call
-        if len(self._pending) > self._limits.pending:
+        self._size += _weight(call)
+        while len(self._pending) > 1 and self._is_full():
             self._health.dropped["pending rpc"] += 1
-            displaced.append(
-                self._lost(self._pending.popitem(last=False)[1], "answer: not waited for, too many at once")
-            )
-        return displaced
+            oldest = self._drop(next(iter(self._pending)))
+            out += [self._lost(oldest, "answer: not waited for, too many at once")] if oldest else []
+        return out
+
+    def _is_full(self) -> bool:
+        return len(self._pending) > self._limits.pending or self._size > self._limits.waiting // 4
+
+    def _drop(self, key: tuple) -> McpCall | None:
+        call = self._pending.pop(key, None)
+        self._size -= _weight(call) if call else 0
+        return call
 
     def _request(self, method: str, message: dict, env: Envelope, batch: int) -> McpCall:
         params = mapping(message.get("params"))
@@ -129,7 +133,7 @@ class Session:
         if not message.keys() & {"result", "error"}:
             return []
         asker: Direction = "received" if env.by == "sent" else "sent"
-        known = self._pending.pop((env.scope, asker, self._id(message)), None)
+        known = self._drop((env.scope, asker, self._id(message)))
         result, error = mapping(message.get("result")), mapping(message.get("error"))
         self._learn_server(known, result)
         call = known or McpCall(
@@ -194,16 +198,21 @@ class Session:
     def overdue(self, time: float) -> list[McpCall]:
         """Requests that nobody answered."""
         late = [k for k, c in self._pending.items() if c.request and time - c.request.ended > UNANSWERED]
-        return [self._lost(self._pending.pop(k), "answer: not seen") for k in late]
+        return [self._lost(call, "answer: not seen") for k in late if (call := self._drop(k))]
 
     def close(self, reason: str, *, scope: Hashable = None, everything: bool = True) -> list[McpCall]:
         """Requests that can have no answer any more."""
         keys = [k for k in self._pending if everything or k[0] == scope]
-        return [self._lost(self._pending.pop(k), f"answer: {reason}") for k in keys]
+        return [self._lost(call, f"answer: {reason}") for k in keys if (call := self._drop(k))]
 
     @staticmethod
     def _lost(call: McpCall, why: str) -> McpCall:
         return replace(call, partial=(*call.partial, why))
+
+
+def _weight(call: McpCall) -> int:
+    """Bytes that a waiting request costs, roughly."""
+    return 1024 + (len(call.arguments.redacted) if call.arguments else 0)
 
 
 class Sessions:

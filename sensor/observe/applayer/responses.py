@@ -17,6 +17,7 @@ from sensor.observe.applayer.talk import (
     Wanted,
     content,
     error_of,
+    kind,
     mapping,
     media,
     merged,
@@ -43,7 +44,7 @@ def asked(path: str, body: dict) -> Asked:
     """The request."""
     items = rows(body.get("input"))
     keys = {"instructions", "tools", "previous_response_id", "conversation", "store", "reasoning", "max_output_tokens"}
-    certain = bool(body.keys() & keys) or any(i.get("role") or i.get("type") in CALLS | OUTPUTS for i in items)
+    certain = bool(body.keys() & keys) or any(i.get("role") or kind(i) in CALLS | OUTPUTS for i in items)
     turns = joined([_turn(i) for i in items]) if items else [Turn("user", words(body.get("input")))]
     conversation = body.get("conversation")
     return Asked(
@@ -61,21 +62,21 @@ def asked(path: str, body: dict) -> Asked:
 
 
 def _tool_name(tool: dict) -> str:
-    return string(tool.get("name")) or string(tool.get("server_label")) or string(tool.get("type")) or ""
+    return string(tool.get("name")) or string(tool.get("server_label")) or string(kind(tool)) or ""
 
 
 def _turn(item: dict) -> Turn:
-    kind = item.get("type", "message")
-    if kind in CALLS:
+    what = kind(item, "message")
+    if what in CALLS:
         return Turn("assistant", calls=(_call(item),))
-    if kind in OUTPUTS:
+    if what in OUTPUTS:
         result = Returned(string(item.get("call_id")), None, content(item.get("output")))
         return Turn("tool", results=(result,))
-    if kind == "message":
+    if what == "message":
         role = string(item.get("role")) or ""
         parts = item.get("content")
-        said = [p for p in rows(parts) if p.get("type") in SAID] if isinstance(parts, list) else parts
-        pictures = tuple(media(p) for p in rows(parts) if p.get("type") not in SAID)
+        said = [p for p in rows(parts) if kind(p) in SAID] if isinstance(parts, list) else parts
+        pictures = tuple(media(p) for p in rows(parts) if kind(p) not in SAID)
         return Turn("system" if role == "developer" else role, _words(said), media=pictures)
     return Turn("assistant")  # reasoning and what hosted tools leave: clients may leave it out
 
@@ -109,8 +110,8 @@ def joined(turns: list[Turn]) -> list[Turn]:
 
 def answers(body: dict) -> bool:
     """Whether this is an answer, or an event of one."""
-    kind = body.get("type")
-    if isinstance(kind, str) and kind.startswith("response."):
+    what = kind(body)
+    if isinstance(what, str) and what.startswith("response."):
         return True
     return isinstance(body.get("output"), list) and (body.get("object") == "response" or "status" in body)
 
@@ -148,25 +149,25 @@ class Stream:
         self._text, self._blocks = Growing(budget), Blocks(budget, most)
 
     def add(self, event: Event, value: dict) -> None:
-        kind, index = value.get("type"), value.get("output_index", 0)
-        if kind in ("response.completed", "response.incomplete", "response.failed"):
+        what, index = kind(value), value.get("output_index", 0)
+        if what in ("response.completed", "response.incomplete", "response.failed"):
             self._finish(mapping(value.get("response")))
-        elif kind in ("response.created", "response.in_progress"):
+        elif what in ("response.created", "response.in_progress"):
             response = mapping(value.get("response"))
             self._out.model, self._out.id = string(response.get("model")), string(response.get("id"))
-        elif kind == "response.output_text.delta":
+        elif what == "response.output_text.delta":
             self._text.add(value.get("delta"))
-        elif kind in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
+        elif what in ("response.function_call_arguments.delta", "response.custom_tool_call_input.delta"):
             if block := self._blocks.open(index, None, None):
                 block.arguments.add(value.get("delta"))
-        elif kind in ("response.output_item.added", "response.output_item.done"):
-            self._item(index, mapping(value.get("item")), done=kind.endswith("done"))
-        elif kind == "error" or "error" in value:
+        elif what in ("response.output_item.added", "response.output_item.done"):
+            self._item(index, mapping(value.get("item")), done=what.endswith("done"))
+        elif what == "error" or "error" in value:
             self._out.error = error_of(value)
 
     def _item(self, index: Any, item: dict, *, done: bool) -> None:
         call = _call(item)
-        if item.get("type") not in CALLS or (block := self._blocks.open(index, call.id, call.name)) is None:
+        if kind(item) not in CALLS or (block := self._blocks.open(index, call.id, call.name)) is None:
             return
         block.id, block.name = call.id or block.id, call.name or block.name
         if done:  # it repeats the arguments whole, also those whose deltas were lost

@@ -180,6 +180,12 @@ def string(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def kind(part: dict, default: str = "") -> str:
+    """Its `type`, also where that is no text, which no set could hold."""
+    found = part.get("type", default)
+    return found if isinstance(found, str) else "?"
+
+
 def mapping(value: Any) -> dict:
     """A dict; an empty one stands for anything else."""
     return value if isinstance(value, dict) else {}
