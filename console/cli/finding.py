@@ -60,7 +60,7 @@ def show(ctx: click.Context, id: str, records: bool, as_json: bool, **where: Any
     Example:
       driftline finding show 3f9a1c --records
     """
-    from console.cli import findings
+    from console.cli import findings, showing
 
     source = asked(ctx, **where)
     found = findings.by_id(source, id, lambda whole: source.get("findings", whole))
@@ -69,7 +69,7 @@ def show(ctx: click.Context, id: str, records: bool, as_json: bool, **where: Any
         more = {"records": findings.evidence(source, found, every=True)} if records else {}
         emit_json(found | {"beside": replicas} | more)
         return
-    findings.print_one(found, findings.evidence(source, found, every=records), replicas, whole=records)
+    showing.print_one(found, findings.evidence(source, found, every=records), replicas, whole=records)
 
 
 @finding.command()
@@ -138,7 +138,7 @@ def _decide(ctx: click.Context, id: str, body: dict[str, str], *, as_json: bool)
 
 
 def _history(ctx: click.Context, id: str, decision: str | None, *, as_json: bool) -> None:
-    from console.cli import findings
+    from console.cli import findings, showing
 
     if decision is not None:
         raise click.UsageError("--history decides nothing; leave the decision out")
@@ -148,4 +148,4 @@ def _history(ctx: click.Context, id: str, decision: str | None, *, as_json: bool
     if as_json:
         emit_json(versions)
     else:
-        findings.print_history(versions)
+        showing.print_history(versions)

@@ -21,9 +21,10 @@ import click
 from classifier.drift.finding import EXPECTED, RISKY, finding_to_dict, findings_json
 from classifier.pipeline import Pipeline
 from classifier.policy import DAY, Policy
-from console.cli.findings import print_list, print_one
+from console.cli.findings import print_list
 from console.cli.output import COLOURS, emit_json, say
 from console.cli.records import fields_of
+from console.cli.showing import print_one
 from console.demo.lab import Lab, LabError
 from wire.records import Event
 from wire.trace import read

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from console.cli import findings, fold
+from console.cli import fold, showing
 from tests.console.report.samples import finding, old, review
 from tests.fixtures import fx5
 
@@ -62,9 +62,9 @@ def test_a_finding_of_an_older_classifier_is_shown(classifier, driftline):
 @pytest.mark.parametrize("columns", [40, 80, 160])
 def test_every_thought_fits_the_terminal(columns, monkeypatch, capsys):
     monkeypatch.setattr(fold, "width", lambda: columns)
-    monkeypatch.setattr(findings, "width", lambda: columns)
+    monkeypatch.setattr(showing, "width", lambda: columns)
     found = review(title="long " * 60, why_no_deploy="never " * 40)
-    findings.print_one(found, (), ())
+    showing.print_one(found, (), ())
     lines = capsys.readouterr().out.splitlines()
     table = next(n for n, line in enumerate(lines) if line.startswith("Deviations"))  # a wide one is folded by rich
     assert all(len(line) <= columns for line in (lines if columns < 100 else lines[:table]))
