@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from classifier.classes.known import Known
 from classifier.classes.templates import DIMENSIONS, dimension, template
@@ -18,6 +19,7 @@ from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import ADMITTED
 
 LEAST = 3  # workloads
+MOST = 100  # workloads a baseline is made from, the first by name: nobody waits for more while it is made
 SOUND = ("converging", "converged", "non-converging")  # of an envelope; while learning nothing is admitted
 
 
@@ -28,7 +30,7 @@ class Shape:
     template: str
     dimension: str
     support: int  # workloads that show it
-    severity: int  # the highest of what it stands for
+    severity: int  # the highest of its examples, one per workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class Baseline:
 
 
 def baseline(name: str, known: Known) -> Baseline:
-    """The baseline of a class, from every sound envelope of it."""
-    return of_envelopes(name, [e for w, e in known.envelopes.items() if e.stage in SOUND and known.class_of(w) == name])
+    """The baseline of a class, from sound envelopes of it."""
+    mine = (w for w in sorted(known.envelopes) if known.envelopes[w].stage in SOUND and known.class_of(w) == name)
+    return of_envelopes(name, [known.envelopes[w] for w in islice(mine, MOST)])
 
 
 def of_envelopes(name: str, envelopes: Iterable[Envelope]) -> Baseline:
@@ -80,8 +83,11 @@ def _shapes(group: Iterable[Envelope]) -> dict[str, int]:
     found: dict[str, int] = {}
     for e in group:
         for behaviour, item in e.items.items():
-            if item.state == ADMITTED and not item.suspect and (shape := template(behaviour)):
-                found[shape] = max(found.get(shape, 0), severity(behaviour))
+            if item.state != ADMITTED or item.suspect:
+                continue
+            shape = template(behaviour)
+            if shape and shape not in found:  # one example will do: this is looked up for every behaviour of a class
+                found[shape] = severity(behaviour)
     return found
 
 

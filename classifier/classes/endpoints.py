@@ -84,6 +84,8 @@ def _local(host: str) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if not host or not (host[0].isdigit() or host[0] == "["):  # most are names, and asking costs
+        return None
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:

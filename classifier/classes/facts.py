@@ -7,20 +7,21 @@ that cannot be known is missing, which is not the same as zero.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from statistics import median
 
 from classifier.classes.endpoints import INFERRED, INTERNAL, LLM, NAMES, STORE, TOOL, holds_vectors, purpose
 from classifier.drift.severity import SPECIAL_EXEC
 from classifier.envelope import volume
-from classifier.envelope.cells import DAYS
+from classifier.envelope.cells import DAYS, Cell
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import RETIRED, Item
 from classifier.envelope.lineage import base
 
 RECENT = 14  # active days
+KINDS = ("exec", "egress", "ingress", "open", "write")
 SPEAKERS = 5  # behaviours named per fact
 BRIEF = 6 * 3600.0  # seconds; a replica that ended sooner was a run, not a server
 WEEK = 168  # hours
@@ -66,12 +67,18 @@ class _Row:
     into: float = 0.0
     days: float = 0.0  # days it was ever seen on
     recent: int = 0  # of the recent active days
-    peer: bool = False  # an egress: bytes of nothing else are asked for
+    sizes: list[Cell] = field(default_factory=list)  # where its bytes are
 
-    def scale(self, days: int) -> None:
-        """From totals to rates."""
+    def scale(self, days: int, *, sizes: bool) -> None:
+        """From totals to rates; bytes only where they are asked for."""
         share = self.recent / (max(self.days, 1.0) * days)
-        self.count, self.out, self.into = self.count * share, self.out * share, self.into * share
+        self.count *= share
+        if sizes:
+            self.out = share * sum(_total(c.out) for c in self.sizes)
+            self.into = share * sum(_total(c.into) for c in self.sizes)
+
+
+_Rows = dict[str, list[_Row]]  # by kind: the part of a name before its first colon
 
 
 def facts(e: Envelope, *, before: int | None = None) -> Facts:
@@ -88,22 +95,30 @@ def facts(e: Envelope, *, before: int | None = None) -> Facts:
     return Facts(len(days), days[-1] if days else -1, {n: f for n, f in known.items() if f is not None})
 
 
-def _rows(e: Envelope, recent: set[int]) -> list[_Row]:
+def _rows(e: Envelope, recent: set[int]) -> _Rows:
     rows = {}
     for behaviour, item in e.items.items():
         if item.state != RETIRED and not item.suspect and (met := len(item.days & recent)):
             rows[behaviour] = _Row(behaviour, item, days=_days(item, e.policy.day), recent=met)
-            rows[behaviour].peer = behaviour.startswith("egress:")
     for lane in e.lanes.values():
         for behaviour, cell in lane.cells.items():
             if row := rows.get(behaviour):
                 row.count += cell.count
-                if row.peer:
-                    row.out += _total(cell.out)
-                    row.into += _total(cell.into)
+                if cell.out or cell.into:
+                    row.sizes.append(cell)
+    found: _Rows = {kind: [] for kind in KINDS}
     for row in rows.values():
-        row.scale(len(recent))
-    return sorted(rows.values(), key=lambda r: (-r.count, r.behaviour))
+        kind = row.behaviour.partition(":")[0]
+        if kind in found:
+            row.scale(len(recent), sizes=kind == "egress")
+            found[kind].append(row)
+    for some in found.values():
+        some.sort(key=_most_used)
+    return found
+
+
+def _most_used(row: _Row) -> tuple[float, str]:
+    return -row.count, row.behaviour
 
 
 def _days(item: Item, day: float) -> float:
@@ -138,9 +153,9 @@ def executed(behaviour: str) -> tuple[str, str]:
     return base(image), base(parent)
 
 
-def _execs(rows: Iterable[_Row]) -> list[_Row]:
+def _execs(rows: _Rows) -> list[_Row]:
     """Without the container's own start."""
-    return [r for r in rows if r.behaviour.startswith("exec:") and not LAUNCHER.match(executed(r.behaviour)[1] or "-")]
+    return [r for r in rows["exec"] if not LAUNCHER.match(executed(r.behaviour)[1] or "-")]
 
 
 def _rate(rows: list[_Row], words: str) -> Fact:
@@ -157,66 +172,66 @@ def _speakers(rows: list[_Row]) -> tuple[str, ...]:
     return tuple(r.behaviour for r in rows[:SPEAKERS])
 
 
-def _all_execs(rows: list[_Row], _: int) -> Fact:
+def _all_execs(rows: _Rows, _: int) -> Fact:
     return _rate(_execs(rows), "execs a day")
 
 
-def _interpreters(rows: list[_Row], _: int) -> Fact:
+def _interpreters(rows: _Rows, _: int) -> Fact:
     mine = [r for r in _execs(rows) if INTERPRETER.match(executed(r.behaviour)[0])]
     return _rate(mine, "interpreter starts a day")
 
 
-def _programs(rows: list[_Row], _: int) -> Fact:
+def _programs(rows: _Rows, _: int) -> Fact:
     mine = _execs(rows)
     return _number(mine, "different programs", len({executed(r.behaviour)[0] for r in mine}))
 
 
-def _fresh(rows: list[_Row], days: int) -> Fact:
+def _fresh(rows: _Rows, days: int) -> Fact:
     mine = [r for r in _execs(rows) if len(r.item.days) == 1]
     return _number(mine, "programs a day that ran on no other day", len(mine) / days)
 
 
-def _own_code(rows: list[_Row], _: int) -> Fact:
-    mine = [r for r in rows if SPECIAL_EXEC.match(r.behaviour) or r.behaviour.startswith("write:code:")]
-    return _rate(mine, "runs or writes of code from writable places a day")
+def _own_code(rows: _Rows, _: int) -> Fact:
+    mine = [r for r in rows["exec"] if SPECIAL_EXEC.match(r.behaviour)]
+    mine += [r for r in rows["write"] if r.behaviour.startswith("write:code:")]
+    return _rate(sorted(mine, key=_most_used), "runs or writes of code from writable places a day")
 
 
-def _mcp(rows: list[_Row], _: int) -> Fact:
+def _mcp(rows: _Rows, _: int) -> Fact:
     mine = [r for r in _execs(rows) if MCP.search(executed(r.behaviour)[0])]
     return _number(mine, f"tool servers started ({INFERRED})")
 
 
-def _writes(rows: list[_Row], _: int) -> Fact | None:
-    writes = [r for r in rows if r.behaviour.startswith("write:")]
-    every = sum(r.count for r in rows if r.behaviour.startswith(("open:", "write:")))
-    if not every:
+def _writes(rows: _Rows, _: int) -> Fact | None:
+    written, read = (sum(r.count for r in rows[kind]) for kind in ("write", "open"))
+    if not written + read:
         return None
-    share = round(sum(r.count for r in writes) / every, 3)
-    return Fact(share, f"{100 * share:.3g} % of file uses are writes", _speakers(writes))
+    share = round(written / (written + read), 3)
+    return Fact(share, f"{100 * share:.3g} % of file uses are writes", _speakers(rows["write"]))
 
 
-def _peers(rows: Iterable[_Row], *purposes: str) -> list[_Row]:
-    return [r for r in rows if r.behaviour.startswith("egress:") and purpose(r.behaviour) in purposes]
+def _peers(rows: _Rows, *purposes: str) -> list[_Row]:
+    return [r for r in rows["egress"] if purpose(r.behaviour) in purposes]
 
 
-def _destinations(rows: list[_Row], _: int) -> Fact:
+def _destinations(rows: _Rows, _: int) -> Fact:
     return _number(_peers(rows, LLM, STORE, INTERNAL, TOOL), "destinations")
 
 
-def _of(kind: str, words: str) -> Callable[[list[_Row], int], Fact]:
+def _of(kind: str, words: str) -> Callable[[_Rows, int], Fact]:
     return lambda rows, _: _number(_peers(rows, kind), words)
 
 
-def _vectors(rows: list[_Row], _: int) -> Fact:
+def _vectors(rows: _Rows, _: int) -> Fact:
     return _number([r for r in _peers(rows, STORE) if holds_vectors(r.behaviour)], f"vector stores ({INFERRED})")
 
 
-def _clocked(rows: list[_Row], _: int) -> Fact | None:
+def _clocked(rows: _Rows, _: int) -> Fact | None:
     """Of what it does to others day by day, the share that comes at one or two hours of the day only."""
     acts = [
         *_execs(rows),
         *_peers(rows, LLM, STORE, INTERNAL, TOOL),
-        *(r for r in rows if r.behaviour.startswith("write:")),
+        *rows["write"],
     ]
     again = [r for r in acts if len(r.item.days) >= OFTEN]
     every = 0
@@ -244,7 +259,7 @@ def hours_of_day(week: int) -> int:
     return day
 
 
-def _sent(rows: list[_Row], _: int) -> Fact | None:
+def _sent(rows: _Rows, _: int) -> Fact | None:
     """What it says to others, its model left aside: prompts say nothing of whether it acts."""
     mine = _peers(rows, STORE, INTERNAL, TOOL)
     total = sum(r.out + r.into for r in mine)
@@ -254,21 +269,21 @@ def _sent(rows: list[_Row], _: int) -> Fact | None:
     return Fact(share, f"{100 * share:.3g} % of the bytes beside the model's are sent", _speakers(mine))
 
 
-def _moved(rows: list[_Row], _: int) -> Fact:
+def _moved(rows: _Rows, _: int) -> Fact:
     mine = _peers(rows, STORE, INTERNAL, TOOL)
     total = round(sum(r.out + r.into for r in mine))
     return Fact(float(total), f"{total / 1e6:.3g} MB a day to and from others", _speakers(mine))
 
 
-def _ingress(rows: list[_Row], _: int) -> Fact:
-    return _rate([r for r in rows if r.behaviour.startswith("ingress:")], "connections from outside a day")
+def _ingress(rows: _Rows, _: int) -> Fact:
+    return _rate(rows["ingress"], "connections from outside a day")
 
 
-def _models(rows: list[_Row], _: int) -> Fact:
-    return _number([r for r in rows if r.behaviour.startswith("open:model:")], "model files")
+def _models(rows: _Rows, _: int) -> Fact:
+    return _number([r for r in rows["open"] if r.behaviour.startswith("open:model:")], "model files")
 
 
-COUNTED: dict[str, Callable[[list[_Row], int], Fact | None]] = {
+COUNTED: dict[str, Callable[[_Rows, int], Fact | None]] = {
     "execs": _all_execs,
     "interpreters": _interpreters,
     "programs": _programs,
