@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from classifier.lab.real.table import Report, Table
 
 
-def evaluate_data(path: str, *, as_json: bool = False, as_csv: bool = False) -> None:
+def evaluate_data(path: str, learn: str | None = None, *, as_json: bool = False, as_csv: bool = False) -> None:
     """Evaluate the set in a folder and print what was found.
 
+    Args:
+        learn: another folder of the same set, whose normal traces are learned instead (adfa-ld only).
     Raises:
         DataError: The folder holds no set that is known; it says what to do.
     """
@@ -22,7 +24,7 @@ def evaluate_data(path: str, *, as_json: bool = False, as_csv: bool = False) -> 
         raise click.UsageError("--json and --csv exclude each other")
     from classifier.lab.real.sets import evaluate  # scikit-learn and NumPy: only for this command
 
-    report = evaluate(path)
+    report = evaluate(path, learn)
     if as_json:
         emit_json(report.plain())
     elif as_csv:

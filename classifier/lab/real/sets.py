@@ -19,15 +19,26 @@ KNOWN = (
 )
 
 
-def evaluate(path: str | Path) -> Report:
+def evaluate(path: str | Path, learn: str | Path | None = None) -> Report:
     """The report on the set in a folder.
 
+    Args:
+        learn: another folder of the same set to learn the normal traces from; adfa-ld only.
     Raises:
         DataError: No such folder, no set that is known, or a damaged one.
     """
     folder = Path(path)
+    name = recognise(folder)
+    module = importlib.import_module(f"classifier.lab.real.{MODULES[name]}")
     start = perf_counter()
-    report = importlib.import_module(f"classifier.lab.real.{MODULES[recognise(folder)]}").evaluate(folder)
+    if learn is None:
+        report = module.evaluate(folder)
+    elif name == "adfa-ld" and recognise(Path(learn)) == name:
+        report = module.evaluate(folder, Path(learn))
+    else:
+        raise DataError(
+            f"{folder}: only adfa-ld learns from another folder, of adfa-ld as well; leave the other folder out"
+        )
     return replace(report, seconds=round(perf_counter() - start, 1))
 
 

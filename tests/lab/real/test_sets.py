@@ -44,6 +44,18 @@ def test_what_is_no_set_says_what_to_give(tmp_path, path, says):
         sets.evaluate(tmp_path / path)
 
 
+def test_adfa_ld_learns_from_another_folder(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        tiny.traces(tmp_path / name)
+    report = sets.evaluate(tmp_path / "a", tmp_path / "b")
+    assert [t.title for t in report.tables] == ["ADFA-LD, learned elsewhere"]
+    assert report.tables[0].protocol.startswith("120 normal traces learned; tested on 120 normal and 30")
+    (tmp_path / "c").mkdir()
+    with pytest.raises(DataError, match="leave the other folder out"):
+        sets.evaluate(tiny.agent_runs(tmp_path / "c"), tmp_path / "a")
+
+
 def test_what_is_printed(tmp_path, capsys):
     tiny.agent_runs(tmp_path)
     evaluate_data(str(tmp_path))
