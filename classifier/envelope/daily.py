@@ -28,6 +28,7 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
     for lane in e.lanes.values():
         lane.hot = None
     for behaviour, item in e.items.items():
+        item.schedule()
         items.age(item, e.policy, day)
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT

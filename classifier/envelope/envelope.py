@@ -206,7 +206,7 @@ class Envelope:
             (INTO, IN_WAY, use.bytes_in, item.limit_in),
         ):
             what = Moved(size, use.count, load_for(use.count, load), hour)
-            if size > self.policy.volume_floor and most < NO_LIMIT:
+            if size > self.policy.volume_floor and (own or most < NO_LIMIT):
                 words = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
                 found += [(size, why, f"{why.split()[1]}: {words}")] if words else []
         if not found:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from classifier.envelope import volume
+from classifier.envelope import schedule, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, latest
 from classifier.envelope.state import stored
 from classifier.policy import Policy
@@ -56,23 +56,31 @@ class Item:
     look_out: int = 0  # bytes a window beyond which its bounds are asked; at once, or once most windows are known
     look_in: int = 0
     usual: tuple[int, int] = (0, NO_LIMIT)  # bytes out of nearly all its windows
+    period: int = 0  # days from one turn of its schedule to the next; 0: none
 
     @property
     def scheduled(self) -> bool:
-        """Whether this comes again in the same few hours of the week, over weeks: an export, a report."""
+        """Whether this comes again at its hour every day, week, fortnight or month: an export, a report."""
+        return self.period > 0
+
+    def schedule(self) -> None:
+        """Say anew how often it comes; once a day, as it takes a look at all days."""
+        self.period = schedule.period_of(self.days, self.week)
         hours, span = self.week.bit_count(), max(self.days) - min(self.days) if self.days else 0
-        return len(self.days) >= 3 and span >= SCHEDULE_DAYS and hours <= RARE_HOURS and 2 * hours <= len(self.days)
+        few = hours <= RARE_HOURS and 2 * hours <= len(self.days)
+        if not self.period and len(self.days) >= schedule.TURNS and span >= SCHEDULE_DAYS and few:
+            self.period = 7  # several turns in a week, in the same hours every week
 
     def off_schedule(self, hour: int, active: int) -> bool:
-        """Whether an hour (number since the epoch) is not within one of an hour this was seen in.
+        """Whether an hour (number since the epoch) is not within one of those in which this comes.
 
         Args:
             active: Bit per hour of the week in which the workload did anything; one that itself runs in few hours shows
                 no schedule of its behaviours.
         """
-        if not self.scheduled or active.bit_count() < IDLE_HOURS * self.week.bit_count():
+        if not self.period or active.bit_count() < IDLE_HOURS * self.week.bit_count():
             return False
-        return not any(self.week >> ((hour + d) % 168) & 1 for d in (-1, 0, 1))
+        return not schedule.due(self.days, self.week, self.period, hour)
 
     def unusual(self, size: int, floor: int) -> bool:
         """Whether a window's bytes out are none that this behaviour usually has, though more than `floor`."""
@@ -123,6 +131,8 @@ def age(item: Item, policy: Policy, day: int) -> None:
     if not item.days or item.state == RETIRED:
         return
     idle = (day - max(item.days)) * policy.day
+    rhythm = item.period or schedule.period_of(item.days, item.week, turns=2)
+    idle -= schedule.MISSED * rhythm * policy.day  # what comes once a month is not gone after a month
     if item.state in (PROVISIONAL, ADMITTED) and idle > policy.dormant_after:
         item.move("unseen", f"not seen for {day - max(item.days)} days")
     if item.state == DORMANT and idle > policy.forget_after:
