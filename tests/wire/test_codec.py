@@ -45,6 +45,7 @@ RECORDS = st.one_of(
     st.builds(Window, who, number, number, st.lists(uses, max_size=3).map(tuple), table, st.lists(whole, max_size=4).map(tuple)),
     st.builds(Deploy, text, number, number, text, text, text, sender=st.none() | who),
     st.builds(Tick, text, number),
+    st.builds(Pin, number, text, text, text, text, text, number),
 )  # fmt: skip
 
 
