@@ -20,6 +20,12 @@ FOREVER = 1 << 62
 TOGETHER = (
     4 << 10
 )  # bytes of a streamed answer that are parsed together: a read of 60 bytes costs as much as one of 4 KiB
+CHUNK_HEAD = re.compile(rb"(?:\A|\r\n)([0-9a-fA-F]{1,6})\r\n")
+REJOIN = 256 << 10  # bytes in which the next chunk must be found
+IN_CHUNKS = {  # heads that put a fresh parser into a chunked body
+    True: b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    False: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+}
 SWITCH = [("host", "x"), ("connection", "upgrade"), ("upgrade", "x")]  # so that h11 takes a 101
 
 
@@ -36,6 +42,7 @@ class Side:
         self.start, self.began = 0, 0.0
         self._remaining: int | None = None  # bytes of a body whose length was told; None: chunked, or no body yet
         self._raw = False  # behind a gap: bytes of the body are counted, not parsed
+        self._rejoin: bytearray | None = None  # behind a gap in a chunked body: bytes in which the next chunk is sought
         self.fed = 0  # offset behind the last byte that was looked at
         self.switched = ""
         self.ended = False  # the message is complete
@@ -44,7 +51,7 @@ class Side:
     @property
     def idle(self) -> bool:
         """Between two messages."""
-        return self._parser is None and not self._raw
+        return self._parser is None and not self._raw and self._rejoin is None
 
     @property
     def in_chunks(self) -> bool:
@@ -58,6 +65,8 @@ class Side:
             return self._gap(piece)
         if self.seeking:
             return self._seek(piece)
+        if self._rejoin is not None:
+            return self._find_chunk(piece)
         if self._raw:
             return self._count(piece)
         if self._parser is None:
@@ -141,6 +150,7 @@ class Side:
         """The message cannot be read on; the next start line is sought."""
         begun = self._remaining is not None or self._in_body()
         self._parser, self._raw, self.seeking, self.torn = None, False, True, True
+        self._rejoin = None
         self._remaining = None
         self._seen.clear()
         if self._requests and begun:
@@ -158,8 +168,10 @@ class Side:
         known = self._remaining if self._in_body() or self._raw else None
         self.fed = piece.start
         if known is None:
-            if self._in_body():
+            if self._in_body() or self._rejoin is not None:
                 self._miss(piece.start, piece.length)
+                self._parser, self._rejoin = None, bytearray()
+                return None
             self._broken(piece.time, f"bytes are missing at offset {piece.start}, its end was not found")
             self.fed = piece.start + piece.length
             return None
@@ -171,6 +183,32 @@ class Side:
             self._end(piece.time)
         rest = piece.length - lost
         return Piece(self.fed, rest, piece.time, None) if rest else None
+
+    def _find_chunk(self, piece: Piece) -> Piece | None:
+        """Behind a gap in a chunked body: a chunk's head counts when the chunk ends where it says."""
+        buffer, self.fed = self._rejoin, piece.start + piece.length
+        buffer += piece.data
+        for found in CHUNK_HEAD.finditer(buffer):
+            end = found.end() + int(found.group(1), 16)
+            if buffer[end : end + 2] == b"\r\n":
+                return self._go_on(bytes(buffer[found.start(1) :]), piece.time)
+        if len(buffer) > REJOIN:
+            self._broken(piece.time, f"its end was not found behind a gap, up to offset {self.fed}")
+        return None
+
+    def _go_on(self, rest: bytes, time: float) -> Piece | None:
+        """Puts a fresh parser where the lost one would be. What lay before the chunk is left out: it may be anything."""
+        start, began = self.start, self.began
+        self._rejoin = None
+        self._open(start, began)
+        try:
+            self._parser.receive_data(IN_CHUNKS[self._requests])
+            self._parser.next_event()
+            self._parser.receive_data(rest)
+            return self._events(time)
+        except h11.ProtocolError:
+            self._broken(time, "it does not follow HTTP")
+            return None
 
     def _miss(self, offset: int, length: int) -> None:
         if self._requests:

@@ -204,6 +204,21 @@ def test_behind_a_hole_in_an_event_stream_of_known_length_it_goes_on():
     assert first.arguments.redacted == '{"id":"ZD-88213"}'
 
 
+@pytest.mark.parametrize("api", ["anthropic", "openai-chat"])
+def test_behind_a_hole_in_a_chunked_event_stream_it_goes_on(api):
+    """Servers stream in chunks, so one lost piece must not cost the end of the answer and all that follows."""
+    body, media = streamed(api)
+    head = answer(b"", media, chunks=1)[:-5]
+    parts = [event + b"\n\n" for event in body.split(b"\n\n") if event]  # one event a chunk, as servers do
+    received = head + b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
+    received += answer(fixture(api, "answer.json"))
+    at = received.index(b"look.")
+    one, two_ = calls(with_hole(ask(api) + ask(api, "again.json"), received, "received", at, 40))
+    assert one.finish.value == "tool_calls" and one.usage.value.output == 34 and one.partial
+    assert [c.name for c in one.calls if not c.partial] == ["lookup_ticket", "search"]
+    assert two_.partial == () and two_.answer.basis == "verified"
+
+
 def test_a_chunk_that_never_comes_is_a_gap_after_a_while():
     sent, received = ask("anthropic"), answer(fixture("anthropic", "answer.json"))
     d = Decoder()
