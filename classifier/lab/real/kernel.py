@@ -87,9 +87,19 @@ def counters(train: list[Trace]) -> Scorer:
 
 
 def fused(train: list[Trace]) -> Scorer:
-    """Profile distance plus the weighted shares of new pairs and trigrams: one score from counts and trigram bits."""
-    first, second, third = profile(train), told_pairs(train), trigrams(train)
-    return lambda traces: first(traces) + PAIRS * second(traces) + TRIGRAMS * third(traces)
+    """Profile distance plus the weighted shares of new pairs and trigrams: one score from counts and trigram bits.
+
+    The distance counts as far as its sample is filled: of few windows, those not seen are as far apart as an attack.
+    """
+    kept = _learned(train)
+    filled = min(1.0, kept.seen / kept.limit)
+    second, third = told_pairs(train), trigrams(train)
+
+    def score(traces: list[Trace]) -> np.ndarray:
+        first = np.array([_strangest(kept, t) for t in traces])
+        return filled * first + PAIRS * second(traces) + TRIGRAMS * third(traces)
+
+    return score
 
 
 METHODS: dict[str, Method] = {

@@ -21,9 +21,9 @@ class Figure:
     high: float | None = None
 
     def __str__(self) -> str:
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        digits = 4 if 0 < self.value < 0.02 else 3
+        words = [f"{v:.{digits}f}" for v in (self.value, self.low, self.high) if v is not None]
+        return words[0] if len(words) < 3 else f"{words[0]} [{words[1]}, {words[2]}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,4 +102,4 @@ def reach(table: Table, column: str, method: str, *, aim: float | None = None, s
     best = table.best(column, OURS)
     if not reached and number(best.figures[column]) >= aim - 5e-4:
         why = f"{best.method} alone does, with {number(best.figures[column]):.3f}" + (f"; {why}" if why else "")
-    return Aim(column, f"{aim:.3f} ({source})", f"{mine:.3f}", reached, "" if reached else why)
+    return Aim(column, f"{aim:.3f} ({source})", f"{mine:.3f} ({method})", reached, "" if reached else why)
