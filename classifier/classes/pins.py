@@ -6,6 +6,7 @@ gives the same answers. A value that this program does not know has no effect.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from classifier.classes.table import CLASSES
@@ -26,6 +27,7 @@ VALUES: dict[str, tuple[str, ...] | None] = {  # what → its values; None: any 
     ALLOW: None,
 }
 MOST = 20_000  # workloads
+LONGEST = 8192  # characters of a pin
 KEPT = 64  # latest pins per workload and kind …
 ALLOWED = 512  # … and of those that allow a behaviour
 
@@ -40,8 +42,10 @@ class Pins:
     kept: dict[str, dict[str, list[Pin]]] = field(default_factory=dict)  # workload → what → oldest first
 
     def take(self, pin: Pin) -> bool:
-        """Take one in; False if it has no effect: unknown, or too many workloads have pins."""
-        if not known(pin.what, pin.value) or (pin.workload not in self.kept and len(self.kept) >= MOST):
+        """Take one in; False if it has no effect: unknown, without a time, too long, or too many workloads have pins."""
+        if not known(pin.what, pin.value) or not _sound(pin):
+            return False
+        if pin.workload not in self.kept and len(self.kept) >= MOST:
             return False
         row = self.kept.setdefault(pin.workload, {}).setdefault(pin.what, [])
         if pin not in row:
@@ -77,6 +81,12 @@ def known(what: str, value: str) -> bool:
     (True, True, False, False)
     """
     return what in VALUES and (value == "" or (allowed := VALUES[what]) is None or value in allowed)
+
+
+def _sound(pin: Pin) -> bool:
+    """Whether a pin can be kept; control refuses others with a reason, but a trace may hold anything."""
+    long = len(pin.workload) + len(pin.value) + len(pin.actor) + len(pin.note)
+    return math.isfinite(pin.time) and math.isfinite(pin.until) and long <= LONGEST
 
 
 def _order(pin: Pin) -> tuple[float, str, str, str, float]:

@@ -51,6 +51,18 @@ def test_the_latest_pin_by_its_own_time_holds(pins, value):
     assert pinned(*(Pin(t, SHOP, "class", v, "ann") for t, v in pins)).value(SHOP, "class") == value
 
 
+@pytest.mark.parametrize(
+    "pin",
+    [
+        pytest.param(Pin(float("nan"), SHOP, "data", "x", "ann"), id="no-time"),
+        pytest.param(Pin(1.0, SHOP, "allow", "x", "ann", until=float("inf")), id="no-end"),
+        pytest.param(Pin(1.0, SHOP, "data", "x" * 9000, "ann"), id="too-long"),
+    ],
+)
+def test_what_only_a_hostile_trace_holds_has_no_effect(pin):
+    assert not Pins().take(pin)
+
+
 def test_a_pin_that_has_no_effect_is_told():
     assert not Pins().take(Pin(1.0, SHOP, "colour", "red", "ann"))
     assert known("data", "anything") and not known("enforcement", "perhaps")
