@@ -33,6 +33,7 @@ class Row:
     new: int  # behaviours seen for the first time
     active: int  # behaviours seen on this day
     known: int  # behaviours seen up to this day
+    size: int  # of these, not dormant: seen within the last `Policy.dormant_after`
     singles: int  # of these, seen in one session only
     incidences: int  # sessions in which a behaviour was seen, summed over behaviours and days so far
     mass: float  # unseen mass: singles / incidences
@@ -82,7 +83,7 @@ def _coverage(known: dict[str, Seen], sessions: int, active: int) -> convergence
 
 def _days(e: Envelope, dimension: str, known: dict[str, Seen], sessions: dict[int, int]) -> list[Row]:
     """One dimension's rows. Counts as of a day come from the first three sessions of each behaviour."""
-    order = sorted(sessions)
+    order, idle = sorted(sessions), int(e.policy.dormant_after / e.policy.day)
     present = {d: {b for b, s in known.items() if d in s.days} for d in order}
     covered = dict(_covered(known, order, e.policy, sessions))
     out: list[Row] = []
@@ -101,6 +102,7 @@ def _days(e: Envelope, dimension: str, known: dict[str, Seen], sessions: dict[in
                 new=new,
                 active=len(present[day]),
                 known=now.seen,
+                size=sum(any(day - idle <= d <= day for d in s.days) for s in known.values()),
                 singles=now.singles,
                 incidences=total,
                 mass=round(now.singles / max(1, total), 6),

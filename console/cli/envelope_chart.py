@@ -59,6 +59,12 @@ def _new(ax: Axes, rows: list[Row]) -> None:
         if any(values):
             ax.bar(days, values, bottom=[floor.get(d, 0) for d in days], color=colour, label=part, width=0.8)
         floor |= {d: floor.get(d, 0) + v for d, v in zip(days, values, strict=True)}
+    days, values = _series(rows, "total", "size")
+    if values:
+        right = ax.twinx()
+        right.plot(days, values, color="#1b1b1b", lw=1.2, ls="--")
+        right.set_ylabel("envelope size (dashed)", fontsize=8)
+        right.set_ylim(0, max(values) * 1.25 + 1)
     _dress(ax, "new behaviours a day")
 
 

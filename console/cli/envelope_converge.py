@@ -16,7 +16,7 @@ from console.cli.output import emit_json, emit_table, json_option, say
 DAY = 86400
 LIMIT = 16 << 20  # bytes of a CSV that is drawn again
 TEXTS = ("dimension", "stage")
-COUNTS = ("day", "sessions", "new", "active", "known", "singles", "incidences")
+COUNTS = ("day", "sessions", "new", "active", "known", "size", "singles", "incidences")
 SHARES = ("mass", "spread", "fresh", "unseen", "distance", "movement")
 COLUMNS = ("day", "dimension", *COUNTS[1:], *SHARES, "stage")
 HEADINGS = {
@@ -24,6 +24,7 @@ HEADINGS = {
     "sessions": "replicas",
     "new": "new",
     "known": "known",
+    "size": "size",
     "mass": "unseen mass",
     "spread": "spread",
     "fresh": "fresh a day",
