@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from classifier.envelope import series
@@ -42,7 +44,7 @@ def test_retrieval_agent_converges_between_day_14_and_28(lived):
     assert 14 <= first <= 28 and rows[-1].stage == "converged"
     assert series.spread_ratio(rows) <= 0.2
     masses = [r.mass for r in rows]
-    assert all(later <= before * 1.05 for before, later in zip(masses, masses[1:], strict=False))
+    assert all(later <= before * 1.05 for before, later in itertools.pairwise(masses))
 
 
 def test_code_agent_is_non_converging_by_day_28_and_its_size_levels_off(lived):
