@@ -31,6 +31,7 @@ ALL = ("exec:*", "open:*", "write:*")
 LEARN, AFTER = 16, 1.5  # days
 REPLICAS = 4
 UNCLEAR, DECLARED = "risky or review", "expected_evolution or none"
+UNDECLARED, ALONE = "expected_evolution or review", "review; 3.2: risky"
 WEB = Workload("lab/sysflow/Deployment/web/web")
 COLUMNS = ("should be", "label", "risky", "review", "evolution", "behaviours new", "seconds")
 KEEPS = (
@@ -46,7 +47,7 @@ class Case:
 
     name: str
     trace: Trace
-    should: str  # RISKY, UNCLEAR, EXPECTED, DECLARED, "none" or "no risky"
+    should: str  # what is right, by the trace's truth and demands.md section 3.2
     replicas: tuple[int, ...]
     rollout: bool  # a signed deploy and new replicas before it
     scope: tuple[str, ...] = ()  # what the deploy declares
@@ -97,8 +98,8 @@ def _cases(benign: dict[str, Trace], attacks: dict[str, Trace]) -> Iterator[Case
     if any(job):
         what = "the backup job, unknown until then"
         yield Case(f"{what}, in a rollout on all that declares it", job, DECLARED, everyone, True, ALL, True)
-        yield Case(f"{what}, in a rollout on all that declares nothing", job, EXPECTED, everyone, True, (), True)
-        yield Case(f"{what}, on one without a deploy", job, "no risky", (1,), False, (), True)
+        yield Case(f"{what}, in a rollout on all that declares nothing", job, UNDECLARED, everyone, True, (), True)
+        yield Case(f"{what}, on one without a deploy", job, ALONE, (1,), False, (), True)
 
 
 def _of_cron(trace: Trace) -> Trace:
@@ -194,8 +195,9 @@ def _table(rows: tuple[Row, ...], benign: dict[str, Trace], background: Trace) -
         f"risky recall {hit} of {len(attacks)}, with review {found} of {len(attacks)}",
         "an attack trace is spliced in whole, with what its container does anyway: more is new than in a real attack, so "
         "this shows the label, and no detection rate",
-        "a job that brings a new scheduler, a shell and a dozen new programs is a step that demands.md section 3.2 calls risky "
-        "unless its deploy declares it: deploy explains, pattern does not continue",
+        "the backup job is benign, but brings a scheduler, a shell and a dozen programs. Declared by its deploy, it opens "
+        "nothing. Undeclared, demands.md section 3.2 asks for review (deploy yes, pattern no, resources yes); the resources "
+        "are unknown here, and risky is harsher than asked. Without a deploy on one replica, 3.2 itself says risky",
         "these labels depend on the classifier as it stands; run the command for those of today",
     )
     return Table("SysFlow lab, labels of the pipeline", protocol, COLUMNS, (*rows, novelty), notes=notes)
