@@ -66,6 +66,7 @@ class Policy:
     max_workloads: int = 20_000  # in all
     max_behaviours: int = 4096
     max_deviations: int = 1024
+    max_members: int = 24  # deviations of one cause; what comes after begins another
     max_lanes: int = 256  # replicas whose cells are kept apart; older ended ones are folded
     max_exposures: int = 4096
     max_grams: int = 1 << 17

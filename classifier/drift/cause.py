@@ -89,7 +89,7 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     """
     signals = together(members)
     terms = features(members, envelope, expected)
-    posterior = weights.judge(terms)
+    posterior = weights.judge(terms, members)
     v = verdict(members, signals, posterior, (weights.risky_from, weights.review_from))
     return Reading(signals, weights.explain(terms), posterior, v)
 

@@ -31,7 +31,7 @@ def features(members: Sequence[Judged], envelope: Envelope, expected: float) -> 
         Term(name, round(value, 4), words)
         for name, value, words in (
             *_deploy(members),
-            *_continuity(members, envelope),
+            *_continuity(members),
             *_placement(members, envelope),
             *_quantity(members),
             *_what(members),
@@ -65,7 +65,7 @@ def _rank(c: Correlation) -> tuple[int, float]:
     return {False: 0, None: 1, True: 2}[c.signal.holds] + 3 * bool(c.named), c.signal.value
 
 
-def _continuity(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
+def _continuity(members: Sequence[Judged]) -> Iterable[Row]:
     by_name: dict[str, Term] = {}
     for m in members:
         for t in m.sighting.continuity_terms:
@@ -78,9 +78,8 @@ def _continuity(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
         yield "odd calls", min(4.0, -math.log(max(t.value, 1e-3))), t.words
     if t := by_name.get("sequences"):
         yield "new sequences", 1.0 - t.value, t.words
-    worst = max(members, key=lambda m: (1.0 - nearness(m.sighting, envelope), severity(m.sighting.behaviour)))
-    away = 1.0 - nearness(worst.sighting, envelope)
-    yield "far name", away, f"nothing known is named like {worst.sighting.behaviour}"
+    worst = min(members, key=lambda m: (m.sighting.near, -severity(m.sighting.behaviour)))
+    yield "far name", 1.0 - worst.sighting.near, f"nothing known is named like {worst.sighting.behaviour}"
     human = [m.sighting.behaviour for m in members if interactive(m.sighting)]
     yield "by a person", float(bool(human)), f"{human[0] if human else ''} was started from outside the workload"
 

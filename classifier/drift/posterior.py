@@ -30,8 +30,11 @@ class Weights:
     risky_from: float  # probability from which an undecided cause is called risky
     review_from: float  # and from which it is worth a person's look
 
-    def judge(self, terms: Sequence[Term]) -> Posterior:
+    def judge(self, terms: Sequence[Term], members: Sequence[object] = ()) -> Posterior:
         """The posterior of a cause.
+
+        Args:
+            members: Not looked at; for those who record what was judged.
 
         >>> shipped().judge(()).weights == shipped().version
         True

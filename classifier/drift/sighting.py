@@ -60,6 +60,9 @@ class Sighting:
     named: bool = False  # a believed event named it when its continuity was settled
     continuity: Signal | None = None  # settled at the first judgement: what came later may be the intruder's own
     continuity_terms: tuple[Term, ...] = ()
+    near: float = 0.0  # how near its name lies to known ones, settled with continuity
+    bounds: Signal | None = None  # settled for the peaks below
+    bounded: tuple[int, int, str] = (-1, -1, "")  # peaks and note for which bounds were settled
     broken: str = ""  # the bound that its first window broke, with its numbers
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:

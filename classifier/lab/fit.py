@@ -1,0 +1,125 @@
+"""Simulated deployments to the weights of the posterior. Offline: ``python -m classifier.lab.fit --write``.
+
+Multinomial logistic regression over evolution, benign and risky (benign is the reference), with an L2 penalty and the
+signs that the meaning of a term demands, by L-BFGS-B. Seeds, and four attack families, are kept from it; thresholds are
+set on further seeds. What follows from the figures is in docs/lab.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pickle
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classifier.drift.posterior import READINGS, Weights, loaded, shipped
+from classifier.lab.harness import Case, Outcome, judge
+from classifier.lab.simulate import FAMILIES, Plan
+
+HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # families that no fit has seen
+FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
+FIT_SEEDS, LIMIT_SEEDS = range(1000, 1012), range(2000, 2006)
+PENALTY = 0.02
+SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
+    "no event": (-1, 0), "named": (1, -1), "refused": (-1, 0), "deploy revision": (1, -1), "deploy kind": (1, -1),
+    "undeclared": (1, 0), "on old replicas": (-1, 0), "outside scope": (-1, 1), "foreign owner": (0, 1), "odd calls": (0, 1),
+    "new sequences": (0, 1), "far name": (0, 1), "few replicas": (0, 1), "burst": (0, 1), "chain": (0, 1), "out of bounds": (0, 1),
+    "how far": (0, 1), "volume out": (0, 1), "schedule": (0, 1), "off schedule": (0, 1), "creep": (0, 1), "owner": (0, 1),
+    "severity 2": (0, 1), "severity 3": (0, 1), "bare address": (0, 1), "code brought in": (0, 1), "novelty": (0, -1),
+}  # fmt: skip
+
+
+def outcomes(plans: Iterable[Plan], *, weights: Weights | None = None, workers: int = 2) -> Iterable[Outcome]:
+    """Every deployment of every plan, judged."""
+    jobs = [(plan, n, weights) for plan in plans for n in range(plan.deployments)]
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_one, jobs, chunksize=2)
+
+
+def _one(job: tuple[Plan, int, Weights | None]) -> Outcome:
+    plan, number, weights = job
+    return judge(plan, number, weights=weights)
+
+
+def fit(cases: Sequence[Case]) -> dict[str, Any]:
+    """Weights of labelled causes, each counted once though it is looked at twice."""
+    from scipy.optimize import minimize
+
+    names = sorted({n for c in cases for look in (c.first, c.last) for n in look.terms})
+    x = np.zeros((2 * len(cases), len(names) + 1))
+    column = {n: i for i, n in enumerate(names)}
+    for row, c in enumerate(cases):
+        for offset, look in enumerate((c.first, c.last)):
+            for n, v in look.terms.items():
+                x[2 * row + offset, column[n]] = v
+    x[:, -1] = 1.0
+    y = np.repeat([READINGS.index(c.kind) for c in cases], 2)
+    k = x.shape[1]
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        w = np.zeros((3, k))
+        w[0], w[2] = flat[:k], flat[k:]
+        z = x @ w.T
+        z -= z.max(axis=1, keepdims=True)
+        p = np.exp(z)
+        p /= p.sum(axis=1, keepdims=True)
+        nll = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)).mean()
+        p[np.arange(len(y)), y] -= 1.0
+        g = (p.T @ x) / len(y)
+        ridge = np.r_[flat[: k - 1], 0.0, flat[k:-1], 0.0]
+        scale = PENALTY / 10
+        return nll + scale * float(ridge @ ridge) / 2, np.r_[g[0], g[2]] + scale * ridge
+
+    limits = [_limit(n, 0) for n in names] + [(None, None)] + [_limit(n, 1) for n in names] + [(None, None)]
+    found = minimize(loss, np.zeros(2 * k), jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 2000})
+    e, r = found.x[:k], found.x[k:]
+    return {
+        "bias": [round(float(e[-1]), 4), round(float(r[-1]), 4)],
+        "evolution": {n: round(float(v), 4) for n, v in zip(names, e, strict=False) if abs(v) >= 5e-4},
+        "risky": {n: round(float(v), 4) for n, v in zip(names, r, strict=False) if abs(v) >= 5e-4},
+    }
+
+
+def _limit(name: str, which: int) -> tuple[float | None, float | None]:
+    sign = SIGNS.get(name, (0, 0))[which]
+    return (0.0 if sign > 0 else None, 0.0 if sign < 0 else None)
+
+
+def main() -> None:
+    """Fit, choose the thresholds, print what came out."""
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument("--deployments", type=int, default=8, help="of each seed")
+    p.add_argument("--cases", type=Path, help="keep the labelled causes in this file, or take them from it")
+    p.add_argument("--weights", type=Path, help="weights to play with instead of the shipped ones")
+    p.add_argument("--write", type=Path, help="write the weights to this file")
+    p.add_argument("--version", default="fitted-1")
+    p.add_argument("--risky-from", type=float, default=0.5)
+    p.add_argument("--review-from", type=float, default=0.1)
+    args = p.parse_args()
+    if args.cases and args.cases.exists():
+        cases = pickle.loads(args.cases.read_bytes())
+    else:
+        start = loaded(json.loads(args.weights.read_text())) if args.weights else shipped()
+        plan = Plan(0, deployments=args.deployments, attacks=2.0, families=FIT_FAMILIES)
+        cases = []
+        for n, o in enumerate(outcomes((replace(plan, seed=s) for s in FIT_SEEDS), weights=start)):
+            cases += o.cases
+            print(f"\r{n + 1} deployments, {len(cases)} causes", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+        if args.cases:
+            args.cases.write_bytes(pickle.dumps(cases))
+    data = {"version": args.version} | fit(cases) | {"risky_from": args.risky_from, "review_from": args.review_from}
+    if args.write:
+        args.write.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
+    print(json.dumps(data, indent=1))
+
+
+if __name__ == "__main__":
+    main()
