@@ -184,6 +184,11 @@ class Reply:
         else:
             self.splitter.skip(0)
 
+    def at_chunk(self) -> None:
+        """Behind a gap: what comes now begins a chunk."""
+        if isinstance(self.splitter, ServerSent):
+            self.splitter.at_chunk = True
+
     def finish(self) -> Iterator[tuple[Event, Any]]:
         """What the end completes."""
         if self._head is not None:

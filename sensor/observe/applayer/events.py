@@ -104,6 +104,7 @@ class ServerSent:
         self._longest, self._lines = longest, _AnyLines(longest)
         self._fresh()
         self._broken = False  # until the next blank line
+        self.at_chunk = False  # behind a gap, and the next bytes begin a chunk
 
     def _fresh(self) -> None:
         self._name, self._data, self._lines_of_data, self._start = "", bytearray(), 0, -1
@@ -113,6 +114,10 @@ class ServerSent:
         return len(self._data) + self._lines.held
 
     def feed(self, data: bytes) -> Iterator[Event]:
+        if self.at_chunk and data:
+            self.at_chunk = False
+            if data.startswith((b"event:", b"data:")):  # servers send an event a chunk; half of one would be no JSON
+                self._broken = self._lines.broken = False
         for start, end, line in self._lines.feed(data):
             if event := self._take(start, end, line):
                 yield event
@@ -163,7 +168,7 @@ class _AnyLines:
     def __init__(self, longest: int) -> None:
         self.position = 0
         self._longest, self._tail, self._start = longest, bytearray(), 0
-        self._broken = self._after_cr = False
+        self.broken = self._after_cr = False
 
     @property
     def held(self) -> int:
@@ -184,23 +189,23 @@ class _AnyLines:
 
     def _line(self, part: bytes, width: int) -> tuple[int, int, bytes | None]:
         line = bytes(self._tail + part) if self._tail else part
-        broken = self._broken or len(line) > self._longest
+        broken = self.broken or len(line) > self._longest
         start, end = self._start, self.position + len(part) + 1  # a CR LF may be cut, so its LF never counts
         self.position += len(part) + width
         self._tail.clear()
-        self._start, self._broken = self.position, False
+        self._start, self.broken = self.position, False
         return start, end, None if broken else line
 
     def _keep(self, part: bytes) -> None:
         self.position += len(part)
-        if not part or self._broken:
+        if not part or self.broken:
             return
         self._tail += part
         if len(self._tail) > self._longest:
-            self._tail, self._broken = bytearray(), True
+            self._tail, self.broken = bytearray(), True
 
     def skip(self, length: int) -> None:
-        self._tail, self._broken, self._after_cr = bytearray(), True, False
+        self._tail, self.broken, self._after_cr = bytearray(), True, False
         self.position += length
 
     def finish(self) -> Iterator[tuple[int, int, bytes | None]]:

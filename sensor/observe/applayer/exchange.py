@@ -278,6 +278,11 @@ class Exchange:
             self._streaming = apis.AnswerStream(self.context.limits)
             self._streaming.miss()
 
+    def answer_at_chunk(self) -> None:
+        """Behind a gap: what comes now begins a chunk."""
+        if self._reply:
+            self._reply.at_chunk()
+
     def finish(self, *, offset: int | None, time: float, reason: str = "") -> list[Record]:
         """The answer is complete; or something ended it, which `reason` says."""
         out: list[Record] = [] if self.request_done else self.asked(offset=None, time=time)

@@ -204,6 +204,8 @@ class Side:
         try:
             self._parser.receive_data(IN_CHUNKS[self._requests])
             self._parser.next_event()
+            if not self._requests:
+                self.exchange.answer_at_chunk()
             self._parser.receive_data(rest)
             return self._events(time)
         except h11.ProtocolError:

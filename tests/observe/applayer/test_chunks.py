@@ -213,7 +213,7 @@ def test_behind_a_hole_in_a_chunked_event_stream_it_goes_on(api):
     received = head + b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in parts) + b"0\r\n\r\n"
     received += answer(fixture(api, "answer.json"))
     at = received.index(b"look.")
-    one, two_ = calls(with_hole(ask(api) + ask(api, "again.json"), received, "received", at, 40))
+    one, two_ = calls(with_hole(ask(api) + ask(api, "again.json"), received, "received", at, 20))
     assert one.finish.value == "tool_calls" and one.usage.value.output == 34 and one.partial
     assert [c.name for c in one.calls if not c.partial] == ["lookup_ticket", "search"]
     assert two_.partial == () and two_.answer.basis == "verified"
