@@ -40,6 +40,7 @@ def _row(known: Known, workload: str) -> dict[str, Any]:
     i = inputs(known, workload)
     choice = choose(i)
     e, staging = known.envelopes.get(workload), known.pins.of(workload, STAGING)
+    told = known.pins.of(workload, ENFORCEMENT)
     figures = exposed(e, known.pins.history(workload, ENFORCEMENT))
     mode = ENFORCED if figures.enforced_now else OBSERVATION if e is not None and e.windows else UNSEEN
     warnings = list(choice.warnings)
@@ -50,6 +51,7 @@ def _row(known: Known, workload: str) -> dict[str, Any]:
         "workload": workload,
         "track": choice.track,
         "mode": mode,
+        "enforcement_told_by": told.actor if told is not None else None,  # driftline has not checked it
         "because": choice.because,
         "proposed": choice.proposed,
         "warnings": warnings,

@@ -53,6 +53,7 @@ def test_the_first_request_is_served_under_enforcement(production, baseline):
     assert (row["track"], row["mode"], row["confirmed_by"]) == ("regulated", "enforced", "compliance")
     assert row["exposure_hours"] == 0 and row["enforced_hours"] == 144 and row["paused_hours"] == 0
     assert row["staging"] == baseline.pin and row["warnings"] == []
+    assert row["enforcement_told_by"] == "compliance"
 
 
 def test_the_production_only_destination_is_a_gap(production, baseline):
