@@ -27,6 +27,9 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{1
 ID_KEY = re.compile(r"[\w.-]{0,40}(?:id|run|session|conversation|workflow|task|turn)", re.IGNORECASE)
 BAGGAGE = 16  # entries that are looked at
 PATH = 512  # characters of a path that are kept
+PLAIN_PATH = re.compile(r"[\w./:%@+~,$-]*")  # it ends where a query, a parameter or anything like one may begin
+PLAIN = {"host": re.compile(r"[\w.:\[\]-]{1,255}"), ":authority": re.compile(r"[\w.:\[\]-]{1,255}")}
+PLAIN |= {name: re.compile(r"[\w.:/+-]{1,128}") for name in IDS}  # what looks otherwise is no such value: dropped
 USERINFO = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
@@ -61,7 +64,9 @@ def kept(rows: Iterable[tuple[bytes, bytes]], redactor: Redactor) -> Headers:
             session = hashed(value)
         elif name in KEPT and name not in values:
             longest = 4096 if name == "baggage" else 256
-            values[name] = redactor.label(value.decode("utf-8", "replace"), longest)
+            text = value.decode("utf-8", "replace").strip()
+            if name not in PLAIN or PLAIN[name].fullmatch(text):
+                values[name] = redactor.label(text, longest)
     return Headers(values, session)
 
 
@@ -77,8 +82,8 @@ def path(target: str, redactor: Redactor) -> str:
     >>> path("https://u:p@h/v1/models?key=AIza", Redactor(Policy()))
     '/v1/models'
     """
-    bare = USERINFO.sub("", target).partition("?")[0].partition("#")[0].partition(";")[0]
-    return redactor.label(bare, PATH)
+    bare = PLAIN_PATH.match(USERINFO.sub("", target))
+    return redactor.label(bare.group() if bare else "", PATH)
 
 
 def trace(headers: Headers, meta: object = None) -> Trace:
