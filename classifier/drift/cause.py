@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from classifier.drift import source
@@ -40,7 +40,7 @@ class Cause:
 
     id: str
     workload: str
-    key: str  # "deploy:ID" or "unexplained"
+    key: str  # "deploy:ID", "maybe:ID" where the event may explain it, or "unexplained"
     opened: float
     last: float  # latest sight of a member when it was last judged
     members: list[str] = field(default_factory=list)  # keys of sightings
@@ -81,11 +81,11 @@ class Reading:
     verdict: Verdict
 
 
-def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expected: float) -> Reading:
+def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expected: Mapping[str, float]) -> Reading:
     """Signals, posterior and label of a cause.
 
     Args:
-        expected: Sessions with something new that the workload shows by itself in a day.
+        expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
     """
     signals = together(members)
     terms = features(members, envelope, expected)
@@ -216,7 +216,7 @@ def _deploy(cause: Cause, members: Sequence[Judged]) -> str | None:
     ids = {m.correlation.deploy for m in members}
     if None in ids:
         return None
-    opened_for = cause.key.removeprefix("deploy:")
+    opened_for = cause.key.removeprefix("deploy:").removeprefix("maybe:")
     return opened_for if cause.key != UNEXPLAINED else max(i for i in ids if i)
 
 

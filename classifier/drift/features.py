@@ -7,7 +7,7 @@ it. The terms are those of drift-model 4.2; what could not be observed is zero, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from classifier.drift.continuity import interactive
 from classifier.drift.correlation import Correlation
@@ -15,17 +15,18 @@ from classifier.drift.finding import Term
 from classifier.drift.severity import RAW_PEER, SPECIAL_EXEC, is_secret, severity
 from classifier.drift.sighting import Sighting
 from classifier.drift.verdict import Judged
+from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import Envelope
 
 QUANTITY = ("volume out", "volume in", "schedule", "creep")
 SPREAD_ONE, SPREAD_ALL = 30.0, 2.0  # Beta(1, b) priors of a behaviour's share of replicas: of an intruder, of a change
 
 
-def features(members: Sequence[Judged], envelope: Envelope, expected: float) -> tuple[Term, ...]:
+def features(members: Sequence[Judged], envelope: Envelope, expected: Mapping[str, float]) -> tuple[Term, ...]:
     """All terms of a cause.
 
     Args:
-        expected: Sessions with something new that the workload shows by itself in a day.
+        expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
     """
     return tuple(
         Term(name, round(value, 4), words)
@@ -35,9 +36,9 @@ def features(members: Sequence[Judged], envelope: Envelope, expected: float) -> 
             *_placement(members, envelope),
             *_quantity(members),
             *_what(members),
-            ("novelty", math.log(expected + 0.03), f"{expected:g} sessions a day show something new by themselves"),
+            *_novelty(members, expected),
         )
-        if value or name == "novelty"
+        if value
     )
 
 
@@ -138,6 +139,10 @@ def _placement(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
     yield "single", float(n == 1), "the workload has one replica, so placement says nothing"
     close = [m for m in members if m.sighting.first - first <= 3600.0]
     yield "burst", math.log(len(close)), f"{len(close)} new behaviours within an hour"
+    quick = max(sum(0 <= m.sighting.first - o.sighting.first <= 120.0 for m in members) for o in members)
+    yield "volley", math.log(quick), f"{quick} new behaviours within two minutes"
+    peers = [m for m in members if m.sighting.behaviour.startswith("egress:") and m.sighting.why == "new"]
+    yield "fan-out", math.log(max(1, len(peers))), f"{len(peers)} new peers"
     kinds = {_stage(m.sighting.behaviour) for m in members} - {""}
     yield "chain", float(max(0, len(kinds) - 1)), " and ".join(sorted(kinds))
 
@@ -157,11 +162,15 @@ def _beta_ratio(k: int, n: int, b: float) -> float:
 
 
 def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
-    beyond = [m.bounds for m in members if m.bounds.holds is False]
-    worst = max(beyond, key=lambda b: b.value, default=None)
-    yield "out of bounds", float(worst is not None), worst.words if worst else ""
-    if worst is not None:
-        yield "how far", math.log1p(max(0.0, min(worst.value, 60.0))), f"robust z {worst.value:g}"
+    worst = max((m.bounds for m in members if m.bounds.holds is not True), key=lambda b: b.value, default=None)
+    if worst is not None and worst.value > 0:
+        yield "out of bounds", 1.0, worst.words
+        yield "how far", math.log1p(min(worst.value, 60.0)), worst.words
+    fresh = [m.sighting for m in members if m.sighting.behaviour.startswith("egress:") and m.sighting.why == "new"]
+    for s in sorted(fresh, key=lambda s: -s.bytes_out)[:1]:
+        ratio = math.log((s.bytes_out + 500.0) / (s.bytes_in + 500.0))
+        yield "sends", max(-3.0, min(ratio, 5.0)), f"{s.bytes_out} bytes out, {s.bytes_in} in, at {s.behaviour}"
+        yield "sends much", math.log1p(s.bytes_out / 5e4), f"{s.bytes_out} bytes out at {s.behaviour}"
     yield "no bounds", float(all(m.bounds.holds is None for m in members)), "no bound is learned yet"
     for why in QUANTITY:
         found = [m.sighting for m in members if m.sighting.why == why]
@@ -170,6 +179,14 @@ def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
     yield "off schedule", float(bool(off)), off[0].note if off else ""
     owner = [m.sighting for m in members if m.sighting.why == "owner"]
     yield "owner", float(bool(owner)), owner[0].lineage if owner else ""
+
+
+def _novelty(members: Sequence[Judged], expected: Mapping[str, float]) -> Iterable[Row]:
+    """Term 9: what is new every day is cheap, the same on a workload that has nothing new is not."""
+    rates = [expected.get(dimension(m.sighting.behaviour) or TOTAL, 0.0) for m in members]
+    rate, every = min(rates), expected.get(TOTAL, 0.0)
+    yield "novelty of its kind", math.log(rate + 0.03), f"{rate:g} sessions a day show something new of its kind"
+    yield "novelty", math.log(every + 0.03), f"{every:g} sessions a day show something new"
 
 
 def _what(members: Sequence[Judged]) -> Iterable[Row]:

@@ -90,7 +90,7 @@ def settled(m: Judged, *, far: float) -> Judged:
         far: Robust z from which a quantity is out of bounds whatever else is known.
     """
     b = m.bounds
-    if b.holds is False and b.value < far:
+    if b.holds is False and b.value < far and m.sighting.why != "creep":
         return replace(m, bounds=replace(b, holds=None))
     return m
 

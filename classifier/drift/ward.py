@@ -39,7 +39,7 @@ class Ward:
     overflow: int = 0  # deviations beyond the bound
     quiet: int = 0  # uses learned although severe, while learning
     wake: float = float("inf")  # when something is to be done next
-    expected: float = 0.0  # sessions with something new in a day
+    expected: dict[str, float] = field(default_factory=dict)  # sessions with something new in a day, per dimension
     expected_day: int = -2  # on which that was counted
     variance: int = 0  # causes that turned out to be what the workload does now and then
 
@@ -76,6 +76,8 @@ class Ward:
             return False
         s.see(window.replica, revision, first, window.end, uses=use.count, events=0)
         s.explain(use.evidence, use.data)
+        if stranger.why == NEW and severity(use.behaviour) >= 2:
+            self.envelope.alarm(window.replica, window.end + self.policy.cause_window, f"while {use.behaviour} is open")
         s.measure(use.bytes_out, use.bytes_in)
         s.broken = s.broken or stranger.words
         s.partial |= window.partial
@@ -196,8 +198,9 @@ class Ward:
         """
         s = self.sightings[key]
         c = judgement.correlation
-        name = f"deploy:{c.deploy}" if c.possible else UNEXPLAINED
-        names = [name, *(f"deploy:{d}" for d in c.others)] if c.possible else [name]
+        sure = c.signal.holds is True
+        name = f"deploy:{c.deploy}" if sure else f"maybe:{c.deploy}" if c.possible else UNEXPLAINED
+        names = [name, *(f"deploy:{d}" for d in c.others)] if sure else [name]
         names = names if _explained(judgement) else list(dict.fromkeys((UNEXPLAINED, *names)))
         cause = next((c for n in names for c in reversed(self.causes.values()) if self._belongs(s, c, n)), None)
         if cause is None:
@@ -216,11 +219,11 @@ class Ward:
         others = [self.sightings[m] for m in cause.members]
         if (s.why == FORGERY) != (others[0].why == FORGERY):
             return False
-        near = any(
-            s.first - o.last <= self.policy.cause_window and o.first - s.last <= self.policy.cause_window
-            for o in others
-        )
-        return name != UNEXPLAINED or (near and related(s, others))
+        if name.startswith("deploy:"):
+            return True
+        # By first sights: what a behaviour once brought goes on for weeks, and would tie everything to itself.
+        near = any(abs(s.first - o.first) <= self.policy.cause_window for o in others)
+        return near and related(s, others)
 
     def _judge(self, s: Sighting, deploys: list[Deploy]) -> Judged:
         if s.why == FORGERY:
@@ -261,10 +264,11 @@ class Ward:
         cause.told = cause.finding.count
         return cause.finding
 
-    def _expected(self) -> float:
+    def _expected(self) -> dict[str, float]:
         """How often something new is nothing special here; counted once a day."""
         if self.expected_day != self.envelope.day:
-            self.expected, self.expected_day = self.envelope.coverage().expected, self.envelope.day
+            self.expected = {d: c.expected for d, c in self.envelope.coverages().items()}
+            self.expected_day = self.envelope.day
         return self.expected
 
     def _judged(self, cause: Cause, deploys: list[Deploy]) -> list[Judged]:

@@ -26,13 +26,14 @@ from classifier.lab.simulate import FAMILIES, Plan
 HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # families that no fit has seen
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
 FIT_SEEDS, LIMIT_SEEDS = range(1000, 1012), range(2000, 2006)
-PENALTY = 0.02
+PENALTY = 0.002
 SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "no event": (-1, 0), "named": (1, -1), "refused": (-1, 0), "deploy revision": (1, -1), "deploy kind": (1, -1),
     "undeclared": (1, 0), "on old replicas": (-1, 0), "outside scope": (-1, 1), "foreign owner": (0, 1), "odd calls": (0, 1),
     "new sequences": (0, 1), "far name": (0, 1), "few replicas": (0, 1), "burst": (0, 1), "chain": (0, 1), "out of bounds": (0, 1),
     "how far": (0, 1), "volume out": (0, 1), "schedule": (0, 1), "off schedule": (0, 1), "creep": (0, 1), "owner": (0, 1),
     "severity 2": (0, 1), "severity 3": (0, 1), "bare address": (0, 1), "code brought in": (0, 1), "novelty": (0, -1),
+    "novelty of its kind": (0, -1), "sends": (0, 1), "sends much": (0, 1), "volley": (0, 1), "fan-out": (0, 1),
 }  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def _one(job: tuple[Plan, int, Weights | None]) -> Outcome:
 
 
 def fit(cases: Sequence[Case]) -> dict[str, Any]:
-    """Weights of labelled causes, each counted once though it is looked at twice."""
+    """Weights of labelled causes, each by its first and its last look."""
     from scipy.optimize import minimize
 
     names = sorted({n for c in cases for look in (c.first, c.last) for n in look.terms})
@@ -74,7 +75,7 @@ def fit(cases: Sequence[Case]) -> dict[str, Any]:
         p[np.arange(len(y)), y] -= 1.0
         g = (p.T @ x) / len(y)
         ridge = np.r_[flat[: k - 1], 0.0, flat[k:-1], 0.0]
-        scale = PENALTY / 10
+        scale = PENALTY
         return nll + scale * float(ridge @ ridge) / 2, np.r_[g[0], g[2]] + scale * ridge
 
     limits = [_limit(n, 0) for n in names] + [(None, None)] + [_limit(n, 1) for n in names] + [(None, None)]
