@@ -71,6 +71,9 @@ KEYS: dict[str, Key] = {
     "sensor.socket": Key("path", None, "The classifier's socket; `<run_dir>/classifier.sock` where empty."),
     "sensor.keep_pinned": Key("flag", True, "Keep counting in the kernel while the sensor is stopped."),
     "sensor.digest": Key("flag", True, "Hash the executables that were run."),
+    "sensor.redact": Key(
+        "flag", True, "Take what looks like a secret out of command lines before they leave the sensor."
+    ),
     "sensor.sizes.slots": Key("whole", 512, "Replicas at a time.", 1, 65536),
     "sensor.sizes.processes": Key("whole", 32768, "Processes at a time.", 64, 1 << 22),
     "sensor.sizes.files": Key("whole", 16384, "Rows of (replica, image, file).", 64, 1 << 20),

@@ -77,7 +77,12 @@ class Agent:
         self.kernel = Kernel(self.loaded.folder)
         memory = self._memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
         self.observer = Observer(
-            node=self.node, epoch=self.loaded.epoch, boot=_boot(), to_time=self.to_time, memory=memory
+            node=self.node,
+            epoch=self.loaded.epoch,
+            boot=_boot(),
+            to_time=self.to_time,
+            memory=memory,
+            redact=settings.redact,
         )
         self.told = Told(self.kernel)
         self.resolver = Resolver(settings.identity)

@@ -38,6 +38,7 @@ class SensorSettings:
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     keep_pinned: bool = True  # False: a clean stop unloads everything
     digest: bool = True  # hash executables that were run
+    redact: bool = True  # take what looks like a secret out of command lines
 
     @property
     def address(self) -> Path:

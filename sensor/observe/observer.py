@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sensor.observe import classes, dns, names, tls
+from sensor.observe import classes, dns, names, secrets, tls
 from sensor.observe.lineage import Lineage
 from sensor.observe.memory import Memory
 from sensor.observe.replicas import EVIDENCE, Observed, Tally
@@ -52,10 +52,14 @@ class Observer:
         boot: Generation of cgroup ids: differs after a reboot.
         to_time: Nanoseconds of CLOCK_BOOTTIME to seconds since the epoch.
         memory: Keeps what a restart must know.
+        redact: Takes what looks like a secret out of command lines.
     """
 
-    def __init__(self, *, node: str, epoch: str, boot: int, to_time: Callable[[int], float], memory: Memory) -> None:
+    def __init__(
+        self, *, node: str, epoch: str, boot: int, to_time: Callable[[int], float], memory: Memory, redact: bool = True
+    ) -> None:
         self._node, self._epoch, self._boot, self._time, self._memory = node, epoch, boot, to_time, memory
+        self._redact = redact
         self.replicas: dict[int, Observed] = {}  # by slot
         self.lineage = Lineage()
         self.images: dict[int, str] = {}  # path by the kernel side's number, oldest first
@@ -155,7 +159,7 @@ class Observer:
         path = _executable(row)
         self.show_image(int(row["image"]), path)
         behaviour = names.exec_of(path, self.lineage.exec(int(row["pid"]), path))
-        data = _exec_data(row, path) | {"lineage": self.lineage.of(int(row["pid"]))}
+        data = _exec_data(row, path, redact=self._redact) | {"lineage": self.lineage.of(int(row["pid"]))}
         tally = o.tally(behaviour, self._time(int(row["time"])))
         tally.count += 1
         tally.data = tally.data or {k: data[k] for k in ("lineage", "path", "layer") if data.get(k)}
@@ -461,12 +465,15 @@ def _same_owner(fact: np.void, row: np.void) -> bool:
     return all(int(fact[m]) == int(row[m]) for m in ("slot", "generation", "image"))
 
 
-def _exec_data(row: np.void, path: str) -> dict[str, Any]:
+def _exec_data(row: np.void, path: str, *, redact: bool) -> dict[str, Any]:
     flags = int(row["flags"])
-    argv = bytes(row["argv"])[: int(row["argv_bytes"])].rstrip(b"\0").split(b"\0")
+    raw = bytes(row["argv"])[: int(row["argv_bytes"])].rstrip(b"\0").split(b"\0")
+    argv = [a.decode("utf-8", "backslashreplace") for a in raw]
+    if redact:
+        argv = secrets.redacted(argv, cut=bool(flags & abi.CUT_ARGV))
     return {
         "path": names.escaped(path),
-        "argv": " ".join(names.escaped(a.decode("utf-8", "backslashreplace")) for a in argv),
+        "argv": " ".join(secrets.readable(names.escaped(a)) for a in argv),
         "cut": int(bool(flags & abi.CUT_ARGV)),
         "cwd": names.escaped(names.path(_text(row["cwd"]), cut=bool(flags & abi.CUT_CWD))),
         "pid": int(row["pid"]),

@@ -101,6 +101,26 @@ def test_a_record_of_a_slot_that_has_passed_on_is_late():
     assert o.counters["late"] == 1
 
 
+def exec_of(argv, *, redact=True):
+    o = Observer(node="n", epoch="e", boot=1, to_time=lambda ns: ns / 1e9, memory=Memory(None, "e"), redact=redact)
+    raw = argv.encode() + b"\0"
+    change = {"kind": abi.EXEC, "path": path("x"), "argv": raw.ljust(512, b"\0"), "argv_bytes": len(raw), "time": 2}
+    o.take(batch(paths=rows("paths", SEAT)))
+    return next(r for r in o.take(batch(execs=rows("execs", change))) if r.kind == "exec").data["argv"]
+
+
+def test_secrets_do_not_leave_the_sensor_unless_they_are_meant_to():
+    assert exec_of("x\0--password=hunter2") == "x --password=[redacted 7]"
+    assert exec_of("x\0--password=hunter2", redact=False) == "x --password=hunter2"
+
+
+def test_a_cut_path_of_a_file_does_not_look_absolute():
+    from sensor.observe.classes import file_behaviour
+    from sensor.observe.names import path as joined
+
+    assert file_behaviour(joined(b"shadow\0etc\0", cut=True), False) == "open:data:…/etc/shadow"
+
+
 def test_a_cut_path_says_so():
     o = seated()
     [event] = o.take(batch(execs=rows("execs", ran(10, 5, "etc", "x", flags=abi.CUT_PATH))))
