@@ -16,7 +16,7 @@ from classifier.envelope.profiles import Profiles
 from classifier.policy import Policy
 
 PROFILE_MARGIN = 1.0  # of the largest profile distance in quiet windows that were not kept
-THIN = 10  # of the sliding training windows every tenth, for methods that compare with each
+THIN = 10  # of the sliding training windows every tenth, which share no sample, for the forest and the profile's limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ def pca(quiet: np.ndarray, seconds: float) -> Detector:
     """Error of rebuilding log counts from ten components."""
     from sklearn.decomposition import PCA
 
-    logs = np.log1p(quiet[::THIN])
-    fitted = PCA(min(10, *logs.shape), svd_solver="full").fit(logs)
+    logs = np.log1p(quiet)
+    fitted = PCA(min(10, *logs.shape), svd_solver="covariance_eigh").fit(logs)
 
     def score(windows: np.ndarray) -> np.ndarray:
         logs = np.log1p(windows)
@@ -60,8 +60,8 @@ def pca(quiet: np.ndarray, seconds: float) -> Detector:
 
 
 def knn(quiet: np.ndarray, seconds: float) -> Detector:
-    """Distance of log counts to the nearest quiet window."""
-    known, others = np.log1p(quiet[::THIN]), np.log1p(quiet[THIN // 2 :: THIN])
+    """Distance of log counts to the nearest of every other quiet window; the others set the limit."""
+    known, others = np.log1p(quiet[::2]), np.log1p(quiet[1::2])
     length = (known**2).sum(1)
 
     def distance(logs: np.ndarray) -> np.ndarray:
