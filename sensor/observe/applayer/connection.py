@@ -44,7 +44,7 @@ class Connection:
         self._early: dict[Direction, list[Piece]] = {d: [] for d in DIRECTIONS}
         self._speaker: Http1 | Http2 | Stdio | None = Stdio(context, seek=not whole) if kind == "stdio" else None
         self.foreign = False
-        self.touched = 0.0
+        self.unweighed = 0  # bytes since its size was last looked at
 
     @property
     def held(self) -> int:
@@ -81,7 +81,6 @@ class Connection:
         )
 
     def _take(self, direction: Direction, pieces: list[Piece], time: float) -> list[Record]:
-        self.touched = time
         out: list[Record] = []
         for piece in pieces:
             self.context.health.lost += piece.length if piece.data is None else 0

@@ -11,10 +11,13 @@ from collections.abc import Callable, Hashable
 
 from sensor.observe.applayer.connection import Connection, Kind
 from sensor.observe.applayer.exchange import Context
+from sensor.observe.applayer.lane import OVERHEAD
 from sensor.observe.applayer.limits import Health, Limits
 from sensor.observe.applayer.mcp import Sessions
 from sensor.observe.applayer.records import Direction, Record
 from sensor.observe.applayer.redact import Policy, Redactor, Sealed
+
+WEIGH = 8 << 10  # bytes after which a connection is weighed again: weighing costs as much as a small chunk
 
 
 class Decoder:
@@ -59,7 +62,7 @@ class Decoder:
     def data(self, key: Hashable, direction: Direction, offset: int, data: bytes, time: float) -> list[Record]:
         """A chunk of one direction. `offset`: absolute, of its first byte; `time`: seconds, of the capture."""
         self.health.bytes += len(data)
-        return self._run(key, time, lambda c: c.data(direction, offset, data, time))
+        return self._run(key, time, lambda c: c.data(direction, offset, data, time), len(data))
 
     def gap(self, key: Hashable, direction: Direction, offset: int, length: int, time: float) -> list[Record]:
         """Bytes that the capture knows it lost, or cut off."""
@@ -89,14 +92,18 @@ class Decoder:
         out = [record for key in list(self._connections) for record in self.close(key, time)]
         return out + self._counted(list(self._sessions.close()))
 
-    def _run(self, key: Hashable, time: float, act: Callable[[Connection], list[Record]]) -> list[Record]:
+    def _run(
+        self, key: Hashable, time: float, act: Callable[[Connection], list[Record]], size: int = WEIGH
+    ) -> list[Record]:
         if key not in self._connections:
             self.open(key)
         connection = self._connections[key]
         self._connections.move_to_end(key)
         out = self._guarded(key, connection, act)
-        self._weigh(key, connection)
-        return self._counted(out + self._shed(time))
+        connection.unweighed += size + OVERHEAD
+        if connection.unweighed > WEIGH:
+            self._weigh(key, connection)
+        return self._counted(out + self._shed(time)) if out or self._is_over() else []
 
     def _guarded(
         self, key: Hashable, connection: Connection, act: Callable[[Connection], list[Record]]
@@ -111,7 +118,7 @@ class Decoder:
             return []
 
     def _weigh(self, key: Hashable, connection: Connection) -> None:
-        size = connection.held
+        size, connection.unweighed = connection.held, 0
         if size > self.limits.connection:  # a stream of one connection may be dropped by itself; this is what is left
             self.health.dropped["connection over its limit"] += 1
             connection.foreign = True
@@ -123,14 +130,16 @@ class Decoder:
     def _shed(self, time: float) -> list[Record]:
         """Drops the connections that were quiet for longest."""
         out: list[Record] = []
-        while len(self._connections) > 1 and (
-            self.held > self.limits.total or len(self._connections) > self.limits.connections
-        ):
+        while self._is_over():
             key, connection = next(iter(self._connections.items()))
             self.health.dropped["connection"] += 1
             out += self._guarded(key, connection, lambda c: c.close(time))
             self._forget(key)
         return out
+
+    def _is_over(self) -> bool:
+        many = len(self._connections)
+        return many > 1 and (self.held > self.limits.total or many > self.limits.connections)
 
     def _forget(self, key: Hashable) -> None:
         self._connections.pop(key, None)

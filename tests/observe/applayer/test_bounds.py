@@ -11,7 +11,7 @@ import zstandard
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.limits import Limits
 from sensor.observe.applayer.records import LlmCall
-from tests.observe.applayer.wires import H2, answer, ask, calls, fixture, request
+from tests.observe.applayer.wires import H2, ask, calls, request
 
 MIB = 1 << 20
 SMALL = Limits(body=MIB, event=MIB // 4, waiting=MIB // 4, connection=3 * MIB, total=8 * MIB, connections=64)
@@ -209,9 +209,8 @@ def test_the_connection_that_was_quiet_longest_goes_first_and_is_told():
 def test_held_returns_to_nothing():
     d = Decoder()
     for n in range(5):
-        d.data(n, "sent", 0, ask("anthropic"), 1.0)
-        d.data(n, "received", 0, answer(fixture("anthropic", "answer.json"))[:-9], 1.0)
-    assert d.held > 0
+        d.data(n, "sent", 0, request("/x", b'{"a": "' + b"x" * 20_000)[:-9], 1.0)
+    assert d.held > 100_000
     d.finish(2.0)
     assert d.held == 0
 
