@@ -291,7 +291,7 @@ class Service:
             "blind_spots": spots,
             "lag": self._clock() - core.last_tick if core.last_tick else None,  # seconds
             "sensors": [{"node": p.node, "pid": p.pid, "uid": p.uid, "accepted": p.last} for p in peers],
-            "counters": core.counters(),
+            "counters": core.counters() | ({"folder_stuck": self._folder.stuck} if self._folder is not None else {}),
         }
 
 

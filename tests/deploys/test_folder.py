@@ -117,3 +117,29 @@ def test_a_folder_that_proves_nothing_is_not_looked_at(drop, tmp_path, harm):
     if harm == "writable":
         os.chmod(where, 0o755)
         assert list(watched.scan(NOW)) and not watched.trouble
+
+
+def test_a_file_that_cannot_be_moved_is_read_once_and_again_only_if_it_changes(drop):
+    """An unprivileged classifier reread and logged each of them every second."""
+    path = drop({"workload": SHOP, "id": "d1"})
+    drop(b"{", "b.json")
+    (drop.folder / "done").write_text("no folder")
+    (drop.folder / "refused").write_text("no folder")
+    watched = Folder(drop.folder, owners=(os.getuid(),))
+
+    def look():
+        found = list(watched.scan(NOW))
+        for one in found:
+            watched.settle(one)
+        return [f.name for f in found]
+
+    assert look() == ["a.json", "b.json"] and watched.stuck == 2
+    trouble = watched.trouble
+    assert look() == look() == [] and (watched.stuck, watched.trouble) == (2, trouble) and "2 files" in trouble
+    drop({"workload": SHOP, "id": "d2"})
+    assert look() == ["a.json"] and watched.stuck == 2
+    path.unlink()
+    (drop.folder / "refused").unlink()
+    drop(b"{}", "b.json")
+    assert look() == ["b.json"]
+    assert look() == [] and (watched.stuck, watched.trouble) == (0, "")
