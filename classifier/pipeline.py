@@ -227,6 +227,8 @@ class Pipeline:
             found = ward.evaluate(deploy.received, self._state.timeline, self.weights)
         else:
             mine = [w for name, w in self._state.wards.items() if concerns(deploy, name)]
+            for ward in mine:
+                ward.envelope.changed(deploy)
             found = [f for w in mine for f in w.reconsider(deploy.received, self._state.timeline, self.weights)]
         self._rest()
         return found

@@ -63,15 +63,18 @@ def poisson_upper(k: int) -> float:
     return n * (1 - 1 / (9 * n) + 1.281552 / (3 * n**0.5)) ** 3
 
 
-def state(c: Coverage, policy: Policy, *, windows: int, idle: float, loss: str) -> tuple[str, str]:
+def state(c: Coverage, policy: Policy, *, windows: int, idle: float, loss: str, age: float = 0.0) -> tuple[str, str]:
     """The named state of an envelope, and why.
 
     Args:
         windows: Windows learned.
         idle: Seconds since the last active window.
+        age: Seconds since its first window.
         loss: What was lost within the memory for losses, in words; "" if nothing.
     """
     stage, because = _stage(c, policy, windows)
+    if stage == "learning" and age >= policy.converged_days * policy.day:
+        return "insufficient_traffic", f"{because}; {age / policy.day:.0f} days since the first window"
     if stage in ("missing", "learning"):
         return stage, because + (f"; {loss}" if loss else "")
     if loss:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from classifier.drift.severity import GUARDED, severity
-from classifier.envelope import convergence, creep, items, volume
+from classifier.envelope import convergence, creep, items, quarantine, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane
 from classifier.envelope.quantities import IN_WAY, OUT_WAY
 from wire.records import CgroupId, Replica
@@ -30,6 +30,7 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
     for behaviour, item in e.items.items():
         item.schedule()
         items.age(item, e.policy, day)
+        quarantine.review(e, item, replicas)
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
         _bound(e, behaviour, item, cells.get(behaviour, []), day, least)

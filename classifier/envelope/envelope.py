@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
-from classifier.envelope import convergence, creep, daily, incidence, items, series, volume
+from classifier.envelope import convergence, creep, daily, incidence, items, quarantine, series, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane, LaneKey, count_known, latest, smallest
 from classifier.envelope.creep import Flow
-from classifier.envelope.dimensions import TOTAL
+from classifier.envelope.dimensions import DIMENSIONS, TOTAL, touched
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
@@ -22,7 +22,7 @@ from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
 from classifier.envelope.state import stored
 from classifier.policy import Policy
-from wire.records import Replica, Use, Window, Workload
+from wire.records import Deploy, Replica, Use, Window, Workload
 
 COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
 NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP = (
@@ -73,6 +73,9 @@ class Envelope:
     calls: dict[int, tuple[int, ...]] = field(default_factory=dict)  # system call → its first sessions
     quantities: Quantities = None  # type: ignore[assignment]
     flows: dict[str, Flow] = field(default_factory=dict)  # direction and peer → bytes a day
+    strange: dict[str, tuple[int, ...]] = field(default_factory=dict)  # what was handed back as new → first sessions
+    alarms: dict[Replica, quarantine.Alarm] = field(default_factory=dict)  # replicas whose news are not trusted
+    touched: dict[str, tuple[int, str]] = field(default_factory=dict)  # dimension → day and words of the last change
     crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
 
     def __post_init__(self) -> None:
@@ -112,9 +115,20 @@ class Envelope:
             self._continuity(window, [])
             return []
         load = loads(window)
+        quarantine.notice(self, window, strange)
         strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept, load)) is not None]
+        if strangers:
+            self._unknown(lane, window, strangers)
         self._continuity(window, strangers)
         return strangers
+
+    def _unknown(self, lane: Lane, window: Window, strangers: list[Stranger]) -> None:
+        """What is new was seen, learned or not: an envelope that hands back something new every day has not converged."""
+        session = int(window.start // self.policy.day) * incidence.TAG + incidence.tag(lane)
+        for s in strangers:
+            known = s.use.behaviour in self.strange or len(self.strange) < self.policy.max_behaviours
+            if s.why == NEW and known:
+                incidence.remember(self.strange, s.use.behaviour, session)
 
     def _lane(self, replica: Replica, epoch: str, revision: str | None) -> Lane:
         if len(self.lanes) >= self.policy.max_lanes:
@@ -138,7 +152,7 @@ class Envelope:
         day = int(window.start // self.policy.day)
         if day > self.day:
             self.sweep(day)
-        if day not in self.days and (window.uses or window.syscalls) and not lossy:
+        if day not in self.days and window.uses and not lossy:
             self.days = latest(self.days | {day})
 
     def _lose(self, losses: Iterable[tuple[str, int]], time: float) -> None:
@@ -164,6 +178,8 @@ class Envelope:
             if len(self.items) >= self.policy.max_behaviours and item is None:
                 return self._full("behaviours")
             item = self.items[use.behaviour] = Item(guarded=use.behaviour.startswith(GUARDED))
+            if suspicion := quarantine.suspicion(self, window, use):
+                item.move("suspected", suspicion)
         if item.state == DORMANT:
             item.move("seen", "seen again")
         self._count(lane, use, window, hour, item, trail, load)
@@ -173,6 +189,16 @@ class Envelope:
         """Learn a use that came back as a stranger after all."""
         hour = int(window.start // self.policy.hour)
         self._look(self.lanes[window.replica, epoch], use, window, hour, 3, loads(window))
+
+    def alarm(self, replica: Replica, until: float, why: str) -> None:
+        """What this replica shows for the first time until then (seconds) is held back."""
+        quarantine.alarm(self, replica, until, why)
+
+    def changed(self, deploy: Deploy) -> None:
+        """A believed change begins: the dimensions that its kind touches converge anew."""
+        revision = f" of revision {deploy.revision}" if deploy.revision else ""
+        for part in touched(deploy.kind):
+            self.touched[part] = int(deploy.time // self.policy.day), f"event {deploy.id} ({deploy.kind}){revision}"
 
     def _full(self, what: str) -> None:
         self.overflow[what] = self.overflow.get(what, 0) + 1
@@ -359,10 +385,25 @@ class Envelope:
                 self.lost.items()
             )
         name, because = convergence.state(
-            self.coverage(), self.policy, windows=self.windows, idle=now - self.last, loss=loss
+            self.coverage(), self.policy, windows=self.windows, idle=now - self.last, loss=loss, age=now - self.first
         )
         full = f"; full: {convergence.words(self.overflow.items())}" if self.overflow else ""
         return name, because + full
+
+    def states(self, now: float) -> dict[str, tuple[str, str]]:
+        """State and reason of each dimension; one that a change has touched converges anew, the others stay."""
+        coverages = self.coverages()
+        return {d: self._part_state(d, coverages[d], now) for d in DIMENSIONS if coverages[d].seen}
+
+    def _part_state(self, part: str, coverage: convergence.Coverage, now: float) -> tuple[str, str]:
+        name, because = convergence.state(
+            coverage, self.policy, windows=self.windows, idle=now - self.last, loss="", age=now - self.first
+        )
+        day, words = self.touched.get(part, (-1, ""))
+        since = sum(d > day for d in self.days)
+        if words and name in ("converged", "non-converging") and since < self.policy.learn_days:
+            return "converging", f"{words}: {since} of {self.policy.learn_days} active days since; before it {name}"
+        return name, because
 
     def merge(self, other: Envelope) -> Envelope:
         """What both know; neither changes. In any order and as often as you like, the result is the same."""

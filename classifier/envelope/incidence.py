@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from classifier.envelope.cells import DAYS, Cell, Lane
 from classifier.envelope.dimensions import dimension
@@ -19,6 +19,7 @@ from classifier.envelope.dimensions import dimension
 if TYPE_CHECKING:
     from classifier.envelope.envelope import Envelope
 
+K = TypeVar("K")
 FIRST = 3  # sessions of a behaviour that are kept
 TAG = 1 << 20
 
@@ -73,9 +74,21 @@ def collected(e: Envelope) -> dict[str, Seen]:
             seen.replicas += max(1, cell.folded)
             for d in cell.days:
                 seen.days[d] = seen.days.get(d, 0) + 1
+    for behaviour, sessions in e.strange.items():
+        if (place := dimension(behaviour)) is not None and behaviour not in e.sticky:
+            seen = out.setdefault(behaviour, Seen(place))
+            _add(seen, sessions)
     for number, sessions in e.calls.items():
-        out[f"call:{number}"] = Seen("syscall", list(sessions), {s // TAG: 1 for s in sessions}, len(sessions))
+        _add(out.setdefault(f"call:{number}", Seen("syscall")), sessions)
     return out
+
+
+def _add(seen: Seen, sessions: tuple[Session, ...]) -> None:
+    """Sessions that no cell tells of."""
+    seen.take(sessions)
+    seen.replicas = seen.replicas or len({s % TAG for s in sessions})
+    for s in sessions:
+        seen.days.setdefault(s // TAG, 1)
 
 
 def session_days(e: Envelope) -> dict[int, int]:
@@ -93,14 +106,14 @@ def session_days(e: Envelope) -> dict[int, int]:
     return days
 
 
-def remember(calls: dict[int, tuple[Session, ...]], number: int, session: Session) -> None:
-    """A system call was made in a session."""
-    known = calls.get(number, ())
+def remember(table: dict[K, tuple[Session, ...]], what: K, session: Session) -> None:
+    """Something was seen in a session; the first `FIRST` are kept."""
+    known = table.get(what, ())
     if session not in known and (len(known) < FIRST or session < known[-1]):
-        calls[number] = tuple(nsmallest(FIRST, (*known, session)))
+        table[what] = tuple(nsmallest(FIRST, (*known, session)))
 
 
-def united(one: dict[int, tuple[Session, ...]], two: dict[int, tuple[Session, ...]]) -> dict[int, tuple[Session, ...]]:
+def united(one: dict[K, tuple[Session, ...]], two: dict[K, tuple[Session, ...]]) -> dict[K, tuple[Session, ...]]:
     """First sessions of both; neither changes."""
-    keys = sorted(one.keys() | two.keys())
+    keys = sorted(one.keys() | two.keys())  # type: ignore[type-var]
     return {n: tuple(nsmallest(FIRST, {*one.get(n, ()), *two.get(n, ())})) for n in keys}

@@ -1,4 +1,4 @@
-"""From cells to what the envelope says of one behaviour: provisional, admitted, dormant, retired.
+"""From cells to what the envelope says of one behaviour: provisional, quarantined, admitted, dormant, retired.
 
 ``MOVES`` is the whole life of an item. Only coverage (days and replicas), a person or an authenticated deploy event
 admits; the passing of time alone never does.
@@ -17,10 +17,15 @@ from classifier.policy import Policy
 from wire.records import Replica
 
 PROVISIONAL, ADMITTED, DORMANT, RETIRED = "provisional", "admitted", "dormant", "retired"
+QUARANTINED = "quarantined"
 MOVES = {  # (state, what happened) → state
     (PROVISIONAL, "covered"): ADMITTED,
     (PROVISIONAL, "accepted"): ADMITTED,
     (PROVISIONAL, "unseen"): DORMANT,
+    (PROVISIONAL, "suspected"): QUARANTINED,
+    (QUARANTINED, "confirmed"): PROVISIONAL,
+    (QUARANTINED, "accepted"): ADMITTED,
+    (QUARANTINED, "unseen"): DORMANT,
     (ADMITTED, "accepted"): ADMITTED,
     (ADMITTED, "unseen"): DORMANT,
     (DORMANT, "accepted"): ADMITTED,
@@ -133,7 +138,7 @@ def age(item: Item, policy: Policy, day: int) -> None:
     idle = (day - max(item.days)) * policy.day
     rhythm = item.period or schedule.period_of(item.days, item.week, turns=2)
     idle -= schedule.MISSED * rhythm * policy.day  # what comes once a month is not gone after a month
-    if item.state in (PROVISIONAL, ADMITTED) and idle > policy.dormant_after:
+    if item.state in (PROVISIONAL, ADMITTED, QUARANTINED) and idle > policy.dormant_after:
         item.move("unseen", f"not seen for {day - max(item.days)} days")
     if item.state == DORMANT and idle > policy.forget_after:
         item.move("forgotten", f"not seen for {day - max(item.days)} days")

@@ -7,14 +7,17 @@ twice.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from classifier.drift.severity import GUARDED
 from classifier.envelope import convergence, creep, incidence
 from classifier.envelope.cells import Lane, LaneKey, latest
 from classifier.envelope.creep import Flow
 from classifier.envelope.envelope import Envelope
-from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, RETIRED, WHO, Item
+from classifier.envelope.items import ADMITTED, DORMANT, PROVISIONAL, QUARANTINED, RETIRED, WHO, Item
 
-RANK = {RETIRED: 0, PROVISIONAL: 1, DORMANT: 2, ADMITTED: 3}
+K, V = TypeVar("K"), TypeVar("V")
+RANK = {RETIRED: 0, PROVISIONAL: 1, QUARANTINED: 2, DORMANT: 3, ADMITTED: 4}
 
 
 def merged(one: Envelope, two: Envelope) -> Envelope:
@@ -35,6 +38,9 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.calls = incidence.united(one.calls, two.calls)
     out.quantities = one.quantities.merge(two.quantities)
     out.flows = _flows(one, two)
+    out.strange = incidence.united(one.strange, two.strange)
+    out.alarms = _latest(one.alarms, two.alarms)
+    out.touched = _latest(one.touched, two.touched)
     _spans(out, one, two)
     _items(out, one, two)
     return out
@@ -52,6 +58,12 @@ def _both(one: Envelope, two: Envelope, behaviour: str) -> list[str]:
 
 def _largest(one: dict[str, int], two: dict[str, int]) -> dict[str, int]:
     return {k: max(one.get(k, 0), two.get(k, 0)) for k in sorted(one.keys() | two.keys())}
+
+
+def _latest(one: dict[K, V], two: dict[K, V]) -> dict[K, V]:
+    """Of two entries the later one; times come first in both."""
+    keys = sorted(one.keys() | two.keys())  # type: ignore[type-var]
+    return {k: max(d[k] for d in (one, two) if k in d) for k in keys}  # type: ignore[type-var]
 
 
 def _flows(one: Envelope, two: Envelope) -> dict[str, Flow]:

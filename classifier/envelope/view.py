@@ -10,11 +10,13 @@ from typing import Any
 from classifier.drift.severity import rated
 from classifier.envelope import creep, series, volume
 from classifier.envelope.creep import Flow
-from classifier.envelope.dimensions import TOTAL
+from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import COUNTED, Envelope
-from classifier.envelope.items import PROVISIONAL, Item
+from classifier.envelope.items import DORMANT, PROVISIONAL, QUARANTINED, RETIRED, Item
 from classifier.envelope.quantities import OUT_WAY
 
+HALF_LIFE = 14  # active days
+DECIDED = ("event ",)  # reasons that are a decision already
 SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity", "syscall": "syscall"}
 
 
@@ -38,12 +40,15 @@ def shown(e: Envelope) -> dict[str, Any]:
         "unseen_mass": next((r["mass"] for r in reversed(table) if r["dimension"] == TOTAL), None),
         "convergence": table,
         "valid_until": e.last + e.policy.validity if state == "converged" else None,
+        "valid_because": _validity(e, state),
+        "dimensions": _dimensions(e),
         "lost": dict(sorted(e.lost.items())),
         "full": dict(sorted(e.overflow.items())),
         "blind_spots": sorted(e.blind_spots),
         "behaviours": [_item(e, b) for b in sorted(e.items)],
-        "low_confidence": sorted(b for b, i in e.items.items() if i.state == PROVISIONAL),
-        "sign_off": sorted(b for b, i in e.items.items() if i.suspect),
+        "low_confidence": sorted(b for b, i in e.items.items() if i.state in (PROVISIONAL, QUARANTINED)),
+        "quarantined": {b: e.items[b].because for b in sorted(e.items) if e.items[b].state == QUARANTINED},
+        "sign_off": _sign_off(e),
         "refused": dict(sorted(e.sticky.items())),
         "revisions": _revisions(e),
         "syscalls": sorted(set().union(*(lane.calls for lane in e.lanes.values()))),
@@ -67,6 +72,7 @@ def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
         "behaviour": behaviour,
         "state": i.state,
         "because": i.because,
+        "dimension": dimension(behaviour),
         "count": sum(c.count for c in cells),
         "windows": sum(c.windows for c in cells),
         "first": min((c.first for c in cells), default=i.first),
@@ -76,13 +82,79 @@ def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
         "revisions": sorted(i.revisions),
         "severity": rated(behaviour)[0],
         "technique": rated(behaviour)[1],
-        "closure": "template" if "*" in behaviour else "literal",
+        "closure": closure(behaviour),
+        "weight": _weight(e, i),
+        "expires": _expires(e, i),
+        "period_days": i.period or None,
         "substrate": _substrate(behaviour),
         "lineages": sorted(i.lineages),
         "bytes_out": _quantiles(out),
         "bytes_in": _quantiles(into),
         "schedule": _hours(i),
     }
+
+
+def closure(behaviour: str) -> str:
+    """Whether a name stands for itself, for a template of paths, or for every host below a suffix.
+
+    >>> closure("open:data:/tmp/run-*/out.json"), closure("egress:tcp:*.example.org:443"), closure("exec:/bin/sh<x")
+    ('template', 'suffix', 'literal')
+    """
+    if "*" not in behaviour:
+        return "literal"
+    return "suffix" if behaviour.startswith(("egress:", "ingress:")) else "template"
+
+
+def _weight(e: Envelope, i: Item) -> float:
+    """Halves with every fourteen active days in which a behaviour was not seen; 1 if it was seen on the last one."""
+    if not i.days:
+        return 0.0
+    since = sum(d > max(i.days) for d in e.days)
+    return float(round(0.5 ** (since / HALF_LIFE), 4))
+
+
+def _expires(e: Envelope, i: Item) -> float | None:
+    """When it becomes dormant, or a dormant one is forgotten, if it is not seen again (seconds)."""
+    if not i.days or i.state == RETIRED:
+        return None
+    wait = e.policy.forget_after if i.state == DORMANT else e.policy.dormant_after + 2 * i.period * e.policy.day
+    return (max(i.days) + 1) * e.policy.day + wait
+
+
+def _validity(e: Envelope, state: str) -> str:
+    days = e.policy.validity / e.policy.day
+    if state == "converged":
+        return f"converged envelopes hold for {days:g} days after the last traffic"
+    return f"no end: an envelope that is {state} is nothing to derive rules from"
+
+
+def _dimensions(e: Envelope) -> dict[str, Any]:
+    """Per dimension its state, the reason, and what the sessions say."""
+    coverages = e.coverages()
+    return {
+        part: {
+            "state": state,
+            "because": because,
+            "behaviours": coverages[part].seen,
+            "singles": coverages[part].singles,
+            "openers": coverages[part].openers,
+            "expected_new_per_day": coverages[part].expected,
+            "unseen_at_least": coverages[part].unseen,
+        }
+        for part, (state, because) in e.states(e.last).items()
+    }
+
+
+def _sign_off(e: Envelope) -> list[str]:
+    """What a person should look at before anything is enforced: held back, or severe, or shown by few replicas."""
+    few = min(3, max(1, e.replicas))
+    return sorted(
+        b
+        for b, i in e.items.items()
+        if i.state != RETIRED
+        and not i.because.startswith(DECIDED)
+        and (i.suspect or i.state == QUARANTINED or rated(b)[0] >= 2 or i.replicas < few)
+    )
 
 
 def _substrate(behaviour: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from console.cli.configured import Asked, asked, trace_options
 from console.cli.envelope_converge import converge
+from console.cli.envelope_parts import PARTS, rows_of
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
 
@@ -44,10 +45,15 @@ envelope.add_command(converge)
 
 @envelope.command()
 @click.argument("workload")
+@click.option("--by-revision", "part", flag_value="revisions", help="List what each revision showed.")
+@click.option("--by-dimension", "part", flag_value="dimensions", help="List the state of each dimension, and why.")
+@click.option("--ageing", "part", flag_value="ageing", help="List last sight, weight and expiry of each behaviour.")
+@click.option("--sign-off", "part", flag_value="sign_off", help="List what a person should confirm.")
+@click.option("--low-confidence", "part", flag_value="low_confidence", help="List what too few have shown so far.")
 @trace_options
 @list_options
 @click.pass_context
-def show(ctx: click.Context, workload: str, as_json: bool, as_csv: bool, **where: Any) -> None:
+def show(ctx: click.Context, workload: str, part: str | None, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Show an envelope: its state with the reason, and every behaviour that it holds.
 
     \b
@@ -55,6 +61,9 @@ def show(ctx: click.Context, workload: str, as_json: bool, as_csv: bool, **where
       driftline envelope show lab/shop/Deployment/cart/cart --json > cart.json
     """
     found = asked(ctx, **where).get("envelopes", workload)
+    if part:
+        emit_list(rows_of(found, part), PARTS[part], as_json=as_json, as_csv=as_csv, empty="nothing of that kind")
+        return
     if as_json and not as_csv:
         emit_json(found)
         return

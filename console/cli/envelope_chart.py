@@ -38,7 +38,7 @@ def draw(name: str, state: str, rows: list[Row]) -> bytes:
         _dates(low, [r["day"] for r in whole])
         ratio = spread_ratio(rows)
         words = "" if ratio is None else f"  |  spread of the last 3 days: {ratio:.1%} of the first 3"
-        figure.supxlabel(_short(state, 110) + words, fontsize=8, **TEXT)
+        figure.supxlabel(_short(state, 80) + words, fontsize=8, **TEXT)
         return _png(figure)
 
 
@@ -99,15 +99,20 @@ def _dress(ax: Axes, label: str) -> None:
 
 def _states(axes: Sequence[Any], whole: list[Row]) -> None:
     """A line where the state changed, its name on the topmost panel."""
-    before = ""
+    before, changes = "", 0
     for row in whole:
         if row["stage"] == before:
             continue
-        before = row["stage"]
+        before, changes = row["stage"], changes + 1
         for ax in axes:
             ax.axvline(row["day"] - 0.5, color="#1b1b1b", lw=0.7, ls=":")
         axes[0].annotate(
-            before, (row["day"] - 0.4, 1.0), xycoords=("data", "axes fraction"), fontsize=7, va="bottom", **TEXT
+            before,
+            (row["day"] - 0.4, 1.0 + 0.06 * (changes % 2)),
+            xycoords=("data", "axes fraction"),
+            fontsize=7,
+            va="bottom",
+            **TEXT,
         )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from classifier.envelope import convergence, daily, items, merge, volume
 from classifier.envelope.cells import DAYS, LINEAGES, Cell, latest, smallest
 from classifier.envelope.envelope import INTO, NEW, OUT, Envelope
-from classifier.envelope.items import ADMITTED, DORMANT, MOVES, PROVISIONAL, RETIRED, Item
+from classifier.envelope.items import ADMITTED, DORMANT, MOVES, PROVISIONAL, QUARANTINED, RETIRED, Item
 from classifier.envelope.ledger import GAPS, Ledger, united
 from classifier.envelope.lineage import base, lineage_of, plain_lineage
 from classifier.envelope.profiles import Profiles
@@ -108,7 +108,7 @@ def test_one_replica_that_keeps_being_folded_stays_one_replica():
         for n in range(1, 12):
             leak = (use(NAMES[0]),) if n == 3 else ()
             e.learn(Window(replica(n), float(day), day + 1.0, (use(NAMES[3]), *leak)))
-    assert e.items[NAMES[0]].replicas == 1 and e.items[NAMES[0]].state == PROVISIONAL
+    assert e.items[NAMES[0]].replicas == 1 and e.items[NAMES[0]].state == QUARANTINED
 
 
 def test_memory_stays_bounded():
@@ -155,8 +155,8 @@ def test_diff_names_what_one_has_and_the_other_has_not():
     assert digest(one) != digest(two)
 
 
-@pytest.mark.parametrize("start", [PROVISIONAL, ADMITTED, DORMANT, RETIRED])
-@pytest.mark.parametrize("event", ["covered", "accepted", "unseen", "forgotten", "seen"])
+@pytest.mark.parametrize("start", [PROVISIONAL, QUARANTINED, ADMITTED, DORMANT, RETIRED])
+@pytest.mark.parametrize("event", ["covered", "accepted", "unseen", "forgotten", "seen", "suspected", "confirmed"])
 def test_item_moves_only_by_the_table(start, event):
     item = Item(start)
     if (start, event) in MOVES:
@@ -219,7 +219,7 @@ def test_idle_workload_does_not_converge():
     e = Envelope(SHOP, POLICY)
     for day in range(40):
         e.learn(Window(replica(1), float(day), day + 1.0))
-    assert e.state(40.0)[0] == "learning"
+    assert e.state(40.0)[0] == "insufficient_traffic" and e.stage == "learning"
 
 
 def test_converged_envelope_ages_without_traffic():

@@ -71,3 +71,20 @@ def test_file_that_is_no_csv_of_ours_is_refused(driftline, tmp_path):
 
 def test_nothing_seen_is_said():
     assert last_days([], 14) == [] and spread_ratio([]) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("--by-revision", "r1"),
+        ("--by-dimension", "egress"),
+        ("--ageing", "literal"),
+        ("--sign-off", "nothing of that kind"),
+        ("--low-confidence", ""),
+    ],
+)
+def test_parts_of_an_envelope_as_lists(driftline, learnt, part, words):
+    done = driftline("envelope", "show", SHOP, "--trace", learnt, "--time-scale", 86400, part)
+    assert done.exit_code == 0 and words in done.stdout + done.stderr
+    found = driftline("envelope", "show", SHOP, "--trace", learnt, "--time-scale", 86400, part, "--json")
+    assert isinstance(json.loads(found.stdout), list)
