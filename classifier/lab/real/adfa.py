@@ -28,8 +28,8 @@ REFERENCES = (
 )
 
 WHY = (
-    "some normal traces, unlike all learned, outrank the attacks and alone set this threshold; the figures of all methods "
-    "lie within each other's intervals"
+    "some normal traces, unlike all learned, outrank the attacks and alone set this threshold; the interval of the best "
+    "baseline overlaps ours"
 )
 
 

@@ -27,7 +27,7 @@ KEEPS = (
     "and the pairs within them; no frequency of any pair or trigram"
 )
 # Beside the profile distance (0 to 3.4), of the shares of new pairs and new trigrams. Chosen on the part of ADFA-LD that
-# is here: from 1 to 4 each they give the same within the intervals.
+# is here: from 1 to 4 each the AUC moves by .03 and detection within the intervals.
 PAIRS, TRIGRAMS = 2.0, 1.0
 HEADLINE = "ours: profile + new sequences"
 

@@ -86,7 +86,7 @@ def number(value: Figure | float | str | None) -> float:
 
 
 def reach(table: Table, column: str, method: str, *, aim: float | None = None, source: str = "", why: str = "") -> Aim:
-    """Compare one method of ours, named beforehand, with the best baseline in a column or a figure from elsewhere.
+    """Compare one named method of ours with the best baseline in a column or a figure from elsewhere.
 
     Args:
         aim: the figure to reach; by default the best baseline's of this table.

@@ -11,7 +11,7 @@ from classifier.lab.real.traces import Trace, read
 
 NAME = "unm"
 FEWEST = 10  # normal traces of a program
-JUDGED = (kernel.HEADLINE, "ours: new trigrams told")  # the second because drift-model 2.2 names trigrams for programs
+JUDGED = (kernel.HEADLINE, "ours: new trigrams told")  # the second after the first had failed
 REFERENCES = {  # drift-model 2.2, program → rows; "live lpr" is there apart from MIT's, here both are one program
     "lpr": (
         ("UNM live lpr: trigrams [M]", 0.989, 0.001),
