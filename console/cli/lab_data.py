@@ -38,6 +38,9 @@ def _show(report: Report) -> None:
         _table(table)
     say(f"\nKept for our rows: {report.keeps}.")
     say(
+        "Our methods were chosen with the development parts of these sets in sight, the baselines were not: see docs/lab-data.md."
+    )
+    say(
         f"{report.set}: {report.seconds:g} s. Brackets: 95 % bootstrap intervals. [M] measured in drift-model.md, [S] published."
     )
 

@@ -61,6 +61,7 @@ def test_what_is_printed(tmp_path, capsys):
     evaluate_data(str(tmp_path))
     text = capsys.readouterr().out
     assert "AgentDojo" in text and "reached: AUC" in text and "does not deliver tool calls yet" in text
+    assert "chosen with the development parts of these sets in sight" in text
 
 
 def test_json_and_csv_hold_the_same_figures(tmp_path, capsys):
