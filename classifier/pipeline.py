@@ -11,7 +11,7 @@ from typing import Any
 
 from classifier.attribution import UNRESOLVED, Attribution
 from classifier.classes.known import Known
-from classifier.classes.pins import Pins
+from classifier.classes.pins import SIGNED, Pins
 from classifier.classes.proposal import Proposal, survey
 from classifier.deploys.timeline import Timeline, concerns
 from classifier.drift.beside import beside
@@ -261,6 +261,8 @@ class Pipeline:
     def _pin(self, pin: Pin) -> list[Finding]:
         if not self._state.pins.take(pin):
             self._count("pins_without_effect")
+        elif pin.what == SIGNED and (ward := self._state.wards.get(pin.workload)) is not None:
+            self._count("signed" if ward.envelope.sign(time=pin.time, actor=pin.actor, digest=pin.value) else "signed_late")
         return []
 
     # helpers --------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from wire.records import Pin
 
 CLASS, TRACK, DATA, REGULATION = "class", "track", "data", "regulation"
 REVERSIBILITY, ENFORCEMENT, STAGING, ALLOW = "reversibility", "enforcement", "staging", "allow"
+SIGNED = "signed"  # the digest of the envelope that becomes the reference
 TRACKS = ("standard", "regulated", "non-converging")
 VALUES: dict[str, tuple[str, ...] | None] = {  # what → its values; None: any text
     CLASS: tuple(CLASSES),
@@ -25,6 +26,7 @@ VALUES: dict[str, tuple[str, ...] | None] = {  # what → its values; None: any 
     ENFORCEMENT: ("on", "off"),
     STAGING: None,
     ALLOW: None,
+    SIGNED: None,
 }
 MOST = 20_000  # workloads
 LONGEST = 8192  # characters of a pin

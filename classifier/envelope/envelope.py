@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
-from classifier.envelope import convergence, creep, daily, incidence, items, quarantine, series, volume
+from classifier.envelope import convergence, creep, daily, incidence, items, quarantine, reference, series, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane, LaneKey, count_known, latest, smallest
 from classifier.envelope.creep import Flow
 from classifier.envelope.dimensions import DIMENSIONS, TOTAL, touched
@@ -20,6 +20,7 @@ from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
+from classifier.envelope.reference import Reference
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
@@ -76,6 +77,7 @@ class Envelope:
     strange: dict[str, tuple[int, ...]] = field(default_factory=dict)  # what was handed back as new → first sessions
     alarms: dict[Replica, quarantine.Alarm] = field(default_factory=dict)  # replicas whose news are not trusted
     touched: dict[str, tuple[int, str]] = field(default_factory=dict)  # dimension → day and words of the last change
+    signed: Reference | None = None  # what a person has signed
     crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
 
     def __post_init__(self) -> None:
@@ -199,6 +201,10 @@ class Envelope:
         revision = f" of revision {deploy.revision}" if deploy.revision else ""
         for part in touched(deploy.kind):
             self.touched[part] = int(deploy.time // self.policy.day), f"event {deploy.id} ({deploy.kind}){revision}"
+
+    def sign(self, *, time: float, actor: str, digest: str) -> bool:
+        """A person signs what is admitted; False if the digest is of another state than the one now."""
+        return reference.sign(self, time=time, actor=actor, digest=digest)
 
     def _full(self, what: str) -> None:
         self.overflow[what] = self.overflow.get(what, 0) + 1

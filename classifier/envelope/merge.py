@@ -39,6 +39,8 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.quantities = one.quantities.merge(two.quantities)
     out.flows = _flows(one, two)
     out.strange = incidence.united(one.strange, two.strange)
+    signed = [e.signed for e in (one, two) if e.signed is not None]
+    out.signed = max(signed, key=lambda r: (r.time, r.digest, r.actor, r.admitted), default=None)
     out.alarms = _latest(one.alarms, two.alarms)
     out.touched = _latest(one.touched, two.touched)
     _spans(out, one, two)

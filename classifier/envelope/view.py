@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from classifier.drift.severity import rated
-from classifier.envelope import creep, series, volume
+from classifier.envelope import creep, reference, series, volume
 from classifier.envelope.creep import Flow
 from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import COUNTED, Envelope
@@ -50,6 +50,7 @@ def shown(e: Envelope) -> dict[str, Any]:
         "quarantined": {b: e.items[b].because for b in sorted(e.items) if e.items[b].state == QUARANTINED},
         "sign_off": _sign_off(e),
         "refused": dict(sorted(e.sticky.items())),
+        **reference.distances(e),
         "revisions": _revisions(e),
         "syscalls": sorted(set().union(*(lane.calls for lane in e.lanes.values()))),
         "sequences": len(e.grams),

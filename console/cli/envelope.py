@@ -1,4 +1,4 @@
-"""`driftline envelope`: show, diff, converge."""
+"""`driftline envelope`: show, diff, converge, sign."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from console.cli.configured import Asked, asked, trace_options
 from console.cli.envelope_converge import converge
 from console.cli.envelope_parts import PARTS, rows_of
+from console.cli.envelope_sign import sign
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
 
@@ -41,6 +42,7 @@ def envelope() -> None:
 
 
 envelope.add_command(converge)
+envelope.add_command(sign)
 
 
 @envelope.command()

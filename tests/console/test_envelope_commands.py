@@ -88,3 +88,15 @@ def test_parts_of_an_envelope_as_lists(driftline, learnt, part, words):
     assert done.exit_code == 0 and words in done.stdout + done.stderr
     found = driftline("envelope", "show", SHOP, "--trace", learnt, "--time-scale", 86400, part, "--json")
     assert isinstance(json.loads(found.stdout), list)
+
+
+@pytest.mark.parametrize(("kept", "code"), [("abc", 0), ("other", 1)], ids=["signed", "changed-meanwhile"])
+def test_sign_makes_the_digest_the_reference(driftline, classifier, kept, code):
+    """D058."""
+    answer = {"digest": "abc", "signed": {"digest": kept, "admitted": ["exec:/x<y"]}}
+    classifier.answers[f"/envelopes/{quote(SHOP, safe='')}"] = 200, answer
+    classifier.answers["/pins"] = 200, {}
+    done = driftline("envelope", "sign", SHOP, "--note", "review")
+    assert done.exit_code == code and ("signed abc with 1" in done.stdout) is (code == 0)
+    posted = next(body for method, path, body in classifier.asked if method == "POST")
+    assert (posted["what"], posted["value"], posted["note"]) == ("signed", "abc", "review")
