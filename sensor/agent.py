@@ -75,7 +75,7 @@ class Agent:
         self._scope = self.loaded.base / self.loaded.scope.strip("/")
         self._scope_id, self._scope_gone = _id(self._scope), False
         self.kernel = Kernel(self.loaded.folder)
-        memory = self._memory = Memory(settings.run_dir / f"{settings.name}.names", self.loaded.epoch)
+        memory = self._memory = Memory(client.names_file(settings), self.loaded.epoch)
         self.observer = Observer(
             node=self.node,
             epoch=self.loaded.epoch,

@@ -94,6 +94,8 @@ class BlockWriter:
     def _begin(self, kind: Kind, head: dict[str, Any]) -> BinaryIO:
         packed = msgpack.packb(head, use_bin_type=True)
         start = FILE.pack(kind.magic, kind.format, 0, len(packed)) + packed
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_file()):
+            raise TraceError(f"{self.path} is no regular file and is not replaced; choose another place with -o")
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
             file = open(part, "wb", buffering=0)  # noqa: SIM115 - it lives as long as the writer

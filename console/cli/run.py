@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -42,11 +43,26 @@ def run(ctx: click.Context, scope: str | None, interval: float | None) -> None:
 
 
 def prepare(folder: Path, user: tuple[int, int]) -> None:
-    """Make a folder that the classifier owns and nobody else enters."""
-    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    """A folder that the classifier owns and nobody else enters. One that is there already stays whose it is."""
     if folder.is_symlink():
         raise Failure(f"{folder} is a symbolic link", "name the folder itself in the configuration")
-    os.chown(folder, *user, follow_symlinks=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o750)
+    except FileExistsError:
+        require_owner(folder, user)
+    else:
+        os.chown(folder, *user, follow_symlinks=False)
+
+
+def require_owner(folder: Path, user: tuple[int, int]) -> None:
+    """A folder that somebody else made is not taken from them."""
+    held = folder.lstat()
+    if not stat.S_ISDIR(held.st_mode):
+        raise Failure(f"{folder} is no folder", "name another one in the configuration")
+    if held.st_uid != user[0]:
+        hint = f'if it is driftline\'s own: "chown -R {user[0]}:{user[1]} {folder}"; else name another in the configuration'
+        raise Failure(f"{folder} belongs to user {held.st_uid}, and the classifier is user {user[0]}", hint)
 
 
 def say(line: str) -> None:

@@ -51,8 +51,10 @@ def take_out(chosen: SensorSettings) -> None:
     lock = client.Lock(chosen)
     try:
         client.unload(chosen)
-    finally:
+    except BaseException:
         lock.release()
+        raise
+    lock.release(remove=True)
 
 
 def run_once(chosen: SensorSettings) -> bool:

@@ -7,6 +7,7 @@ process, so a kill loses no name; a crash of the machine loses the kernel's rows
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class Memory:
             return
         draft = self._path.with_suffix(".new")
         try:
-            with draft.open("wb") as f:
+            draft.unlink(missing_ok=True)
+            with open(draft, "wb", opener=_private) as f:
                 f.write(b"".join(map(msgpack.packb, [self._epoch, *rows])))
             draft.replace(self._path)
             self._file = self._path.open("ab", buffering=0)
@@ -56,3 +58,7 @@ class Memory:
             self.full = True
             return
         self.full = self._file.tell() > LARGEST
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # it names what workloads open and whom they talk to

@@ -54,9 +54,9 @@ class Lock:
     """
 
     def __init__(self, settings: SensorSettings) -> None:
-        settings.run_dir.mkdir(parents=True, exist_ok=True)
-        path = settings.run_dir / f"{settings.name}.lock"
-        self._file = path.open("a")
+        settings.run_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._path = settings.run_dir / f"{settings.name}.lock"
+        self._file = open(self._path, "a", opener=_private)  # noqa: SIM115 - held until the release
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
@@ -69,7 +69,10 @@ class Lock:
             self.release()
             raise _taken(settings) from e
 
-    def release(self) -> None:
+    def release(self, *, remove: bool = False) -> None:
+        """Let go; `remove` leaves no file behind either."""
+        if remove:
+            self._path.unlink(missing_ok=True)  # before the name is free, so nobody's new file goes
         self._socket.close()
         self._file.close()
 
@@ -99,15 +102,21 @@ def ensure(settings: SensorSettings) -> Loaded:
         "existing": sorted(existing),
         "offset": _offset(),
     }
-    _state_file(settings).write_text(json.dumps(state))
+    _keep(settings, state)
     return _loaded(settings, state, plan, base, fresh=True)
 
 
 def unload(settings: SensorSettings) -> bool:
     """Detaches and unpins what a sensor of this name loaded; whether there was anything."""
     removed = pins.remove(settings.name)
-    _state_file(settings).unlink(missing_ok=True)
+    for file in (_state_file(settings), names_file(settings), names_file(settings).with_suffix(".new")):
+        file.unlink(missing_ok=True)
     return removed
+
+
+def names_file(settings: SensorSettings) -> Path:
+    """What the names of rows are kept in; they mean nothing without the rows."""
+    return settings.run_dir / f"{settings.name}.names"
 
 
 def cgroup_root() -> Path:
@@ -170,7 +179,7 @@ def _kept(settings: SensorSettings, plan: dict, base: Path) -> Loaded | None:
         return None
     if abs(state.get("offset", 0) - _offset()) > STEP:  # the clock was set meanwhile
         state["offset"] = _offset()
-        _state_file(settings).write_text(json.dumps(state))
+        _keep(settings, state)
     return _loaded(settings, state, plan, base, fresh=False)
 
 
@@ -186,6 +195,15 @@ def _loaded(settings: SensorSettings, state: dict, plan: dict, base: Path, *, fr
         base,
         state["offset"],
     )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _keep(settings: SensorSettings, state: dict) -> None:
+    with open(_state_file(settings), "w", opener=_private) as file:
+        json.dump(state, file)
 
 
 def _state_file(settings: SensorSettings) -> Path:

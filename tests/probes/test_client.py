@@ -76,3 +76,25 @@ def test_cgroups_with_processes_are_found_and_odd_ones_passed_over(settings, tmp
 def test_a_state_is_plain(settings):
     plan, _ = client._plan(settings())
     assert json.loads(json.dumps(plan)) == plan
+
+
+def test_files_of_a_sensor_are_its_own_and_go_with_an_unload(settings):
+    from console.cli.sensor import take_out
+    from sensor.observe.memory import Memory
+
+    s, before = settings(), os.umask(0)
+    try:
+        lock = client.Lock(s)
+        client._keep(s, {"plan": "x"})
+        Memory(client.names_file(s), "e").begin([["sni", 1, "n"]])
+    finally:
+        os.umask(before)
+    assert s.run_dir.stat().st_mode & 0o777 == 0o750
+    assert {p.suffix: p.stat().st_mode & 0o777 for p in s.run_dir.iterdir()} == {
+        ".lock": 0o600,
+        ".json": 0o600,
+        ".names": 0o600,
+    }
+    lock.release()
+    take_out(s)
+    assert list(s.run_dir.iterdir()) == []

@@ -246,3 +246,19 @@ def test_a_writer_that_failed_leaves_no_claim_of_completeness(tmp_path):
         raise RuntimeError
     assert (trace.verify(tmp_path / "t").complete, trace.verify(tmp_path / "t").frames) == (False, 1)
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link-to-fifo", "dangling-link"])
+def test_the_writer_replaces_only_regular_files(tmp_path, kind):
+    place, other = tmp_path / "x.trace", tmp_path / "other"
+    if kind in ("fifo", "link-to-fifo"):
+        os.mkfifo(other)
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "fifo":
+        other.rename(place)
+    else:
+        place.symlink_to(other)
+    with pytest.raises(trace.TraceError, match="not replaced"):
+        written(place, STREAM)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted({"x.trace"} | ({"other"} if other.exists() else set()))
