@@ -44,6 +44,7 @@ class Connection:
         self._early: dict[Direction, list[Piece]] = {d: [] for d in DIRECTIONS}
         self._speaker: Http1 | Http2 | Stdio | None = Stdio(context, seek=not whole) if kind == "stdio" else None
         self.foreign = False
+        self._fresh = 0  # bytes that were not looked at for a protocol
         self.unweighed = 0  # bytes since its size was last looked at
 
     @property
@@ -107,7 +108,7 @@ class Connection:
 
     def _choose(self, direction: Direction, time: float) -> list[Record]:
         torn = not self._whole or any(p.data is None for pieces in self._early.values() for p in pieces)
-        made = self._by_middle() if torn else self._by_start(direction)
+        made = self._by_middle(direction) if torn else self._by_start(direction)
         if made is not None:
             self._speaker = made
             return self._replay()
@@ -143,7 +144,11 @@ class Connection:
             return any(m.startswith(head) for m in METHODS.split(b"|")) or head[:1] == b"\0"
         return len(head) >= frames2.HEAD and head[3] == frames2.SETTINGS and frames2.plausible(head, 0)
 
-    def _by_middle(self) -> Http1 | Http2 | None:
+    def _by_middle(self, newest: Direction) -> Http1 | Http2 | None:
+        self._fresh += 1 + (self._early[newest][-1].length if self._early[newest] else 0)
+        if self._fresh * 8 < sum(p.length for p in self._early[newest]):  # not at every byte
+            return None
+        self._fresh = 0
         for direction in DIRECTIONS:
             text = self._text(direction)
             if REQUEST_START.search(text):

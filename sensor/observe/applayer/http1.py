@@ -21,6 +21,8 @@ TOGETHER = (
     4 << 10
 )  # bytes of a streamed answer that are parsed together: a read of 60 bytes costs as much as one of 4 KiB
 CHUNK_HEAD = re.compile(rb"(?:\A|\r\n)([0-9a-fA-F]{1,6})\r\n")
+HEAD_SIZE = 10  # bytes of a chunk's head with both its line ends
+MOST_HEADS = 256  # candidates that wait for the end of their chunk
 REJOIN = 256 << 10  # bytes in which the next chunk must be found
 IN_CHUNKS = {  # heads that put a fresh parser into a chunked body
     True: b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -43,6 +45,7 @@ class Side:
         self._remaining: int | None = None  # bytes of a body whose length was told; None: chunked, or no body yet
         self._raw = False  # behind a gap: bytes of the body are counted, not parsed
         self._rejoin: bytearray | None = None  # behind a gap in a chunked body: bytes in which the next chunk is sought
+        self._heads: list[tuple[int, int]] = []  # where such chunks would begin and end
         self.fed = 0  # offset behind the last byte that was looked at
         self.switched = ""
         self.ended = False  # the message is complete
@@ -170,7 +173,7 @@ class Side:
         if known is None:
             if self._in_body() or self._rejoin is not None:
                 self._miss(piece.start, piece.length)
-                self._parser, self._rejoin = None, bytearray()
+                self._parser, self._rejoin, self._heads = None, bytearray(), []
                 return None
             self._broken(piece.time, f"bytes are missing at offset {piece.start}, its end was not found")
             self.fed = piece.start + piece.length
@@ -187,11 +190,15 @@ class Side:
     def _find_chunk(self, piece: Piece) -> Piece | None:
         """Behind a gap in a chunked body: a chunk's head counts when the chunk ends where it says."""
         buffer, self.fed = self._rejoin, piece.start + piece.length
+        known = max(0, len(buffer) - HEAD_SIZE)
         buffer += piece.data
-        for found in CHUNK_HEAD.finditer(buffer):
-            end = found.end() + int(found.group(1), 16)
+        fresh = CHUNK_HEAD.finditer(buffer, known) if known else CHUNK_HEAD.finditer(buffer)
+        self._heads += [(m.start(1), m.end() + int(m.group(1), 16)) for m in fresh]
+        self._heads = self._heads[:MOST_HEADS]
+        for start, end in self._heads:
             if buffer[end : end + 2] == b"\r\n":
-                return self._go_on(bytes(buffer[found.start(1) :]), piece.time)
+                return self._go_on(bytes(buffer[start:]), piece.time)
+        self._heads = [(start, end) for start, end in self._heads if end + 2 > len(buffer)]
         if len(buffer) > REJOIN:
             self._broken(piece.time, f"its end was not found behind a gap, up to offset {self.fed}")
         return None
