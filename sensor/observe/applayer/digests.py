@@ -24,6 +24,8 @@ VOLATILE = re.compile(
     r"|(?P<number>\d[\d.,:tz+-]*)",
     re.IGNORECASE,
 )
+KEPT_BLOCKS = 4096
+_blocks: dict[str, str] = {}
 BLOCKS = re.compile(r"\n\s*\n")
 
 
@@ -98,10 +100,20 @@ def masked(text: str) -> str:
     return VOLATILE.sub(lambda m: f"<{m.lastgroup}>", text)
 
 
+def _block(text: str) -> str:
+    """A paragraph's digest. Masking is slow and most paragraphs stay, so results are kept, by digest and not by text."""
+    key = sha256(text)
+    found = _blocks.pop(key, None) or sha256(" ".join(masked(text).split()))
+    _blocks[key] = found  # moved to the end: the least recently used goes first
+    if len(_blocks) > KEPT_BLOCKS:
+        del _blocks[next(iter(_blocks))]
+    return found
+
+
 def system_prompt(texts: Iterable[str]) -> SystemPrompt | None:
     """A system prompt by paragraph; None where there is none."""
     whole = "\n\n".join(t for t in texts if t)
     if not whole:
         return None
-    blocks = [sha256(" ".join(masked(b).split())) for b in BLOCKS.split(whole) if b.strip()]
+    blocks = [_block(b) for b in BLOCKS.split(whole) if b.strip()]
     return SystemPrompt(sha256("".join(sorted(blocks))), tuple(blocks), sha256(whole), len(encoded(whole)))
