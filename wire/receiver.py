@@ -7,6 +7,7 @@ a peer sends is believed to be anything; a message that makes no sense ends its 
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import socket
 import struct
@@ -212,9 +213,25 @@ class Receiver:
         except BusError as e:
             self._stop(peer, str(e))
             return 0
+        if self._is_taken(peer):
+            self._turn_second_away(peer)
+            return 0
         peer.last = self._known(peer.node, peer.epoch)
         self._say(peer, pack(ACK, peer.last))
         return peer.last
+
+    def _is_taken(self, peer: Peer) -> bool:
+        """Whether another sender of this node is connected: two would take turns in being the node's only sensor."""
+        same = (p for p in self.peers.values() if p is not peer and p.epoch and p.node == peer.node)
+        return any(not _has_left(p.socket) for p in same)
+
+    def _turn_second_away(self, peer: Peer) -> None:
+        self.refused["node name taken"] += 1
+        why = f'another sensor sends as node "{peer.node:.200}"; stop one, or set `node` to another name for it'
+        self._say(peer, pack(REFUSE, 0, why.encode("utf-8", "replace")))
+        self._log(f"turned away: {why}", peer)
+        peer.node = ""
+        self._close(peer)
 
     def _refuse(self, peer: Peer, number: int, why: str) -> None:
         """A frame that was read whole but means nothing: its sender must leave it out."""
@@ -277,6 +294,13 @@ def listen(path: str | Path, *, group: int | None = None) -> socket.socket:
     finally:
         os.umask(before)
     return listener
+
+
+def _has_left(connection: socket.socket) -> bool:
+    """Whether the other end is closed, though what it sent is not read yet."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _give(path: str, group: int) -> None:

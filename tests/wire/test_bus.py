@@ -322,6 +322,25 @@ def test_a_socket_in_use_is_not_taken_over_and_a_left_one_is(path):
     Receiver(path).close()
 
 
+def test_a_second_sender_of_a_node_is_turned_away_until_the_first_has_left(path, journal):
+    """Two sensors of one node name took turns, and each turn looked like a start of the kernel side."""
+    receiver, (first, second) = Receiver(path, known=journal.known), (Sender(path, node="a") for _ in range(2))
+    for sender in (first, second):
+        sender.send(Tick("a", 1.0))
+        for _ in range(4):
+            sender.pump(0.01)
+            drain(receiver, journal)
+    assert first.idle and not second.idle and "stop one, or set `node`" in second.error
+    assert receiver.refused["node name taken"] >= 1 and len(journal.kept) == 1 and len(receiver.peers) == 1
+    first.close()
+    end = time.monotonic() + 10
+    while not second.idle and time.monotonic() < end:
+        second.pump(0.05)
+        drain(receiver, journal)
+    assert len(journal.kept) == 2 and not second.dropped
+    receiver.close()
+
+
 def test_attempts_to_connect_become_rarer(path):
     sender, tried = Sender(path), 0
     sender.send(Tick("n1", 0.0))
