@@ -85,6 +85,9 @@ class Agent:
             redact=settings.redact,
         )
         self.told = Told(self.kernel)
+        epoch, before = getattr(sink, "told", None) or (None, None)
+        if epoch == self.loaded.epoch:
+            self.told.resume(before)
         self.resolver = Resolver(settings.identity)
         self.binaries = Binaries(self._directory, digest=settings.digest)
         self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
@@ -213,6 +216,7 @@ class Agent:
         self.take()
         self._unheard(now)
         self._late()
+        self._round("begin_round")
         for window in self.observer.windows(self.kernel, self.told, now):
             self._send(window)
         self._unseated(now)
@@ -221,10 +225,17 @@ class Agent:
         state = health(self.kernel, self.observer, self.sent, waiting)
         self._send(Tick(self.node, self.to_time(now), state))
         self._make_room(now)
+        self._round("end_round", lambda: [self.loaded.epoch, self.told.state()])
         self.sink.pump()
         self._delivered()
         if self._on_window is not None:
             self._on_window(self)
+
+    def _round(self, step: str, value: Callable[[], object] | None = None) -> None:
+        """Tells a sink that survives a kill what belongs together; a trace file ends with its sensor."""
+        act = getattr(self.sink, step, None)
+        if act is not None:
+            act(*(() if value is None else (value(),)))
 
     def _announce(self) -> None:
         for slot, o in self.observer.replicas.items():
@@ -255,6 +266,7 @@ class Agent:
             return
         self._sent_since = False
         self.told.commit()
+        self._round("settled")
         for slot, replica in self._ended.items():
             files, flows = self.kernel.release(slot)
             self.observer.forget(slot)

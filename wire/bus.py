@@ -88,6 +88,11 @@ class Sender:
         """Bytes that are not acknowledged."""
         return self._flight_bytes + self._memory_bytes + (self._spool.size if self._spool is not None else 0)
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Epoch and number of the newest frame."""
+        return self._epoch, self._number
+
     def send(self, record: Record) -> None:
         """Put a record behind all others."""
         frame = codec.encode(record)

@@ -71,7 +71,7 @@ def run_once(chosen: SensorSettings) -> bool:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = []
-    agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool), Beat()))
+    agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat()))
 
     def reload(*_: object) -> None:
         asked.append(True)

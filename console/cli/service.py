@@ -60,6 +60,9 @@ class Beating:
         """Bytes that are not acknowledged."""
         return self._sink.waiting
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)  # rounds, and what they told
+
     def close(self) -> Any:
         """Close the sink."""
         return self._sink.close()

@@ -2,10 +2,14 @@
 
 Two copies: the one here is what was sent, the one beside the counters in the kernel is what was delivered. `commit` makes the
 second equal to the first once the sink says so; a daemon that was killed goes on from the second, so that a window that was
-sent but not delivered is told again and none is told twice.
+sent but not delivered is told again and none is told twice. What a round of windows told can be kept with its frames
+(`state`), so that a daemon that was killed before it could note the delivery sends those frames again, which have numbers, and
+`resume`s behind them.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -73,6 +77,35 @@ class Told:
         for slot, (end, lost) in self._slots.items():
             self._kernel.slots[slot]["told"] = end
             self._kernel.slots[slot]["lost_told"][:] = lost
+
+    def state(self) -> list[Any]:
+        """What was sent and not noted as delivered: plain values, each with what tells its row or slot from a later one."""
+        rows = {}
+        for name, sent in (("files", self._files), ("flows", self._flows)):
+            table = getattr(self._kernel, name)
+            changed = np.flatnonzero((sent != table["told"]).reshape(len(sent), -1).any(axis=1))
+            rows[name] = [(r, int(table["first"][r]), sent[r].tobytes()) for r in changed.tolist()]
+        calls = [(s, self._generation(s), counts.tobytes()) for s, counts in self._calls.items()]
+        slots = [(s, self._generation(s), end, lost.tobytes()) for s, (end, lost) in self._slots.items()]
+        return [rows["files"], rows["flows"], calls, slots]
+
+    def resume(self, state: list[Any]) -> None:
+        """Take up what an earlier daemon had sent, where row and slot are still what they were."""
+        for name, sent, kept in (("files", self._files, state[0]), ("flows", self._flows, state[1])):
+            table = getattr(self._kernel, name)
+            for row, first, value in kept:
+                if row < len(table) and table["used"][row] and int(table["first"][row]) == first:
+                    sent[row] = np.frombuffer(value, sent.dtype).reshape(sent[row].shape)
+        for slot, generation, counts in state[2]:
+            if self._generation(slot) == generation:
+                self._calls[slot] = np.frombuffer(counts, np.uint64).copy()
+        for slot, generation, end, lost in state[3]:
+            if self._generation(slot) == generation:
+                self._slots[slot] = (end, np.frombuffer(lost, np.uint64).copy())
+        self.commit()
+
+    def _generation(self, slot: int) -> int:
+        return int(self._kernel.slots[slot]["generation"])
 
     def forget(self, slot: int | None = None, *, files: list[int] = (), flows: list[int] = ()) -> None:
         """Rows were given back: they begin again at zero."""
