@@ -32,7 +32,7 @@ MOVES = {  # (state, what happened) → state
     (DORMANT, "seen"): PROVISIONAL,
     (DORMANT, "forgotten"): RETIRED,
 }
-LOOK = 0.99  # share of windows whose bytes need no look at the bounds, save once an hour
+LOOK = 0.998  # share of windows whose bytes need no look at the bounds, save once an hour
 WHO = 16  # replicas kept by name: one that keeps coming back must not look like many
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed

@@ -174,9 +174,10 @@ def _over_load(row: bytes, moved: Moved, most: int, policy: Policy, trail: str, 
         words = f"{moved.size} bytes {who}, which never moved more than {policy.volume_floor // 2} in a window here"
         return words if own and moved.size > policy.volume_floor else ""
     known, top = largest_at(row, moved.band)
-    limit = max(
-        policy.volume_floor, min(int(policy.volume_margin * known), most << min(PEAK, max(0, moved.band - top)))
-    )
+    # The largest of a few dozen windows says little of the next hundred.
+    margin = policy.volume_margin * (1 if row[COUNTS + moved.band] >= MANY else 2)
+    ceiling = most << min(PEAK, max(0, moved.band - top))
+    limit = max(policy.volume_floor, min(int(margin * known), ceiling))
     if moved.size <= limit:
         return ""
     return f"{moved.size} bytes {who} at a load of {moved.load}; largest known at such a load {known}, bound {limit}"
