@@ -9,7 +9,7 @@
 
 struct flow {
     u64 image;
-    u8 peer[16];         /* IPv4 in the last four bytes, mapped form */
+    u8 peer[16];         /* IPv4 in the last four bytes, mapped form; for ingress the first that came */
     u32 slot;
     u32 generation;
     u16 port;            /* host order: the peer's for egress, ours for ingress */
@@ -29,7 +29,7 @@ _Static_assert(sizeof(struct flow) == 192, "update sensor/probes/abi.py");
 
 struct flow_id {
     u64 image;
-    u8 peer[16];
+    u8 peer[16];         /* zero for ingress: clients of one port share a row, or a few thousand of them would fill the table */
     u32 slot;
     u16 port;
     u8 protocol;
@@ -194,7 +194,7 @@ static inline void note_side(struct talk *t, struct packet *p, int out) {
         t->image = *image;
 }
 
-static inline u32 new_flow(struct flow_id *id, u32 pid) {
+static inline u32 new_flow(struct flow_id *id, u8 *peer, u32 pid) {
     u32 row = 0;
     if (free_flows.pop(&row)) {
         count_lost(id->slot, LOST_FLOW);
@@ -205,7 +205,7 @@ static inline u32 new_flow(struct flow_id *id, u32 pid) {
         return 0;
     /* Filled before others can find it: their counts must not be overwritten. */
     f->image = id->image;
-    __builtin_memcpy(f->peer, id->peer, 16);
+    __builtin_memcpy(f->peer, peer, 16);
     f->slot = id->slot;
     f->generation = generation_of(id->slot);
     f->port = id->port;
@@ -238,7 +238,8 @@ static inline void tell_flow(u32 slot, u64 image, u32 row, u32 pid) {
 static inline u32 flow_of(struct talk *t, u8 *peer, u16 port, u8 protocol) {
     struct flow_id id = {};
     id.image = t->image;
-    __builtin_memcpy(id.peer, peer, 16);
+    if (!t->ingress)
+        __builtin_memcpy(id.peer, peer, 16);
     id.slot = t->slot;
     id.port = port;
     id.protocol = protocol;
@@ -246,7 +247,7 @@ static inline u32 flow_of(struct talk *t, u8 *peer, u16 port, u8 protocol) {
     u32 *row = flow_rows.lookup(&id);
     if (row)
         return *row + 1;
-    u32 new = new_flow(&id, t->pid);
+    u32 new = new_flow(&id, peer, t->pid);
     if (new)
         tell_flow(t->slot, t->image, new, t->pid);
     return new;
@@ -351,7 +352,7 @@ static inline struct flow *last_flow(struct talk *t, struct packet *p) {
         return 0;
     u64 *a = (u64 *)f->peer, *b = (u64 *)p->peer;
     u16 port = t->ingress ? p->local_port : p->peer_port;
-    return f->port == port && f->ingress == t->ingress && a[0] == b[0] && a[1] == b[1] ? f : 0;
+    return f->port == port && f->ingress == t->ingress && (t->ingress || (a[0] == b[0] && a[1] == b[1])) ? f : 0;
 }
 
 static inline struct flow *next_flow(struct talk *t, struct packet *p) {

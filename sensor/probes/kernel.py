@@ -202,7 +202,7 @@ class Kernel:
     def _free_flows(self, rows: np.ndarray) -> None:
         for row in rows.tolist():
             r = self.flows[row]
-            key = struct.pack("<Q", int(r["image"])) + bytes(r["peer"])
+            key = struct.pack("<Q", int(r["image"])) + (bytes(16) if r["ingress"] else bytes(r["peer"]))
             key += struct.pack("<IHBB", int(r["slot"]), int(r["port"]), int(r["protocol"]), int(r["ingress"]))
             self._free("flow_rows", "free_flows", key, row, self.flows)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sensor.settings import Sizes
 from tests.kernel.lab import PYTHON
 
 UP, DOWN = 10_485_760, 5_242_880
@@ -153,6 +154,26 @@ def test_23_accepted_are_23_also_when_handshakes_interleave(sensor, box):
     assert said.bytes(f"ingress:tcp:{port}") == (23 * 4, 23 * 500)
     assert {u.data["image"] for u in said.uses("ingress:")} == {IMAGE}
     assert not said.loss()
+
+
+def test_more_clients_than_rows_are_counted_in_full(lab):
+    """Each client address took a row, so some thousand clients filled the table and windows turned partial."""
+    with lab.sensor(sizes=Sizes(slots=64, processes=4096, files=1024, flows=64)) as sensor:
+        box = sensor.cgroup()
+        served = box.start(PYTHON, "-S", "-E", "-c", SERVER.replace("23", "200"), stdout=subprocess.PIPE)
+        port = int(served.stdout.readline())
+        for n in range(200):
+            with socket.create_connection(("127.0.0.1", port), source_address=(f"127.7.0.{n + 1}", 0)) as client:
+                client.sendall(b"z" * 500)
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(10) == b"done"
+        assert served.wait(20) == 0
+        served.stdout.close()
+        said = sensor.all_of(box)
+        assert said.counts("ingress:") == {f"ingress:tcp:{port}": 200}
+        assert said.bytes(f"ingress:tcp:{port}") == (200 * 4, 200 * 500)
+        assert not said.loss()
+        assert len(said.events("ingress")) == 1
 
 
 def test_both_ends_in_one_cgroup_each_keep_their_own_image(sensor, box, tmp_path):
