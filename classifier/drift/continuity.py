@@ -106,10 +106,15 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
         return None
     kind = s.behaviour.split(":", 1)[0] + ":"
     same = any(image == t.split("<")[0] for b, i in envelope.items.items() if b.startswith(kind) for t in i.lineages)
-    value = 1.0 if same else 0.6 if image in known_images(envelope) else 0.0
+    images = known_images(envelope)
+    chain = [base(i) for i in s.lineage.split("<")]
+    # A new program is judged by its own start; what it then does is as foreign as whoever started it.
+    child = len(chain) > 1 and chain[1] in images and chain[1] not in SHELLS
+    value = 1.0 if same else 0.6 if image in images else 0.4 if child else 0.0
     special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour))
     capped = min(value, 0.4) if special else value
-    what = f"{image} does {kind[:-1]} already" if same else f"{image} is {'known' if value else 'new'}"
+    known = "known" if value > 0.4 else f"new, {chain[1]} started it" if child else "new"
+    what = f"{image} does {kind[:-1]} already" if same else f"{image} is {known}"
     return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
 
 

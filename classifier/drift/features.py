@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from classifier.drift.continuity import interactive
 from classifier.drift.correlation import Correlation
@@ -18,6 +19,14 @@ from classifier.drift.verdict import Judged
 from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import Envelope
 
+HABIT = 5
+PAIRS = (  # what weighs more together than the sum of its parts
+    ("chain", "few replicas"), ("foreign owner", "severity 2"), ("code brought in", "foreign owner"),
+    ("few replicas", "severity 2"), ("chain", "out of bounds"), ("sends much", "severity 2"),
+    ("volley", "few replicas"), ("odd calls", "how far"),
+    ("new sequences", "how far"), ("foreign owner", "novelty of its kind"), ("far name", "novelty of its kind"),
+    ("chain", "novelty"), ("sends much", "few replicas"), ("foreign owner", "no event"), ("outside scope", "far name"),
+)  # fmt: skip
 QUANTITY = ("volume out", "volume in", "schedule", "creep")
 SPREAD_ONE, SPREAD_ALL = 30.0, 2.0  # Beta(1, b) priors of a behaviour's share of replicas: of an intruder, of a change
 
@@ -28,18 +37,18 @@ def features(members: Sequence[Judged], envelope: Envelope, expected: Mapping[st
     Args:
         expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
     """
-    return tuple(
-        Term(name, round(value, 4), words)
-        for name, value, words in (
-            *_deploy(members),
-            *_continuity(members),
-            *_placement(members, envelope),
-            *_quantity(members),
-            *_what(members),
-            *_novelty(members, expected),
-        )
-        if value
+    rows = (
+        *_deploy(members),
+        *_continuity(members),
+        *_placement(members, envelope),
+        *_quantity(members),
+        *_what(members),
+        *_novelty(members, expected),
     )
+    found = {name: Term(name, round(value, 4), words) for name, value, words in rows if value}
+    both = ((found[a], found[b]) for a, b in PAIRS if a in found and b in found)
+    pairs = (Term(f"{a.name} and {b.name}", round(a.value * b.value, 4), f"{a.words}; {b.words}") for a, b in both)
+    return (*found.values(), *pairs)
 
 
 Row = tuple[str, float, str]
@@ -79,8 +88,14 @@ def _continuity(members: Sequence[Judged]) -> Iterable[Row]:
         yield "odd calls", min(4.0, -math.log(max(t.value, 1e-3))), t.words
     if t := by_name.get("sequences"):
         yield "new sequences", 1.0 - t.value, t.words
-    worst = min(members, key=lambda m: (m.sighting.near, -severity(m.sighting.behaviour)))
-    yield "far name", 1.0 - worst.sighting.near, f"nothing known is named like {worst.sighting.behaviour}"
+    peers = [m.sighting for m in members if m.sighting.behaviour.startswith("egress:")]
+    files = [m.sighting for m in members if not m.sighting.behaviour.startswith("egress:")]
+    for name, some in (("far name", peers), ("far path", files)):
+        if some:
+            worst = min(some, key=lambda s: (s.near, -severity(s.behaviour)))
+            yield name, 1.0 - worst.near, f"nothing known is named like {worst.behaviour}"
+    own = sum(m.sighting.habit for m in members)
+    yield "habit", float(own > 0), f"{own} of the files it runs are where it runs new ones every day"
     human = [m.sighting.behaviour for m in members if interactive(m.sighting)]
     yield "by a person", float(bool(human)), f"{human[0] if human else ''} was started from outside the workload"
 
@@ -99,6 +114,16 @@ def nearness(s: Sighting, envelope: Envelope) -> float:
         return 0.0
     path = rest.partition("<")[0] if kind == "exec" else rest.partition(":")[2]
     return max((_path(path, _file(b)) for b in envelope.items if b.startswith((kind, "open:", "exec:"))), default=0.0)
+
+
+def habitual(s: Sighting, envelope: Envelope) -> bool:
+    """Whether the same owner is known to run at least `HABIT` files below the same top folder, as a builder does."""
+    if not s.behaviour.startswith("exec:"):
+        return False
+    path, _, parent = s.behaviour.removeprefix("exec:").partition("<")
+    top = "exec:/" + path.split("/")[1] + "/" if path.count("/") > 1 else ""
+    known = (b for b in envelope.items if b.startswith(top) and b.endswith("<" + parent)) if top else ()
+    return sum(1 for _ in islice(known, HABIT)) == HABIT
 
 
 def _file(behaviour: str) -> str:

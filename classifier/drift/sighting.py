@@ -61,6 +61,7 @@ class Sighting:
     continuity: Signal | None = None  # settled at the first judgement: what came later may be the intruder's own
     continuity_terms: tuple[Term, ...] = ()
     near: float = 0.0  # how near its name lies to known ones, settled with continuity
+    habit: bool = False  # the workload runs such files there every day, settled with continuity
     bounds: Signal | None = None  # settled for the peaks below
     bounded: tuple[int, int, str] = (-1, -1, "")  # peaks and note for which bounds were settled
     broken: str = ""  # the bound that its first window broke, with its numbers

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
+from classifier.drift.continuity import interactive
 from classifier.drift.correlation import Correlation
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Posterior, Signal
 from classifier.drift.severity import ESCAPE, RAW_PEER, SHELL, SPECIAL_EXEC, is_secret, severity
@@ -90,16 +91,20 @@ def settled(m: Judged, *, far: float) -> Judged:
         far: Robust z from which a quantity is out of bounds whatever else is known.
     """
     b = m.bounds
-    if b.holds is False and b.value < far and m.sighting.why != "creep":
+    if b.holds is False and b.value < far:
         return replace(m, bounds=replace(b, holds=None))
     return m
 
 
 def together(members: Sequence[Judged]) -> tuple[Signal, Signal, Signal]:
     """The signals of a cause: each holds only if it holds for every member; the words are the weakest member's."""
+    pattern = _weakest([m.continuity for m in members])
+    if pattern.holds is False and any(interactive(m.sighting) for m in members):
+        # What a person does who was let in breaks every pattern, and is no intruder for that alone.
+        pattern = replace(pattern, holds=None, words=f"{pattern.words}; beside what a person started")
     return (
         _weakest([m.correlation.signal for m in members]),
-        _weakest([m.continuity for m in members]),
+        pattern,
         _weakest([m.bounds for m in members], largest=True),
     )
 
@@ -116,6 +121,8 @@ def _floor(members: Sequence[Judged]) -> str:
 
 def floor_of(s: Sighting, change: str = "", continuity: Signal | None = None) -> str:
     """Why a behaviour is never simply expected; "" for most."""
+    if s.habit:
+        return ""
     if s.behaviour.startswith("exec:"):
         if SPECIAL_EXEC.match(s.behaviour) or s.layer in ("memfd", "upper"):
             return "code from memory or a writable place"

@@ -10,7 +10,7 @@ from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, read, related, write
 from classifier.drift.continuity import continuity, known_images
 from classifier.drift.correlation import Correlation, correlate
-from classifier.drift.features import nearness
+from classifier.drift.features import habitual, nearness
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
@@ -233,7 +233,7 @@ class Ward:
         if s.continuity is None or (c.named and not s.named):
             limits, s.named = self.policy.continuity, c.named
             s.continuity, s.continuity_terms = continuity(s, self.envelope, limits, named=c.named)
-            s.near = nearness(s, self.envelope)
+            s.near, s.habit = nearness(s, self.envelope), habitual(s, self.envelope)
         peaks = s.peak_out, s.peak_in, s.note
         if s.bounds is None or s.bounded != peaks:
             s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks

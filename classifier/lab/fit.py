@@ -27,13 +27,16 @@ HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # famil
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
 FIT_SEEDS, LIMIT_SEEDS = range(1000, 1012), range(2000, 2006)
 PENALTY = 0.002
+TELLING = ("severity 1", "severity 2", "severity 3", "out of bounds", "creep")
 SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "no event": (-1, 0), "named": (1, -1), "refused": (-1, 0), "deploy revision": (1, -1), "deploy kind": (1, -1),
     "undeclared": (1, 0), "on old replicas": (-1, 0), "outside scope": (-1, 1), "foreign owner": (0, 1), "odd calls": (0, 1),
     "new sequences": (0, 1), "far name": (0, 1), "few replicas": (0, 1), "burst": (0, 1), "chain": (0, 1), "out of bounds": (0, 1),
     "how far": (0, 1), "volume out": (0, 1), "schedule": (0, 1), "off schedule": (0, 1), "creep": (0, 1), "owner": (0, 1),
     "severity 2": (0, 1), "severity 3": (0, 1), "bare address": (0, 1), "code brought in": (0, 1), "novelty": (0, -1),
-    "novelty of its kind": (0, -1), "sends": (0, 1), "sends much": (0, 1), "volley": (0, 1), "fan-out": (0, 1),
+    "novelty of its kind": (0, -1), "sends": (0, 1), "sends much": (0, 1), "volley": (0, 1), "fan-out": (0, 1), "far path": (0, 1),
+    "foreign owner and severity 2": (0, 1), "code brought in and foreign owner": (0, 1), "sends much and severity 2": (0, 1),
+    "chain and out of bounds": (0, 1), "outside scope and far name": (0, 1), "habit": (0, -1),
 }  # fmt: skip
 
 
@@ -53,6 +56,8 @@ def fit(cases: Sequence[Case]) -> dict[str, Any]:
     """Weights of labelled causes, each by its first and its last look."""
     from scipy.optimize import minimize
 
+    # A file that an attack opens is no attack to be learned from: it looks as every file does.
+    cases = [c for c in cases if c.kind != "risky" or any(n in c.last.terms for n in TELLING)]
     names = sorted({n for c in cases for look in (c.first, c.last) for n in look.terms})
     x = np.zeros((2 * len(cases), len(names) + 1))
     column = {n: i for i, n in enumerate(names)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from console.cli.lab_evaluate import evaluate
 from console.cli.lab_simulate import simulate
 
 
@@ -18,3 +19,4 @@ def lab() -> None:
 
 
 lab.add_command(simulate)
+lab.add_command(evaluate)
