@@ -19,7 +19,7 @@ from classifier.drift.verdict import Judged
 from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import Envelope
 
-HABIT = 5
+HABIT = 5  # files
 PAIRS = (  # what weighs more together than the sum of its parts
     ("chain", "few replicas"), ("foreign owner", "severity 2"), ("code brought in", "foreign owner"),
     ("few replicas", "severity 2"), ("chain", "out of bounds"), ("sends much", "severity 2"),
@@ -38,7 +38,7 @@ def features(members: Sequence[Judged], envelope: Envelope, expected: Mapping[st
         expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
     """
     rows = (
-        *_deploy(members),
+        *_deploy(members, envelope),
         *_continuity(members),
         *_placement(members, envelope),
         *_quantity(members),
@@ -54,7 +54,13 @@ def features(members: Sequence[Judged], envelope: Envelope, expected: Mapping[st
 Row = tuple[str, float, str]
 
 
-def _deploy(members: Sequence[Judged]) -> Iterable[Row]:
+def _deploy(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
+    doubtful = [e for m in members for e in m.correlation.considered if "no weight" in e.because]
+    yield "unbelieved event", float(bool(doubtful)), doubtful[0].because if doubtful else ""
+    first = min(m.sighting.first for m in members)
+    newest = max((t for t in envelope.ledger.revisions().values() if t <= first), default=first)
+    days = (first - newest) / envelope.policy.day
+    yield "revision's age", math.log1p(days), f"{days:.1f} days after the newest revision"
     c = min((m.correlation for m in members), key=_rank)
     terms = {t.name: t for t in c.terms}
     if not terms:
@@ -153,18 +159,22 @@ def _path(one: str, two: str) -> float:
 
 def _placement(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
     """Term 7: a change shows on many replicas, an intruder's tools in one place and all at once."""
-    seen = {r for m in members for r in m.sighting.sights}
-    first = min(m.sighting.first for m in members)
-    last = max(m.sighting.last for m in members)
-    running = [e for e in envelope.ledger.exposures.values() if e.start <= last and e.end >= first - 3600.0]
-    n, k = max(len(running), len(seen)), len(seen)
+    first, hour = min(m.sighting.first for m in members), envelope.policy.hour
+    # Of the replicas that ran at its beginning: over weeks every habit meets every replica.
+    running = {
+        e.replica for e in envelope.ledger.exposures.values() if e.start <= first + hour and e.end >= first - hour
+    }
+    showing = {
+        r for m in members for r, x in m.sighting.sights.items() if x.first <= first + 24 * hour and r in running
+    }
+    n, k = max(1, len(running)), max(1, len(showing))
     if n > 1:
         few, many = _beta_ratio(k, n, SPREAD_ONE), _beta_ratio(k, n, SPREAD_ALL)
         yield "few replicas", max(-6.0, min(few - many, 6.0)), f"on {k} of {n} replicas that ran then"
     yield "single", float(n == 1), "the workload has one replica, so placement says nothing"
-    close = [m for m in members if m.sighting.first - first <= 3600.0]
+    close = [m for m in members if m.sighting.first - first <= hour]
     yield "burst", math.log(len(close)), f"{len(close)} new behaviours within an hour"
-    quick = max(sum(0 <= m.sighting.first - o.sighting.first <= 120.0 for m in members) for o in members)
+    quick = max(sum(0 <= m.sighting.first - o.sighting.first <= hour / 30 for m in members) for o in members)
     yield "volley", math.log(quick), f"{quick} new behaviours within two minutes"
     peers = [m for m in members if m.sighting.behaviour.startswith("egress:") and m.sighting.why == "new"]
     yield "fan-out", math.log(max(1, len(peers))), f"{len(peers)} new peers"
@@ -196,7 +206,8 @@ def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
         ratio = math.log((s.bytes_out + 500.0) / (s.bytes_in + 500.0))
         yield "sends", max(-3.0, min(ratio, 5.0)), f"{s.bytes_out} bytes out, {s.bytes_in} in, at {s.behaviour}"
         yield "sends much", math.log1p(s.bytes_out / 5e4), f"{s.bytes_out} bytes out at {s.behaviour}"
-    yield "no bounds", float(all(m.bounds.holds is None for m in members)), "no bound is learned yet"
+    unknown = all(m.bounds.holds is None and m.bounds.value == 0 for m in members)
+    yield "no bounds", float(unknown), "no bound is learned yet"
     for why in QUANTITY:
         found = [m.sighting for m in members if m.sighting.why == why]
         yield why, float(bool(found)), found[0].note if found else ""

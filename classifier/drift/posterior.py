@@ -1,7 +1,8 @@
 """Terms to the probabilities of three readings: evolution, rare but benign, risky. A dot product, so it can be checked by hand.
 
-The weights are fitted offline on simulated fleets (`classifier/lab/fit.py`) by multinomial logistic regression with the
-signs constrained, and shipped as `weights.json` with a version. Nothing here learns.
+What terms say together stands in rules: a handful of thresholds that hold or do not, each a term like any other
+(Friedman and Popescu, Annals of Applied Statistics 2008, "Predictive learning via rule ensembles"). The weights are fitted offline
+on simulated fleets (`classifier/lab/fit.py`) and shipped as `weights.json` with a version. Nothing here learns.
 """
 
 from __future__ import annotations
@@ -17,6 +18,27 @@ from typing import Any
 from classifier.drift.finding import Posterior, Term
 
 READINGS = ("evolution", "benign", "risky")
+Condition = tuple[str, str, float]  # term, ">" or "<=", threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Conditions that must all hold. A term that is not there is zero."""
+
+    conditions: tuple[Condition, ...]
+
+    @property
+    def name(self) -> str:
+        """As it is told, and as its weights are listed."""
+        return ", ".join(f"{n} {sign} {limit:g}" for n, sign, limit in self.conditions)
+
+    def holds(self, values: Mapping[str, float]) -> bool:
+        """Whether all conditions hold.
+
+        >>> Rule((("chain", ">", 1.5), ("named", "<=", 0.5))).holds({"chain": 2.0})
+        True
+        """
+        return all((values.get(n, 0.0) > limit) == (sign == ">") for n, sign, limit in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +49,7 @@ class Weights:
     evolution: Mapping[str, float]
     risky: Mapping[str, float]
     bias: tuple[float, float]  # of evolution and of risky
+    rules: tuple[Rule, ...]
     risky_from: float  # probability from which an undecided cause is called risky
     review_from: float  # and from which it is worth a person's look
 
@@ -39,23 +62,31 @@ class Weights:
         >>> shipped().judge(()).weights == shipped().version
         True
         """
-        evolution = self.bias[0] + sum(self.evolution.get(t.name, 0.0) * t.value for t in terms)
-        risky = self.bias[1] + sum(self.risky.get(t.name, 0.0) * t.value for t in terms)
+        every = self.widened(terms)
+        evolution = self.bias[0] + sum(self.evolution.get(t.name, 0.0) * t.value for t in every)
+        risky = self.bias[1] + sum(self.risky.get(t.name, 0.0) * t.value for t in every)
         top = max(evolution, risky, 0.0)
         e, b, r = (math.exp(v - top) for v in (evolution, 0.0, risky))
         total = e + b + r
         return Posterior(round(e / total, 4), round(b / total, 4), round(r / total, 4), self.version)
 
+    def widened(self, terms: Sequence[Term]) -> tuple[Term, ...]:
+        """The terms, and one more for each rule that holds."""
+        values = {t.name: t.value for t in terms}
+        return (*terms, *(Term(r.name, 1.0, "together") for r in self.rules if r.holds(values)))
+
     def explain(self, terms: Sequence[Term]) -> tuple[Term, ...]:
         """What each term adds to the log odds of risky against benign, the largest first; terms without weight are left out."""
-        parts = [Term(t.name, round(self.risky.get(t.name, 0.0) * t.value, 3), t.words) for t in terms]
+        parts = [Term(t.name, round(self.risky.get(t.name, 0.0) * t.value, 3), t.words) for t in self.widened(terms)]
         return tuple(sorted((p for p in parts if p.value), key=lambda t: (-abs(t.value), t.name)))
 
 
 def loaded(data: Mapping[str, Any]) -> Weights:
     """Weights of their JSON form."""
+    rules = tuple(Rule(tuple((n, sign, limit) for n, sign, limit in r)) for r in data.get("rules", ()))
+    bias = tuple(data["bias"])
     return Weights(
-        data["version"], data["evolution"], data["risky"], tuple(data["bias"]), data["risky_from"], data["review_from"]
+        data["version"], data["evolution"], data["risky"], bias, rules, data["risky_from"], data["review_from"]
     )
 
 

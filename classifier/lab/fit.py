@@ -19,14 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from classifier.drift.posterior import READINGS, Weights, loaded, shipped
+from classifier.drift.posterior import READINGS, Condition, Rule, Weights, loaded, shipped
 from classifier.lab.harness import Case, Outcome, judge
 from classifier.lab.simulate import FAMILIES, Plan
 
 HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # families that no fit has seen
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
-FIT_SEEDS, LIMIT_SEEDS = range(1000, 1012), range(2000, 2006)
-PENALTY = 0.002
+FIT_SEEDS, LIMIT_SEEDS = range(1000, 1024), range(2000, 2006)
+PENALTY = 0.001
+TREES, MOST_RULES = 60, 40
 TELLING = ("severity 1", "severity 2", "severity 3", "out of bounds", "creep")
 SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "no event": (-1, 0), "named": (1, -1), "refused": (-1, 0), "deploy revision": (1, -1), "deploy kind": (1, -1),
@@ -36,7 +37,7 @@ SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "severity 2": (0, 1), "severity 3": (0, 1), "bare address": (0, 1), "code brought in": (0, 1), "novelty": (0, -1),
     "novelty of its kind": (0, -1), "sends": (0, 1), "sends much": (0, 1), "volley": (0, 1), "fan-out": (0, 1), "far path": (0, 1),
     "foreign owner and severity 2": (0, 1), "code brought in and foreign owner": (0, 1), "sends much and severity 2": (0, 1),
-    "chain and out of bounds": (0, 1), "outside scope and far name": (0, 1), "habit": (0, -1),
+    "chain and out of bounds": (0, 1), "outside scope and far name": (0, 1), "habit": (0, -1), "unbelieved event": (-1, 1),
 }  # fmt: skip
 
 
@@ -54,19 +55,63 @@ def _one(job: tuple[Plan, int, Weights | None]) -> Outcome:
 
 def fit(cases: Sequence[Case]) -> dict[str, Any]:
     """Weights of labelled causes, each by its first and its last look."""
-    from scipy.optimize import minimize
-
     # A file that an attack opens is no attack to be learned from: it looks as every file does.
     cases = [c for c in cases if c.kind != "risky" or any(n in c.last.terms for n in TELLING)]
-    names = sorted({n for c in cases for look in (c.first, c.last) for n in look.terms})
-    x = np.zeros((2 * len(cases), len(names) + 1))
-    column = {n: i for i, n in enumerate(names)}
-    for row, c in enumerate(cases):
-        for offset, look in enumerate((c.first, c.last)):
-            for n, v in look.terms.items():
-                x[2 * row + offset, column[n]] = v
-    x[:, -1] = 1.0
+    looks = [look.terms for c in cases for look in (c.first, c.last)]
     y = np.repeat([READINGS.index(c.kind) for c in cases], 2)
+    names = sorted({n for terms in looks for n in terms})
+    x = np.array([[terms.get(n, 0.0) for n in names] for terms in looks])
+    found = rules(x, y == 2, names)
+    x = np.hstack((x, [[float(r.holds(terms)) for r in found] for terms in looks])) if found else x
+    names += [r.name for r in found]
+    e, r, bias = _weights(x, y, names)
+    return {
+        "bias": [round(float(b), 4) for b in bias],
+        "evolution": {n: round(float(v), 4) for n, v in zip(names, e, strict=True) if abs(v) >= 5e-4},
+        "risky": {n: round(float(v), 4) for n, v in zip(names, r, strict=True) if abs(v) >= 5e-4},
+        "rules": [[list(c) for c in r.conditions] for r in found],
+    }
+
+
+def rules(x: np.ndarray, risky: np.ndarray, names: Sequence[str]) -> list[Rule]:
+    """Paths of small boosted trees, of which an L1 regression keeps what adds something to the terms themselves."""
+    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    trees = GradientBoostingClassifier(
+        n_estimators=TREES, max_depth=3, learning_rate=0.1, subsample=0.6, min_samples_leaf=20, random_state=0
+    ).fit(x, risky)
+    drafts = {r.name: r for row in trees.estimators_ for r in _paths(row[0].tree_, names)}
+    every = [drafts[n] for n in sorted(drafts)]
+    looks = [dict(zip(names, row, strict=True)) for row in x]
+    held = np.array([[float(r.holds(look)) for r in every] for look in looks])
+    scale = x.std(axis=0) + 1e-9
+    lasso = LogisticRegression(l1_ratio=1.0, C=0.15, solver="liblinear", max_iter=500, random_state=0)
+    lasso.fit(np.hstack((x / scale, held / 0.4)), risky)
+    weight = np.abs(lasso.coef_[0][len(names) :])
+    best = np.argsort(-weight)[:MOST_RULES]
+    return [every[i] for i in sorted(best) if weight[i] > 1e-6]
+
+
+def _paths(tree: Any, names: Sequence[str]) -> Iterable[Rule]:
+    """The conditions that lead to each node of a tree below its root."""
+
+    def walk(node: int, path: tuple[Condition, ...]) -> Iterable[Rule]:
+        if len(path) > 1:
+            yield Rule(path)
+        if tree.children_left[node] >= 0:
+            name, limit = names[tree.feature[node]], float(f"{tree.threshold[node]:.3g}")
+            for child, sign in ((tree.children_left[node], "<="), (tree.children_right[node], ">")):
+                yield from walk(int(child), (*path, (name, sign, limit)))
+
+    yield from walk(0, ())
+
+
+def _weights(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Multinomial regression with benign as the reference: weights of evolution, of risky, and both biases."""
+    from scipy.optimize import minimize
+
+    x = np.hstack((x, np.ones((len(x), 1))))
     k = x.shape[1]
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -80,17 +125,11 @@ def fit(cases: Sequence[Case]) -> dict[str, Any]:
         p[np.arange(len(y)), y] -= 1.0
         g = (p.T @ x) / len(y)
         ridge = np.r_[flat[: k - 1], 0.0, flat[k:-1], 0.0]
-        scale = PENALTY
-        return nll + scale * float(ridge @ ridge) / 2, np.r_[g[0], g[2]] + scale * ridge
+        return nll + PENALTY * float(ridge @ ridge) / 2, np.r_[g[0], g[2]] + PENALTY * ridge
 
     limits = [_limit(n, 0) for n in names] + [(None, None)] + [_limit(n, 1) for n in names] + [(None, None)]
-    found = minimize(loss, np.zeros(2 * k), jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 2000})
-    e, r = found.x[:k], found.x[k:]
-    return {
-        "bias": [round(float(e[-1]), 4), round(float(r[-1]), 4)],
-        "evolution": {n: round(float(v), 4) for n, v in zip(names, e, strict=False) if abs(v) >= 5e-4},
-        "risky": {n: round(float(v), 4) for n, v in zip(names, r, strict=False) if abs(v) >= 5e-4},
-    }
+    flat = minimize(loss, np.zeros(2 * k), jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 2000}).x
+    return flat[: k - 1], flat[k:-1], (flat[k - 1], flat[-1])
 
 
 def _limit(name: str, which: int) -> tuple[float | None, float | None]:
@@ -113,7 +152,7 @@ def main() -> None:
         cases = pickle.loads(args.cases.read_bytes())
     else:
         start = loaded(json.loads(args.weights.read_text())) if args.weights else shipped()
-        plan = Plan(0, deployments=args.deployments, attacks=2.0, families=FIT_FAMILIES)
+        plan = Plan(0, deployments=args.deployments, attacks=3.0, families=FIT_FAMILIES)
         cases = []
         for n, o in enumerate(outcomes((replace(plan, seed=s) for s in FIT_SEEDS), weights=start)):
             cases += o.cases
