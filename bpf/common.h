@@ -92,6 +92,7 @@ BPF_TABLE("hash", u64, u32, owners, MAX_SLOTS);        /* cgroup id -> slot: dec
 BPF_QUEUE(free_slots, u32, MAX_SLOTS);
 BPF_TABLE("hash", u32, struct process, processes, MAX_PROCESSES);
 BPF_TABLE("lru_hash", u64, struct path, images, 4096);  /* image -> where it lay when first run */
+BPF_ARRAY(no_path, struct path, 1);  /* what a row of images begins as; never written */
 BPF_RINGBUF_OUTPUT(facts, FACT_PAGES);
 BPF_RINGBUF_OUTPUT(paths, PATH_PAGES);
 
@@ -351,6 +352,19 @@ static inline u64 exe_file(u64 task) {
     return mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
 }
 
+/* Not `images.update(&image, p)`: kernels before 6.4 take no memory of a ring as a map's value, and a path is too long for
+ * the stack. */
+static inline void keep_image(u64 image, struct path *p) {
+    int only = 0;
+    struct path *kept = images.lookup(&image), *empty = no_path.lookup(&only);
+    if (!kept && empty) {
+        images.update(&image, empty);
+        kept = images.lookup(&image);
+    }
+    if (kept)
+        read_kernel(kept, sizeof(*kept), p);
+}
+
 /* A process that came into the cgroup from outside, or began before us: who is it? Returns its image. */
 static inline u64 tell_found(u32 slot, u64 task, u32 pid) {
     u64 file = exe_file(task);
@@ -367,7 +381,7 @@ static inline u64 tell_found(u32 slot, u64 task, u32 pid) {
     r->f.b = p.ppid;
     if (!file_path(&r->path, file_mount(file), file_dentry(file)))
         r->f.flags |= CUT_PATH;
-    images.update(&p.image, &r->path);
+    keep_image(p.image, &r->path);
     paths.ringbuf_submit(r, 0);
     if (processes.update(&pid, &p))
         count_lost(slot, LOST_PROCESS);

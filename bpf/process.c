@@ -67,7 +67,7 @@ static inline void tell_exec(u32 slot, u64 task, u64 file, struct process *p) {
     if (!file_path(&e->cwd, PEEK(u64, fs, OFF_FS_PWD + OFF_PATH_MNT), PEEK(u64, fs, OFF_FS_PWD + OFF_PATH_DENTRY)))
         e->f.flags |= CUT_CWD;
     read_argv(e, PEEK(u64, task, OFF_TASK_MM));
-    images.update(&p->image, &e->path);
+    keep_image(p->image, &e->path);
     execs.ringbuf_submit(e, 0);
 }
 
