@@ -34,15 +34,16 @@ LIB = ctypes.CDLL("libbpf.so.1", use_errno=True)
 
 
 class Map:
-    """One pinned map.
+    """One map: a pinned one, or one whose descriptor was handed over.
 
     Raises:
         MapError: It is not there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
-        self.fd = _checked(LIB.bpf_obj_get(os.fsencode(path)), str(path))
+    def __init__(self, source: Path | int, name: str = "") -> None:
+        if isinstance(source, Path):
+            name, source = source.name, _checked(LIB.bpf_obj_get(os.fsencode(source)), str(source))
+        self.name, self.fd = name, source
         info, size = _Info(), ctypes.c_uint32(ctypes.sizeof(_Info))
         _checked(LIB.bpf_obj_get_info_by_fd(self.fd, ctypes.byref(info), ctypes.byref(size)), self.name)
         self.key_size, self.value_size, self.entries = info.key, info.value, info.entries
