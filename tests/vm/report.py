@@ -1,0 +1,142 @@
+"""What every kernel answered to one page: probe by kernel by what it saw, and whether all of it is as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+HEAD = """# Kernels
+
+Written by `make kernel`, which boots Debian's kernels under qemu with this machine's own files as their root, runs the
+kernel tests in them and makes known loads; edit `tests/vm`, not this page. Emulation is for correctness: no times here.
+
+A cell is what was seen of the load. **Red** means that it differs from what was done.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One kernel."""
+
+    series: str  # "6.1", or "this machine"
+    release: str
+    doctor: dict  # as `driftline doctor --json` says it
+    facts: tuple[dict, ...]
+    hooks: tuple[dict, ...] = ()  # empty: not tried, the kernel of this machine is not ours to hook
+    tests: str = ""  # pytest's last line
+    services: tuple[dict, ...] = ()
+
+    @property
+    def red(self) -> list[str]:
+        """What is not as it should be, in words."""
+        found = [f"{f['load']}: {f['seen']}" for f in self.facts if f["seen"] != f["wanted"]]
+        found += [f"{h['hook']}: {h['seen']}" for h in self.hooks if h["seen"] != h["wanted"]]
+        found += [f"{s['claim']}: {s['seen']}" for s in self.services if not s["holds"]]
+        if "failed" in self.tests or "error" in self.tests or (self.hooks and not self.tests):
+            found.append(f"tests: {self.tests or 'no answer'}")
+        return found if self.facts else [*found, "no facts"]
+
+
+def sum_of(lines: list[str], *, ended: bool) -> str:
+    """pytest's own sum without its time.
+
+    >>> sum_of(["....", "99 passed, 1 skipped in 12.34s"], ended=True)
+    '99 passed, 1 skipped'
+    """
+    if not ended or not lines or " in " not in lines[-1]:
+        return "error: no end within the time"
+    return lines[-1].strip("= ").rpartition(" in ")[0]
+
+
+def page(columns: list[Column]) -> str:
+    """The whole page.
+
+    >>> page([Column("6.1", "6.1.0-9", {"rows": []}, ({"probe": "files", "load": "3 opens", "wanted": 3, "seen": 3},))])[:9]
+    '# Kernels'
+    """
+    return "\n".join([HEAD, *_facts(columns), *_hooks(columns), *_facilities(columns), *_services(columns)])
+
+
+def _facts(columns: list[Column]) -> Iterator[str]:
+    yield "## The same loads, seen by driftline's probes\n"
+    yield from _header(("probe", "load"), columns)
+    for index, fact in enumerate(columns[0].facts):
+        yield _row([fact["probe"], fact["load"], *(_fact(c, index) for c in columns)])
+    yield _row(["", "kernel tests", *(c.tests or "in `make test`" for c in columns)])
+    yield ""
+
+
+def _fact(column: Column, index: int) -> str:
+    if index >= len(column.facts):
+        return "**Red**: no answer"
+    fact = column.facts[index]
+    return _text(fact["seen"]) if fact["seen"] == fact["wanted"] else f"**Red**: {_text(fact['seen'])}"
+
+
+def _hooks(columns: list[Column]) -> Iterator[str]:
+    yield "## Better hooks, and what stands in for them\n"
+    yield "The same load seen by hooks that only an ordinary kernel has, tried in the guests beside driftline's own.\n"
+    yield from _header(("hook", "must see"), columns, "driftline uses")
+    for index, hook in enumerate(max((c.hooks for c in columns), key=len)):
+        cells = (_hook(c, index) for c in columns)
+        yield _row([hook["hook"], f"{hook['wanted']:,} {hook['load']}", *cells, hook["stand_in"]])
+    yield ""
+
+
+def _hook(column: Column, index: int) -> str:
+    if not column.hooks:
+        return "not tried"
+    hook = column.hooks[index]
+    return f"{hook['seen']:,}" if hook["seen"] == hook["wanted"] else f"**Red**: {_text(hook['seen'])}"
+
+
+def _facilities(columns: list[Column]) -> Iterator[str]:
+    yield "## What `driftline doctor` says\n"
+    yield from _header(("probe or facility",), columns)
+    for row in columns[0].doctor["rows"]:
+        states = [{r["probe"]: r for r in c.doctor["rows"]}.get(row["probe"]) for c in columns]
+        yield _row([row["probe"], *(_state(s) for s in states)])
+    yield ""
+
+
+def _state(row: dict | None) -> str:
+    if row is None:
+        return "**Red**: not named"
+    return row["state"] if row["state"] != "no" else f"not on this kernel; {row['stand_in']}"
+
+
+def _services(columns: list[Column]) -> Iterator[str]:
+    tried = [c for c in columns if c.services]
+    if not tried:
+        return
+    yield "## Both units under systemd, observing the whole guest\n"
+    yield from _header(("claim",), tried)
+    for index, service in enumerate(tried[0].services):
+        yield _row([service["claim"], *(_service(c.services[index : index + 1]) for c in tried)])
+    yield ""
+
+
+def _service(found: tuple[dict, ...]) -> str:
+    if not found:
+        return "**Red**: no answer"
+    return _text(found[0]["seen"]) if found[0]["holds"] else f"**Red**: {_text(found[0]['seen'])}"
+
+
+def _header(first: Iterable[str], columns: list[Column], *last: str) -> Iterator[str]:
+    names = [*first, *(f"{c.series} ({c.release})" for c in columns), *last]
+    yield _row(names)
+    yield "|" + "---|" * len(names)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(value: object) -> str:
+    """Lists and tables in one cell."""
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_text(v)}" for k, v in sorted(value.items())) or "nothing"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(v) for v in value) or "nothing"
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
