@@ -15,10 +15,14 @@
 #define TLS_RECEIVED 1
 #define TLS_WHOLE 1                /* flag: the connection was made while we watched, so offset 0 is its beginning */
 
-enum tls_kind { TLS_DATA = 1, TLS_CLOSED };
+enum tls_kind {
+    TLS_DATA = 1, TLS_CLOSED
+};
 
 /* What was not copied, in bytes; the last two in calls. */
-enum tls_loss { TLS_LOST_RING, TLS_LOST_BUDGET, TLS_LOST_UNREADABLE, TLS_LOST_LONG, TLS_LOST_CALL, TLS_LOST_CLOSE, TLS_LOSSES };
+enum tls_loss {
+    TLS_LOST_RING, TLS_LOST_BUDGET, TLS_LOST_UNREADABLE, TLS_LOST_LONG, TLS_LOST_CALL, TLS_LOST_CLOSE, TLS_LOSSES
+};
 
 struct tls_workload {
     u64 budget;      /* bytes that may be copied in about a second */
@@ -154,12 +158,11 @@ static inline void tls_send(struct tls_copy *t, u64 room, u32 n, u64 wake) {
 }
 
 /* A rest of 1 to `room` bytes, `room` a power of two and a constant; the mask is for the verifier, which does not believe an if. */
-#define TLS_SEND_REST(t, room, wake) do {                     \
-    u32 n_ = (t)->left - 1;                                   \
-    asm volatile("%0 &= %1" : "+r"(n_) : "i"((room) - 1));    \
-    asm volatile("%0 += 1" : "+r"(n_));                       \
-    tls_send(t, room, n_, wake);                              \
-} while (0)
+static inline void tls_send_rest(struct tls_copy *t, u64 room, u64 wake) {
+    u32 n = t->left - 1, mask = room - 1;
+    asm volatile("%0 &= %1\n%0 += 1" : "+r"(n) : "r"(mask));
+    tls_send(t, room, n, wake);
+}
 
 static inline void tls_copy_all(struct tls_copy *t) {
     u64 wake = t->left > 4 * TLS_PIECE ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
@@ -174,13 +177,13 @@ static inline void tls_copy_all(struct tls_copy *t) {
     if (t->left > TLS_PIECE)
         tls_lose(t->workload, TLS_LOST_LONG, t->left);
     else if (t->left > 4096)
-        TLS_SEND_REST(t, 16384, wake);
+        tls_send_rest(t, 16384, wake);
     else if (t->left > 1024)
-        TLS_SEND_REST(t, 4096, wake);
+        tls_send_rest(t, 4096, wake);
     else if (t->left > 256)
-        TLS_SEND_REST(t, 1024, wake);
+        tls_send_rest(t, 1024, wake);
     else if (t->left)
-        TLS_SEND_REST(t, 256, wake);
+        tls_send_rest(t, 256, wake);
 }
 
 static inline int tls_enter(struct pt_regs *ctx, u64 count) {

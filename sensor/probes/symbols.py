@@ -17,7 +17,7 @@ import numpy as np
 
 SYMBOLS, DYNAMIC_SYMBOLS, NOTE = 2, 11, 7  # sh_type
 LOAD = 1  # p_type
-EXECUTABLE = 1  # bit of p_flags
+EXECUTABLE, WRITABLE = 1, 2  # bits of p_flags
 FUNCTION = 2  # st_info & 15
 TABLE = 32 << 20  # bytes of one table that are read at most: Node's names take 8 MB
 PLACES = 4096  # of one name in a table of names; a workload may repeat it
@@ -82,23 +82,16 @@ class Elf:
                     return note[16 : 16 + min(64, struct.unpack_from("<I", note, 4)[0])].hex()
         return ""
 
-    def holds(self, words: bytes, limit: int) -> bool | None:
-        """Whether these bytes are in the file's constants and code; None: not within the first `limit` bytes of them."""
+    def constants(self, over: int) -> Iterator[bytes]:
+        """The file's constants and code, in pieces of which each repeats the last `over` bytes before it."""
         for _, flags, offset, _, _, size in self._segments_loaded():
-            if flags & 2:
-                continue  # writable: constants do not lie there
-            if self._searched(words, offset, min(size, limit)):
-                return True
-            limit -= size
-            if limit <= 0:
-                return None
-        return False
-
-    def _searched(self, words: bytes, offset: int, size: int) -> bool:
-        over = len(words) - 1
-        return any(
-            words in self._read(offset + at, min(PIECE + over, size - at)) for at in range(0, max(0, size), PIECE)
-        )
+            if flags & WRITABLE:
+                continue  # constants do not lie there
+            for at in range(0, size, PIECE):
+                piece = self._read(offset + at, min(PIECE + over, size - at))
+                if not piece:
+                    break  # a segment that is longer than its file
+                yield piece
 
     def _segments_loaded(self) -> Iterator[tuple]:
         return (s for s in self._segments if s[0] == LOAD)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sensor.observe.observer import SOCKET
-from sensor.probes import abi
+from sensor.probes import abi, tls
 
 BPF = Path(__file__).parents[2] / "bpf"
 TEXT = "\n".join(p.read_text() for p in [BPF / "common.h", *sorted(BPF.glob("*.c"))])
@@ -29,6 +29,8 @@ LAYOUTS = {
     "flow": abi.FLOW_ROW,
     "batch": abi.BATCH,
     "row": abi.CAPTURE_ROW,
+    "tls_workload": tls.WORKLOAD,
+    "tls_stream": tls.STREAM,
 }
 OTHER_NAMES = {("row", "nr"): "number"}
 IN_FACT = set(abi.FACT.names)  # members that a bigger record holds within its `f`
@@ -123,3 +125,16 @@ def test_arrays_have_no_padding_that_the_compiler_would_not_have():
     for dtype in LAYOUTS.values():
         assert dtype.itemsize % 8 == 0 or dtype is abi.CAPTURE_ROW
         assert np.zeros(2, dtype).strides == (dtype.itemsize,)
+
+
+def test_a_chunk_of_plaintext_has_one_layout(said):
+    names = "time cgroup ssl born offset received pid tid length direction kind flags".split()
+    packed = tls.CHUNK.pack(*range(1, len(names) + 1))
+    for value, at in enumerate(said([f"offsetof(struct tls_chunk, {n})" for n in names]), 1):
+        assert packed[at] == value
+    assert said(["sizeof(struct tls_chunk)"]) == [tls.CHUNK.size]
+
+
+def test_what_is_lost_of_plaintext_has_one_order(said):
+    names = [f"TLS_LOST_{n.upper().rstrip('S')}" for n in tls.LOSSES]
+    assert said([*names, "TLS_LOSSES"]) == list(range(len(tls.LOSSES) + 1))

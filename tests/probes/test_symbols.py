@@ -57,9 +57,8 @@ def test_a_stripped_file_has_no_symbols_but_its_words_and_its_build_id(tmp_path)
         elf = Elf(file)
         assert elf.functions(NAMES) == {}
         assert len(elf.build_id) == 40
-        assert elf.holds(b"c ap traffic", 1 << 20) is True
-        assert elf.holds(b"s ap traffic", 1 << 20) is False
-        assert elf.holds(b"c ap traffic", 16) is None, "a search that was cut short does not say no"
+        assert any(b"c ap traffic" in piece for piece in elf.constants(11))
+        assert not any(b"s ap traffic" in piece for piece in elf.constants(11))
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x7fELF", b"MZ" + bytes(100), b"\x7fELF\x01\x01" + bytes(100)])
@@ -81,4 +80,4 @@ def test_broken_files_are_survived(tmp_path):
         elf = Elf(io.BytesIO(bytes(raw[: chance.randrange(64, len(raw))])))
         assert elf.functions(NAMES).keys() <= NAMES
         assert len(elf.build_id) <= 128
-        elf.holds(b"nowhere at all", 1 << 20)
+        assert sum(map(len, elf.constants(11))) < 100 * len(whole)
