@@ -25,6 +25,7 @@ from classifier.drift.posterior import Weights
 from classifier.drift.severity import rated
 from classifier.drift.sighting import Sighting
 from classifier.drift.verdict import VARIANCE, Judged, Verdict, together, verdict
+from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import stored
 from classifier.policy import Policy
@@ -90,7 +91,8 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     signals = together(members)
     terms = features(members, envelope, expected)
     posterior = weights.judge(terms, members)
-    v = verdict(members, signals, posterior, (weights.risky_from, weights.review_from))
+    quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet
+    v = verdict(members, signals, posterior, (weights.risky_from, weights.review_from), quiet=quiet)
     return Reading(signals, weights.explain(terms), posterior, v)
 
 

@@ -7,7 +7,7 @@ there).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from classifier.drift.finding import Signal, Term
 from classifier.drift.severity import RAW_PEER, is_secret, severity
@@ -21,7 +21,12 @@ WEIGHTS = {"lineage": 0.7, "profile": 0.2, "sequences": 0.1}
 
 
 def continuity(
-    s: Sighting, envelope: Envelope, limits: tuple[float, float], *, named: bool = False
+    s: Sighting,
+    envelope: Envelope,
+    limits: tuple[float, float],
+    *,
+    named: bool = False,
+    helpers: Collection[str] = (),
 ) -> tuple[Signal, tuple[Term, ...]]:
     """The signal and its parts.
 
@@ -31,7 +36,9 @@ def continuity(
         named: A believed event names the behaviour, so that a secret or a bare address is as good as any other
     peer; who uses it is still asked.
     """
-    terms = tuple(t for t in (_lineage(s, envelope, named), _profile(s, envelope), _sequences(s)) if t is not None)
+    terms = tuple(
+        t for t in (_lineage(s, envelope, named, helpers), _profile(s, envelope), _sequences(s)) if t is not None
+    )
     if not terms:
         return Signal(None, 0.0, "nothing is known of who did it"), ()
     weight = sum(WEIGHTS[t.name] for t in terms)
@@ -64,15 +71,15 @@ def _sequences(s: Sighting) -> Term | None:
     return Term("sequences", known, f"{s.novel} of {s.grams} sequences are new")
 
 
-def _lineage(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
+def _lineage(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[str]) -> Term | None:
     if s.why == "new":
-        return _of_exec(s, envelope) if s.behaviour.startswith("exec:") else _of_other(s, envelope, named)
+        return _of_exec(s, envelope) if s.behaviour.startswith("exec:") else _of_other(s, envelope, named, helpers)
     if s.why == "owner":
         return Term("lineage", 0.0, f"{s.lineage} never did this, {_some(envelope.items[s.behaviour].lineages)} does")
-    if s.why == "schedule":
-        return Term("lineage", 0.2, "outside the hours of the week in which it was ever seen")
     item = envelope.items.get(s.behaviour)
     foreign = item is not None and item.lineages and s.lineages and not item.lineages & set(s.lineages)
+    if s.why == "schedule" and not foreign:
+        return Term("lineage", 0.45, "outside the hours of the week in which it was ever seen")
     if foreign:
         return Term("lineage", 0.0, f"known behaviour, but by {s.lineage} instead of {_some(item.lineages)}")
     return Term("lineage", 0.2 if s.note else 1.0, s.note or "known behaviour by a known owner")
@@ -98,7 +105,7 @@ def _of_exec(s: Sighting, envelope: Envelope) -> Term:
     )
 
 
-def _of_other(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
+def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[str]) -> Term | None:
     if s.behaviour.startswith("syscall:"):
         return Term("lineage", 0.1, "never made before")
     image = s.lineage.split("<")[0] or base(s.image)
@@ -108,12 +115,12 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool) -> Term | None:
     same = any(image == t.split("<")[0] for b, i in envelope.items.items() if b.startswith(kind) for t in i.lineages)
     images = known_images(envelope)
     chain = [base(i) for i in s.lineage.split("<")]
-    # A new program is judged by its own start; what it then does is as foreign as whoever started it.
-    child = len(chain) > 1 and chain[1] in images and chain[1] not in SHELLS
-    value = 1.0 if same else 0.6 if image in images else 0.4 if child else 0.0
+    # A new program among its owner's others was judged by its start; what it then does is half known.
+    child = chain[0] in helpers and len(chain) > 1 and chain[1] in images and chain[1] not in SHELLS
+    value = 1.0 if same else 0.6 if image in images else 0.5 if child else 0.0
     special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour))
     capped = min(value, 0.4) if special else value
-    known = "known" if value > 0.4 else f"new, {chain[1]} started it" if child else "new"
+    known = "known" if value > 0.5 else f"new, {chain[1]} started it" if child else "new"
     what = f"{image} does {kind[:-1]} already" if same else f"{image} is {known}"
     return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
 

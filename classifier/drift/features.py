@@ -60,7 +60,7 @@ def _deploy(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
     first = min(m.sighting.first for m in members)
     newest = max((t for t in envelope.ledger.revisions().values() if t <= first), default=first)
     days = (first - newest) / envelope.policy.day
-    yield "revision's age", math.log1p(days), f"{days:.1f} days after the newest revision"
+    yield "revision's age", math.log1p(min(days, 7.0)), f"{days:.1f} days after the newest revision"
     c = min((m.correlation for m in members), key=_rank)
     terms = {t.name: t for t in c.terms}
     if not terms:

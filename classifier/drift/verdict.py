@@ -46,14 +46,20 @@ class Verdict:
 
 
 def verdict(
-    members: Sequence[Judged], signals: tuple[Signal, Signal, Signal], posterior: Posterior, limits: tuple[float, float]
+    members: Sequence[Judged],
+    signals: tuple[Signal, Signal, Signal],
+    posterior: Posterior,
+    limits: tuple[float, float],
+    *,
+    quiet: bool,
 ) -> Verdict:
     """Table first, then the posterior among what the table leaves open, then the rules that stand above both.
 
     Args:
         limits: Probabilities of risky from which an undecided cause is risky, and from which a person should look.
+        quiet: The workload shows hardly anything new by itself, so that any undeclared variation is worth a look.
     """
-    label, level, rule = _open(signals, posterior, limits)
+    label, level, rule = _open(signals, posterior, limits, quiet)
     if unnamed := [m for m in members if is_secret(m.sighting.behaviour) and not m.correlation.named]:
         rule += f"; {unnamed[0].sighting.behaviour} is an identity or secret that no authenticated event names"
         return Verdict(RISKY, _at_least(level, "high"), rule)
@@ -67,12 +73,14 @@ def verdict(
     return Verdict(label, level, rule)
 
 
-def _open(signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float]) -> tuple[str, str, str]:
+def _open(
+    signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float], quiet: bool
+) -> tuple[str, str, str]:
     """Label, severity and rule as table and posterior give them."""
     cells = [TABLE[key] for key in product(*((s.holds,) if s.holds is not None else (True, False) for s in signals))]
     rule = "truth table: " + ", ".join(f"{n}={_answer(s)}" for n, s in zip("DPR", signals, strict=True))
-    if len(cells) == 1 and cells[0] != TABLE[False, True, True]:
-        return *cells[0], rule
+    if len({label for label, _ in cells}) == 1 and (quiet or cells[0] != TABLE[False, True, True]):
+        return cells[0][0], min((level for _, level in cells), key=LEVELS.index), rule
     odds = f"{rule}; risky {p.risky:g}, evolution {p.evolution:g}, rare but benign {p.benign:g}"
     risky = [level for label, level in cells if label == RISKY]
     if risky and p.risky >= limits[0]:
@@ -81,7 +89,7 @@ def _open(signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[fl
         return REVIEW, "medium" if risky else "low", f"{odds}, review from {limits[1]:g}"
     if cells[0][0] == EXPECTED and (p.evolution >= p.benign or signals[0].holds):
         return EXPECTED, "info", odds
-    return VARIANCE, "info", odds
+    return (REVIEW, "low", f"{odds}; hardly anything is ever new here") if quiet else (VARIANCE, "info", odds)
 
 
 def settled(m: Judged, *, far: float) -> Judged:
@@ -91,7 +99,8 @@ def settled(m: Judged, *, far: float) -> Judged:
         far: Robust z from which a quantity is out of bounds whatever else is known.
     """
     b = m.bounds
-    if b.holds is False and b.value < far:
+    another = m.sighting.why == "schedule" and m.continuity.holds is False  # at another time, and by somebody else
+    if b.holds is False and b.value < far and not another:
         return replace(m, bounds=replace(b, holds=None))
     return m
 

@@ -22,7 +22,7 @@ from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 
-TOLERANCE = {"missing": 3, "learning": 2, "converging": 0, "non-converging": 0, "converged": -1}
+TOLERANCE = {"missing": 3, "learning": 2, "converging": 1, "non-converging": 0, "converged": -1}
 CONTENT = 20  # windows before an envelope can call an owner foreign
 FORGERY = "forgery"
 
@@ -198,7 +198,8 @@ class Ward:
         """
         s = self.sightings[key]
         c = judgement.correlation
-        sure = c.signal.holds is True
+        # An ordinary file comes with the change that may have brought it.
+        sure = c.signal.holds is True or (c.possible and severity(s.behaviour) == 0)
         name = f"deploy:{c.deploy}" if sure else f"maybe:{c.deploy}" if c.possible else UNEXPLAINED
         names = [name, *(f"deploy:{d}" for d in c.others)] if sure else [name]
         names = names if _explained(judgement) else list(dict.fromkeys((UNEXPLAINED, *names)))
@@ -232,12 +233,23 @@ class Ward:
         c = correlate(s, deploys, self.envelope.ledger, self.policy)
         if s.continuity is None or (c.named and not s.named):
             limits, s.named = self.policy.continuity, c.named
-            s.continuity, s.continuity_terms = continuity(s, self.envelope, limits, named=c.named)
+            s.continuity, s.continuity_terms = continuity(
+                s, self.envelope, limits, named=c.named, helpers=self._helpers() if s.why == NEW else ()
+            )
             s.near, s.habit = nearness(s, self.envelope), habitual(s, self.envelope)
         peaks = s.peak_out, s.peak_in, s.note
         if s.bounds is None or s.bounded != peaks:
             s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks
         return settled(Judged(s, c, s.continuity, s.bounds), far=self.policy.far)
+
+    def _helpers(self) -> set[str]:
+        """New programs that lie where their owner runs others from."""
+        new = (s for s in self.sightings.values() if s.behaviour.startswith("exec:") and s.why == NEW)
+        return {
+            base(s.behaviour[5:].partition("<")[0])
+            for s in new
+            if any(t.name == "lineage" and t.value >= 1.0 for t in s.continuity_terms)
+        }
 
     def _look(
         self, cause: Cause, deploys: list[Deploy], now: float, weights: Weights, grew: bool, *, told: bool = True

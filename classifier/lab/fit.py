@@ -27,7 +27,8 @@ HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # famil
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
 FIT_SEEDS, LIMIT_SEEDS = range(1000, 1024), range(2000, 2006)
 PENALTY = 0.001
-TREES, MOST_RULES = 60, 40
+ATTACKS = 3.0  # a deployment-month in the fleets of the fit, so that there is something to learn from
+TREES, MOST_RULES, LEAF = 60, 40, 20
 TELLING = ("severity 1", "severity 2", "severity 3", "out of bounds", "creep")
 SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "no event": (-1, 0), "named": (1, -1), "refused": (-1, 0), "deploy revision": (1, -1), "deploy kind": (1, -1),
@@ -79,7 +80,7 @@ def rules(x: np.ndarray, risky: np.ndarray, names: Sequence[str]) -> list[Rule]:
     from sklearn.linear_model import LogisticRegression
 
     trees = GradientBoostingClassifier(
-        n_estimators=TREES, max_depth=3, learning_rate=0.1, subsample=0.6, min_samples_leaf=20, random_state=0
+        n_estimators=TREES, max_depth=3, learning_rate=0.1, subsample=0.6, min_samples_leaf=LEAF, random_state=0
     ).fit(x, risky)
     drafts = {r.name: r for row in trees.estimators_ for r in _paths(row[0].tree_, names)}
     every = [drafts[n] for n in sorted(drafts)]
@@ -113,6 +114,8 @@ def _weights(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> tuple[np.nda
 
     x = np.hstack((x, np.ones((len(x), 1))))
     k = x.shape[1]
+    share = np.where(y == READINGS.index("risky"), 1.0 / ATTACKS, 1.0)  # as often as a month without a fit has them
+    share /= share.sum()
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         w = np.zeros((3, k))
@@ -121,9 +124,9 @@ def _weights(x: np.ndarray, y: np.ndarray, names: Sequence[str]) -> tuple[np.nda
         z -= z.max(axis=1, keepdims=True)
         p = np.exp(z)
         p /= p.sum(axis=1, keepdims=True)
-        nll = -np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)).mean()
+        nll = -(np.log(np.maximum(p[np.arange(len(y)), y], 1e-12)) * share).sum()
         p[np.arange(len(y)), y] -= 1.0
-        g = (p.T @ x) / len(y)
+        g = (p * share[:, None]).T @ x
         ridge = np.r_[flat[: k - 1], 0.0, flat[k:-1], 0.0]
         return nll + PENALTY * float(ridge @ ridge) / 2, np.r_[g[0], g[2]] + PENALTY * ridge
 
@@ -152,7 +155,7 @@ def main() -> None:
         cases = pickle.loads(args.cases.read_bytes())
     else:
         start = loaded(json.loads(args.weights.read_text())) if args.weights else shipped()
-        plan = Plan(0, deployments=args.deployments, attacks=3.0, families=FIT_FAMILIES)
+        plan = Plan(0, deployments=args.deployments, attacks=ATTACKS, families=FIT_FAMILIES)
         cases = []
         for n, o in enumerate(outcomes((replace(plan, seed=s) for s in FIT_SEEDS), weights=start)):
             cases += o.cases

@@ -63,7 +63,7 @@ def test_deploy_correlation_is_causal(changes, on, holds, words):
 def test_prompt_does_not_explain_an_executable():
     d = rollout(40.0, kind="prompt", scope=(), revision=None)
     c = correlate(seen("exec:/usr/bin/git<python3.11", _1="r1"), [d], SIDES, POLICY)
-    assert not c.holds and "does not make this (-3.0)" in c.signal.words
+    assert c.signal.holds is False and "does not make this (-3.0)" in c.signal.words
 
 
 def test_the_better_of_two_events_is_named():
@@ -174,7 +174,7 @@ CALM = play(learned(1, 2)).envelope(SHOP)
     ],
 )
 def test_pattern_continuity(s, holds):
-    assert continuity.continuity(s, CALM, 0.5)[0].holds is holds
+    assert continuity.continuity(s, CALM, POLICY.continuity)[0].holds is holds
 
 
 @pytest.mark.parametrize(

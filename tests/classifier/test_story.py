@@ -203,8 +203,8 @@ def test_rollout_announced_twice_is_one_finding():
     more = use("open:config:/app/v2.yaml", data={"lineage": "python3.11"})
     records += [
         born(3, revision="r2", time=40.5),
-        *days(41, 50, 3, uses={3: NEWS}),
-        *days(50, 55, 3, uses={3: (*NEWS, more)}),
+        *days(41, 42, 3, uses={3: NEWS}),
+        *days(42, 55, 3, uses={3: (*NEWS, more)}),
     ]
     (finding,) = play(records).findings()
     assert (finding.label, finding.deploy, len(finding.deviations)) == (EXPECTED, "d1", 3)
