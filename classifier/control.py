@@ -22,6 +22,7 @@ from classifier.classes.pinning import pin
 from classifier.core import Core
 from classifier.deploys.plain import BadDeploy, deploy, text
 from classifier.drift.finding import finding_to_dict
+from classifier.inventory import view as inventory
 from classifier.store.store import NotNow
 from classifier.tracks import view as tracks
 from wire.receiver import credentials
@@ -63,6 +64,8 @@ class Control:
                 web.get("/baselines/{id}", self._one(self._about(classes.shared), "class")),
                 web.get("/tracks", self._told(tracks.listed)),
                 web.get("/tracks/{id:.+}", self._one(self._about(tracks.one), "workload")),
+                web.get("/inventory", self._told(inventory.listed)),
+                web.get("/inventory/{id:.+}", self._one(self._about(inventory.one), "workload")),
                 web.post("/pins", self._pin),
                 web.get("/deploys", self._deploys),
                 web.get("/events/{id:.+}", self._one(self._event, "event")),

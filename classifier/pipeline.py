@@ -20,6 +20,7 @@ from classifier.drift.posterior import Weights, shipped
 from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError, freeze, stored, thaw
+from classifier.inventory.stock import Stock
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Window, Workload
 
@@ -70,6 +71,7 @@ class State:
     wake: float = float("inf")  # the earliest of the wards'
     pins: Pins = field(default_factory=Pins)
     proposals: dict[str, Proposal] = field(default_factory=dict)  # of classes, by workload
+    inventories: dict[str, Stock] = field(default_factory=dict)  # by workload
 
 
 class Pipeline:
@@ -133,7 +135,7 @@ class Pipeline:
     def known(self) -> Known:
         """What classes and tracks are told from."""
         s = self._state
-        return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals)
+        return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals, s.inventories)
 
     def seen(self, cgroup: int) -> list[Identity]:
         """Whose a cgroup id is; empty where no sensor observes one."""
@@ -192,6 +194,7 @@ class Pipeline:
         ward = self._state.wards.get(identity.workload or "")
         if ward is not None and identity.ended is not None:
             ward.envelope.ledger.close(identity.replica, identity.ended)
+            self._stock(ward).end(identity.replica, identity.ended)
         return found
 
     def _owned(self, record: Window | Event) -> list[Finding]:
@@ -205,6 +208,7 @@ class Pipeline:
         node = self._state.nodes.get(record.replica.node) or self._state.nodes.setdefault(record.replica.node, Node())
         if node.blind_spots and not ward.envelope.blind_spots.issuperset(node.blind_spots):
             ward.envelope.blind_spots.update(node.blind_spots)
+        self._take_stock(ward, record)
         if isinstance(record, Window):
             node.last = max(node.last, record.end)
             time, urgent = record.end, ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
@@ -274,6 +278,8 @@ class Pipeline:
     def _blind(self, node: str, start: float, end: float, reason: str) -> None:
         for ward in self._state.wards.values():
             ward.envelope.blind(node, start, end, reason)
+        for stock in self._state.inventories.values():
+            stock.blind(node, start, end)
 
     def _daily(self) -> None:
         """Once a day: let envelopes without traffic age too, forget the identities of what is long gone."""
@@ -297,12 +303,23 @@ class Pipeline:
             ward = self._state.wards[workload] = Ward(workload, Envelope(Workload(workload), self.policy))
         return ward
 
+    def _stock(self, ward: Ward) -> Stock:
+        return self._state.inventories.setdefault(ward.envelope.workload, Stock())
+
+    def _take_stock(self, ward: Ward, record: Window | Event) -> None:
+        identity = self._state.attribution.identities.get(record.replica)
+        if isinstance(record, Window):
+            self._stock(ward).observe(record, identity, self.policy.day)
+        else:
+            self._stock(ward).note(record, identity, self.policy.day)
+
     def _evict(self) -> bool:
         """Make room: the first unresolved workload without a finding goes."""
         wards = self._state.wards
         old = next((n for n, w in wards.items() if n.startswith(UNRESOLVED) and not w.causes), None)
         if old is not None:
             del wards[old]
+            self._state.inventories.pop(old, None)
             self._count("unresolved_evicted")
         return old is not None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from classifier.classes.pins import CLASS, Pins
 from classifier.classes.proposal import Proposal
 from classifier.classes.table import UNKNOWN
 from classifier.envelope.envelope import Envelope
+from classifier.inventory.stock import Stock
 from classifier.policy import Policy
 
 
@@ -21,6 +22,7 @@ class Known:
     envelopes: Mapping[str, Envelope]
     pins: Pins
     proposals: Mapping[str, Proposal]
+    inventories: Mapping[str, Stock] = field(default_factory=dict)
 
     def workloads(self) -> list[str]:
         """Every workload that was seen or has a pin, by name."""

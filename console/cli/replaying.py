@@ -9,6 +9,7 @@ from typing import Any
 from classifier.classes import view as classes
 from classifier.drift.finding import finding_to_dict
 from classifier.envelope.view import shown
+from classifier.inventory import view as inventory
 from classifier.pipeline import Pipeline
 from classifier.tracks import view as tracks
 from console.cli.failure import Failure
@@ -16,7 +17,7 @@ from console.cli.policies import named
 from console.cli.records import fields_of, time_of
 from wire.records import Event, Record
 
-SINGULAR = {"classes": "workload", "tracks": "workload", "baselines": "class"}
+SINGULAR = {"classes": "workload", "tracks": "workload", "inventory": "workload", "baselines": "class"}
 
 
 def replayed(
@@ -85,3 +86,7 @@ class Replayed:
     def _tracks(self, workload: str = "") -> Any:
         known = self._pipeline.known()
         return tracks.one(known, workload) if workload else tracks.listed(known)
+
+    def _inventory(self, workload: str = "") -> Any:
+        known = self._pipeline.known()
+        return inventory.one(known, workload) if workload else inventory.listed(known)

@@ -1,0 +1,190 @@
+"""A stock to its history: plain records that travel as JSON and answer what was there at any moment.
+
+Code of a package is opened without a version, and the version is read beside it; here the two become one item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
+from classifier.inventory.kinds import KINDS, UNKNOWN, USE, VERIFIED
+from classifier.inventory.lives import SILENT, Life
+from classifier.inventory.stock import Stock
+from wire.records import Replica
+
+Span = tuple[float, float | None]  # seconds; None: goes on
+PACKAGES = ("framework", "library")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one replica had of an item."""
+
+    replica: str
+    spans: tuple[Span, ...]
+    last: float  # when it was last seen in use
+    revision: str | None = None
+    evidence: tuple[str, ...] = ()
+    image: str = ""
+    lineage: str = ""
+
+
+@dataclass(frozen=True)
+class Past:
+    """One item, with all its spans."""
+
+    kind: str
+    name: str
+    version: str
+    basis: str
+    version_basis: str
+    place: str
+    first: float
+    last: float
+    more: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    bytes_out: int = 0
+    bytes_in: int = 0
+    evidence: tuple[str, ...] = ()
+    held: tuple[Held, ...] = ()
+    past: tuple[Span, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from others."""
+        return self.kind, self.name, self.version, self.place
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replica, and how well it was watched."""
+
+    replica: str
+    revision: str | None
+    start: float
+    end: float | None
+    last: float
+    observed: bool
+    patience: float  # seconds without a window after which nobody knows
+    gaps: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class History:
+    """All that is known of one workload's items. Times in seconds of event time."""
+
+    workload: str
+    now: float
+    since: float | None  # None: it was never seen
+    kept: float | None  # items that were last seen before this may be missing; None: none was dropped
+    folded: float | None  # of replicas that ended before this only the items are known
+    runs: tuple[Run, ...] = ()
+    items: tuple[Past, ...] = ()
+    full: dict[str, int] = field(default_factory=dict)  # kind → sightings without room
+
+
+def history(stock: Stock, workload: str, now: float, linger: float) -> History:
+    """The history of a stock.
+
+    Args:
+        linger: seconds for which an item that is used now and then counts as there.
+    """
+    runs = tuple(_run(life) for _, life in sorted(stock.lives.items()))
+    revisions = {run.replica: run.revision for run in runs}
+    items = [_past(i, revisions, now, linger) for i in stock.items.values()]
+    starts = [r.start for r in runs] + [i.first for i in items]
+    return History(
+        workload,
+        now,
+        min(starts, default=None),
+        _finite(stock.dropped),
+        _finite(stock.folded),
+        runs,
+        tuple(sorted(joined(items), key=lambda i: (list(KINDS).index(i.kind), i.key))),
+        dict(sorted(stock.full.items())),
+    )
+
+
+def joined(items: Iterable[Past]) -> list[Past]:
+    """Packages with what was opened of them and the version that was read beside it made one."""
+    versions: dict[tuple[str, str, str], list[Past]] = {}
+    codes, out = [], []
+    for item in items:
+        if item.kind not in PACKAGES:
+            out.append(item)
+        elif item.version == UNKNOWN:
+            codes.append(item)
+        else:
+            versions.setdefault((item.kind, item.name, item.place), []).append(item)
+    for code in codes:
+        group = versions.get((code.kind, code.name, code.place), [])
+        for number, version in enumerate(group):
+            group[number], code = _both(version, code)
+        if code.held or code.past:
+            out.append(code)
+    return out + [version for group in versions.values() for version in group]
+
+
+def _both(known: Past, code: Past) -> tuple[Past, Past]:
+    """A version with the code of the replicas that read it, and the code that is left."""
+    own = {h.replica for h in known.held}
+    mine = {h.replica: h for h in code.held if h.replica in own}
+    if not mine and (code.held or not known.past):
+        return known, code
+    held = tuple(_opened(h, mine[h.replica]) if h.replica in mine else h for h in known.held)
+    left = tuple(h for h in code.held if h.replica not in mine)
+    both = replace(
+        known,
+        basis=VERIFIED,
+        first=min([known.first, *(h.spans[0][0] for h in mine.values())]),
+        last=max(known.last, code.last),
+        count=known.count + code.count,
+        evidence=added(known.evidence, code.evidence, EVIDENCE),
+        held=held,
+    )
+    return both, replace(code, held=left, past=code.past if left else ())
+
+
+def _opened(version: Held, code: Held) -> Held:
+    return replace(
+        version, spans=_first(version.spans, code.spans), evidence=added(version.evidence[:1], code.evidence, OWN)
+    )
+
+
+def _first(spans: tuple[Span, ...], others: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Spans from the earlier of two starts to the later of two ends: a version holds as long as the code does."""
+    from_, to = min(spans[0][0], others[0][0]), (spans[-1][1], others[-1][1])
+    return ((from_, None if None in to else max(to)),)  # type: ignore[type-var]
+
+
+def _run(life: Life) -> Run:
+    patience = max(SILENT, 2 * life.length)
+    r = life.replica
+    return Run(named(r), life.revision, life.start, life.end, life.last, life.observed, patience, life.gaps)
+
+
+def named(replica: Replica) -> str:
+    """A replica in words."""
+    return f"{replica.node}/{replica.cgroup}" + (f"/{replica.generation}" if replica.generation else "")
+
+
+def _past(item: StockItem, revisions: dict[str, str | None], now: float, linger: float) -> Past:
+    limit = linger if item.lasts == USE else None
+    held = tuple(_held(named(r), revisions, h, now, limit) for r, h in sorted(item.held.items()))
+    return Past(
+        item.kind, item.name, item.version, item.basis, item.version_basis, item.place, item.first, item.last,
+        dict(sorted(item.more.items())), item.count, item.bytes_out, item.bytes_in, item.evidence, held, item.past,
+    )  # fmt: skip
+
+
+def _held(replica: str, revisions: dict[str, str | None], h: Holding, now: float, linger: float | None) -> Held:
+    spans = h.spans()
+    if linger is not None and h.until is None and now > h.last + linger:
+        spans = (*spans[:-1], (h.start, h.last + linger))
+    return Held(replica, spans, h.last, revisions.get(replica), h.evidence, h.image, h.lineage)
+
+
+def _finite(time: float) -> float | None:
+    return None if time == float("-inf") else time

@@ -1,0 +1,1 @@
+"""What the inventory says of a workload, through the real pipeline."""
