@@ -11,13 +11,14 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static
 
-.PHONY: help setup setup-test demo test lint format bench fuzz manual clean
+.PHONY: help setup setup-test demo test kernel lint format bench fuzz manual clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   install Debian packages that are missing (root) and the command into .venv"
 	@echo "make demo    two agents, a rollout, a theft: live as root with BPF, else the recorded story"
 	@echo "make test    all tests, the kernel's included where root and BPF are there"
+	@echo "make kernel  other kernels under qemu, asked the same as this one; writes docs/kernels.md (root)"
 	@echo "make lint    ruff and the import contracts"
 	@echo "make bench   costs, measured on this machine"
 	@echo "make fuzz    hostile input for every reader, FUZZ_SECONDS=$(FUZZ_SECONDS)"
@@ -72,6 +73,10 @@ demo: setup
 
 test: setup-test
 	@$(BIN)/python -m pytest
+
+# Kernels and qemu are unpacked below /tmp/driftline-vm and removed afterwards; nothing of them is installed.
+kernel: setup-test
+	@$(BIN)/python -m tests.vm --page docs/kernels.md
 
 lint: $(BIN)/.installed
 	@$(BIN)/ruff check .
