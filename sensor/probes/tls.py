@@ -136,6 +136,11 @@ class TlsKernel:
             return None
         return int(row["offset"][SENT]), int(row["offset"][RECEIVED])
 
+    @property
+    def blocked(self) -> bool:
+        """Whether the last reading ended at a record that its writer had not finished."""
+        return self._ring.blocked
+
     def chunks(self) -> Iterator[Chunk]:
         """What waits in the ring, oldest first."""
         return self._ring.take()
@@ -155,7 +160,7 @@ class ChunkRing:
     """A BPF ring buffer whose records differ in size. Source: Documentation/bpf/ringbuf.rst."""
 
     def __init__(self, source: Map) -> None:
-        self.fd, self._size = source.fd, source.entries
+        self.fd, self._size, self.blocked = source.fd, source.entries, False
         self._own = mmap.mmap(self.fd, PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         # The kernel maps the data twice in a row, so no record of ours wraps; both count as resident, once they are touched.
         self._their = mmap.mmap(self.fd, PAGE + 2 * self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
@@ -163,11 +168,12 @@ class ChunkRing:
     def take(self) -> Iterator[Chunk]:
         """Complete records; the space of each lot is given back when the next is asked for."""
         at, end = self._position(self._own), self._position(self._their)
-        given = at
+        given, self.blocked = at, False
         while at < end:
             head = struct.unpack_from("<I", self._their, PAGE + (at & (self._size - 1)))[0]
             if head & BUSY:
-                break  # its writer is not done
+                self.blocked = True
+                break
             if not head & DISCARDED:
                 yield self._chunk(PAGE + (at & (self._size - 1)) + 8)
             at += (8 + (head & LENGTH) + 7) & ~7

@@ -1,0 +1,1 @@
+"""What finds libraries, climbs the ladder and keeps streams, without a kernel."""
