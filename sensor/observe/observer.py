@@ -302,7 +302,7 @@ class Observer:
         """
         end = self._time(now)
         slots = [s for s in sorted(self.replicas) if int(kernel.slots[s]["generation"]) == self.replicas[s].generation]
-        self._file_uses(kernel.files, told)
+        self._file_uses(kernel.files, told, now)
         self._flow_uses(kernel.flows, told, end)
         return [self._window(told, self.replicas[s], now, end) for s in slots]
 
@@ -314,8 +314,8 @@ class Observer:
         start, o.since = o.since, end
         return Window(o.replica, start, end, uses, calls, grams, foreign, loss)
 
-    def _file_uses(self, table: np.ndarray, told: Told) -> None:
-        for number, grown in zip(*(part.tolist() for part in told.files()), strict=True):
+    def _file_uses(self, table: np.ndarray, told: Told, now: int) -> None:
+        for number, grown in zip(*(part.tolist() for part in told.files(now)), strict=True):
             row, known = table[number], self._files.get(number)
             o = self._owner(row)
             if o is None:

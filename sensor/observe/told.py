@@ -29,11 +29,17 @@ class Told:
         self._calls: dict[int, np.ndarray] = {}  # slot → calls per number, then foreign ones
         self._slots: dict[int, tuple[int, np.ndarray]] = {}  # slot → end of its last window (ns), losses
 
-    def files(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the files table that were used, and how often."""
+    def files(self, until: int = (1 << 63) - 1) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the files table that were used, and how often.
+
+        Args:
+            until: ns of CLOCK_BOOTTIME. A row that was begun later is left for the next time: its record, which says what it
+                is, may have been written after the rings were read.
+        """
         table = self._kernel.files
         counts = table["count"].astype(np.int64)
-        rows = np.flatnonzero((table["used"] == 1) & (counts != self._files.astype(np.int64)))
+        begun = (table["used"] == 1) & (table["first"] <= until)
+        rows = np.flatnonzero(begun & (counts != self._files.astype(np.int64)))
         grown = counts[rows] - self._files[rows].astype(np.int64)
         self._files[rows] = counts[rows]
         return rows, grown

@@ -23,6 +23,7 @@ from wire.records import Event, Identity, Record, Use, Window
 
 DEADLINE = 20.0  # seconds, for a machine that does other things too
 PYTHON = "/usr/bin/python3"  # a fixed path, so that names of behaviours are known
+INTERVAL = float(os.environ.get("DRIFTLINE_TEST_INTERVAL", "0.2"))  # seconds; more where everything is slow
 SMALL = Sizes(slots=256, processes=4096, files=4096, flows=2048)
 
 _numbers = itertools.count()
@@ -209,7 +210,7 @@ class Lab:
             "node": "lab",
             "scope": self.scope.path,
             "run_dir": self.folder,
-            "interval": 0.2,
+            "interval": INTERVAL,
             "sizes": SMALL,
             "keep_pinned": False,
             "digest": False,
