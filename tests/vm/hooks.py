@@ -13,6 +13,7 @@ import platform
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -99,8 +100,11 @@ def collect() -> list[dict]:
 def _program(box: int):  # -> bcc.BPF, which only the system's Python can import
     from bcc import BPF
 
-    from sensor.probes import btf
+    from sensor.probes import btf, headers
 
+    source = headers.find(Path(tempfile.mkdtemp()))  # any set does, as for driftline's own probes
+    if source:
+        os.environ["BCC_KERNEL_SOURCE"] = source
     BPF._BPF__auto_attach = BPF._trace_autoload = lambda self: None
     return BPF(
         text=PROGRAM, cflags=[f"-DBOX={box}ULL", f"-DF_MODE={btf.offsets()['FILE_MODE']}", "-Wno-macro-redefined"]
