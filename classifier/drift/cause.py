@@ -24,7 +24,7 @@ from classifier.drift.finding import (
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import rated
 from classifier.drift.sighting import Sighting
-from classifier.drift.verdict import VARIANCE, Judged, Verdict, together, verdict
+from classifier.drift.verdict import VARIANCE, Judged, Verdict, carried, together, verdict
 from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import stored
@@ -88,7 +88,8 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     Args:
         expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
     """
-    signals = together(members)
+    d, p, r = together(members)
+    signals = (d, p, carried(members, r, far=envelope.policy.volume_z))
     terms = features(members, envelope, expected)
     posterior = weights.judge(terms, members)
     quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet

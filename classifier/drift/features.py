@@ -201,6 +201,8 @@ def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
     if worst is not None and worst.value > 0:
         yield "out of bounds", 1.0, worst.words
         yield "how far", math.log1p(min(worst.value, 60.0)), worst.words
+    times, most = max(((m.sighting.over, m.sighting.broken) for m in members), default=(0.0, ""))
+    yield "times its bound", math.log(max(1.0, min(times, 100.0))), most
     fresh = [m.sighting for m in members if m.sighting.behaviour.startswith("egress:") and m.sighting.why == "new"]
     for s in sorted(fresh, key=lambda s: -s.bytes_out)[:1]:
         ratio = math.log((s.bytes_out + 500.0) / (s.bytes_in + 500.0))

@@ -64,6 +64,7 @@ class Sighting:
     habit: bool = False  # the workload runs such files there every day, settled with continuity
     bounds: Signal | None = None  # settled for the peaks below
     bounded: tuple[int, int, str] = (-1, -1, "")  # peaks and note for which bounds were settled
+    over: float = 0.0  # how many times its bound the worst window was; 0 where no bound broke
     broken: str = ""  # the bound that its first window broke, with its numbers
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:

@@ -77,7 +77,8 @@ def _open(
     signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float], quiet: bool
 ) -> tuple[str, str, str]:
     """Label, severity and rule as table and posterior give them."""
-    cells = [TABLE[key] for key in product(*((s.holds,) if s.holds is not None else (True, False) for s in signals))]
+    keys = list(product(*((s.holds,) if s.holds is not None else (True, False) for s in signals)))
+    cells = [TABLE[key] for key in keys]
     rule = "truth table: " + ", ".join(f"{n}={_answer(s)}" for n, s in zip("DPR", signals, strict=True))
     if len({label for label, _ in cells}) == 1 and (quiet or cells[0] != TABLE[False, True, True]):
         return cells[0][0], min((level for _, level in cells), key=LEVELS.index), rule
@@ -89,18 +90,21 @@ def _open(
         return REVIEW, "medium" if risky else "low", f"{odds}, review from {limits[1]:g}"
     if cells[0][0] == EXPECTED and (p.evolution >= p.benign or signals[0].holds):
         return EXPECTED, "info", odds
+    if (False, True, True) not in keys:
+        return REVIEW, "medium", f"{odds}; no open cell of the table is less"
     return (REVIEW, "low", f"{odds}; hardly anything is ever new here") if quiet else (VARIANCE, "info", odds)
 
 
-def settled(m: Judged, *, far: float) -> Judged:
+def settled(m: Judged, *, far: float, times: float) -> Judged:
     """Leave open what one number cannot decide: a quantity that is a little too large.
 
     Args:
         far: Robust z from which a quantity is out of bounds whatever else is known.
+        times: Multiple of its bound from which it is.
     """
     b = m.bounds
     another = m.sighting.why == "schedule" and m.continuity.holds is False  # at another time, and by somebody else
-    if b.holds is False and b.value < far and not another:
+    if b.holds is False and b.value < far and m.sighting.over < times and not another:
         return replace(m, bounds=replace(b, holds=None))
     return m
 
@@ -116,6 +120,27 @@ def together(members: Sequence[Judged]) -> tuple[Signal, Signal, Signal]:
         pattern,
         _weakest([m.bounds for m in members], largest=True),
     )
+
+
+def carried(members: Sequence[Judged], bounds: Signal, *, far: float) -> Signal:
+    """Bounds of a cause that reads more than ever here and sends more than ever there: neither decides alone, both do.
+
+    Args:
+        far: Robust z that both must reach.
+    """
+    if bounds.holds is not None:
+        return bounds
+    into, out = (
+        max((m for m in members if m.sighting.why == why and m.bounds.value >= far), key=_value, default=None)
+        for why in ("volume in", "volume out")
+    )
+    if into is None or out is None or into.sighting.behaviour == out.sighting.behaviour:
+        return bounds
+    return replace(bounds, holds=False, words=f"{into.bounds.words}; and with it {out.bounds.words}")
+
+
+def _value(m: Judged) -> float:
+    return m.bounds.value
 
 
 def _weakest(signals: Sequence[Signal], *, largest: bool = False) -> Signal:

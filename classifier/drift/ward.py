@@ -79,7 +79,8 @@ class Ward:
         if stranger.why == NEW and severity(use.behaviour) >= 2:
             self.envelope.alarm(window.replica, window.end + self.policy.cause_window, f"while {use.behaviour} is open")
         s.measure(use.bytes_out, use.bytes_in)
-        s.broken = s.broken or stranger.words
+        if stranger.times > s.over or not s.broken:
+            s.broken, s.over = stranger.words, stranger.times
         s.partial |= window.partial
         self._context(s, window)
         return not s.cause and s.due <= window.end
@@ -237,10 +238,10 @@ class Ward:
                 s, self.envelope, limits, named=c.named, helpers=self._helpers() if s.why == NEW else ()
             )
             s.near, s.habit = nearness(s, self.envelope), habitual(s, self.envelope)
-        peaks = s.peak_out, s.peak_in, s.note
+        peaks = s.peak_out, s.peak_in, s.note + s.broken
         if s.bounds is None or s.bounded != peaks:
             s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks
-        return settled(Judged(s, c, s.continuity, s.bounds), far=self.policy.far)
+        return settled(Judged(s, c, s.continuity, s.bounds), far=self.policy.far, times=self.policy.times)
 
     def _helpers(self) -> set[str]:
         """New programs that lie where their owner runs others from."""

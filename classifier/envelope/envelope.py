@@ -36,6 +36,9 @@ NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP = (
     "creep",
 )
 
+Reason = tuple[str, str, float]  # why, which bound broke, and how many times the bound it was
+KNOWN: Reason = ("", "", 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Stranger:
@@ -44,6 +47,7 @@ class Stranger:
     use: Use
     why: str  # NEW, OUT, INTO, OWNER, SCHEDULE or RETURN
     words: str = ""  # which bound broke, with its numbers
+    times: float = 0.0  # how many times the bound it was; 0 where no bound broke
 
 
 @stored
@@ -173,9 +177,9 @@ class Envelope:
         """The careful road of one use: learn it, or say why not."""
         item = self.items.get(use.behaviour)
         trail = lineage_of(use)
-        why, words = self._why(item, use, hour, trail, load)
+        why, words, times = self._why(item, use, hour, trail, load)
         if use.behaviour in self.sticky or (why and not _tolerated(why, use.behaviour, accept)):
-            return Stranger(use, why or NEW, words)
+            return Stranger(use, why or NEW, words, times)
         if item is None or item.state == RETIRED:
             if len(self.items) >= self.policy.max_behaviours and item is None:
                 return self._full("behaviours")
@@ -209,28 +213,28 @@ class Envelope:
     def _full(self, what: str) -> None:
         self.overflow[what] = self.overflow.get(what, 0) + 1
 
-    def _why(self, item: Item | None, use: Use, hour: int, trail: str, load: tuple[int, int]) -> tuple[str, str]:
-        """Why a use does not belong, and which bound it breaks; twice "" if it does."""
+    def _why(self, item: Item | None, use: Use, hour: int, trail: str, load: tuple[int, int]) -> Reason:
+        """Why a use does not belong, and which bound it breaks; `KNOWN` if it does."""
         if item is None or item.state == RETIRED:
-            return NEW, ""
+            return NEW, "", 0.0
         if item.state == DORMANT:
-            return RETURN, ""
+            return RETURN, "", 0.0
         foreign = bool(item.lineages) and trail not in item.lineages and trail != ""
         off = item.off_schedule(hour, self.week)
         if off and (foreign or not item.lineages or item.unusual(use.bytes_out, self.policy.volume_floor)):
-            return SCHEDULE, ""
+            return SCHEDULE, "", 0.0
         if (use.bytes_out > self.policy.volume_floor or use.bytes_in > self.policy.volume_floor) and (
             broken := self._beyond(item, use, hour, trail, load, own=item.scheduled and foreign)
         ):
             return broken
         if not foreign or not use.behaviour.startswith(GUARDED) or len(item.days) < 2:
-            return "", ""
+            return KNOWN
         # The acting image decides: what started it may differ from one revision to the next.
-        return ("" if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else OWNER), ""
+        return KNOWN if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else (OWNER, "", 0.0)
 
     def _beyond(
         self, item: Item, use: Use, hour: int, trail: str, load: tuple[int, int], *, own: bool
-    ) -> tuple[str, str] | None:
+    ) -> Reason | None:
         """The bounds that a use breaks; of both directions the larger one gives the reason, the words tell of both."""
         found = []
         for why, way, size, most in (
@@ -239,11 +243,11 @@ class Envelope:
         ):
             what = Moved(size, use.count, load_for(use.count, load), hour)
             if size > self.policy.volume_floor and (own or most < NO_LIMIT):
-                words = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
-                found += [(size, why, f"{why.split()[1]}: {words}")] if words else []
+                broken = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
+                found += [(size, why, f"{why.split()[1]}: {broken.words}", broken.times)] if broken.words else []
         if not found:
             return None
-        return max(found)[1], "; ".join(words for _, _, words in found)
+        return max(found)[1], "; ".join(f[2] for f in found), max(f[3] for f in found)
 
     def _count(
         self, lane: Lane, use: Use, window: Window, hour: int, item: Item, trail: str, load: tuple[int, int]

@@ -44,6 +44,22 @@ class Moved(NamedTuple):
         return min(BANDS - 1, self.load.bit_length())
 
 
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A bound that was left, in words with its numbers, and how many times the bound it was."""
+
+    words: str
+    times: float
+
+
+WITHIN = Break("", 0.0)
+
+
+def broken_by(size: int, limit: int, words: str) -> Break:
+    """How far a number lies beyond its bound; `WITHIN` if it does not."""
+    return Break(words, round(size / max(1, limit), 3)) if size > limit else WITHIN
+
+
 @stored
 @dataclass(slots=True)
 class Quantities:
@@ -80,8 +96,8 @@ class Quantities:
 
     def broken(
         self, way: str, behaviour: str, trail: str, moved: Moved, most: int, policy: Policy, *, own: bool
-    ) -> str:
-        """The bound that this breaks, in words with its numbers; "" if none.
+    ) -> Break:
+        """The bound that this breaks; `WITHIN` if none.
 
         Args:
             most: Bytes a window that the behaviour may move whoever does it.
@@ -89,8 +105,9 @@ class Quantities:
         """
         row = self.rows.get(f"{way}{behaviour}|{trail}", b"")
         if sum(row[COUNTS:EACH]) < FEW and not own:
-            return "" if moved.size <= most else f"more than {most} bytes in a window, whoever moves them"
-        return _over_load(row, moved, most, policy, trail, own=own) or _over_rest(row, moved, policy)
+            return broken_by(moved.size, most, f"more than {most} bytes in a window, whoever moves them")
+        over = _over_load(row, moved, most, policy, trail, own=own)
+        return over if over.words else _over_rest(row, moved, policy)
 
     def least(self, policy: Policy) -> dict[str, int]:
         """Direction and behaviour → the smallest bound of any of its triggers, below which no window needs a look."""
@@ -168,19 +185,18 @@ def _raise(row: bytearray, place: int, value: int, fortnight: int) -> None:
         row[place], row[RAISED] = max(known + 1, 12 if known == 3 else 0), fortnight
 
 
-def _over_load(row: bytes, moved: Moved, most: int, policy: Policy, trail: str, *, own: bool) -> str:
+def _over_load(row: bytes, moved: Moved, most: int, policy: Policy, trail: str, *, own: bool) -> Break:
     who = f"by {trail}" if trail else "by an unknown trigger"
     if not row or not any(row[:BANDS]):
         words = f"{moved.size} bytes {who}, which never moved more than {policy.volume_floor // 2} in a window here"
-        return words if own and moved.size > policy.volume_floor else ""
+        return broken_by(moved.size, policy.volume_floor, words) if own else WITHIN
     known, top = largest_at(row, moved.band)
     # The largest of a few dozen windows says little of the next hundred.
     margin = policy.volume_margin * (1 if row[COUNTS + moved.band] >= MANY else 2)
     ceiling = most << min(PEAK, max(0, moved.band - top))
     limit = max(policy.volume_floor, min(int(margin * known), ceiling))
-    if moved.size <= limit:
-        return ""
-    return f"{moved.size} bytes {who} at a load of {moved.load}; largest known at such a load {known}, bound {limit}"
+    words = f"{moved.size} bytes {who} at a load of {moved.load}; largest known at such a load {known}, bound {limit}"
+    return broken_by(moved.size, limit, words)
 
 
 def largest_at(row: bytes, band: int) -> tuple[int, int]:
@@ -198,21 +214,21 @@ def largest_at(row: bytes, band: int) -> tuple[int, int]:
     return max(own, upper(row[seen[0]])), seen[-1]
 
 
-def _over_rest(row: bytes, moved: Moved, policy: Policy) -> str:
+def _over_rest(row: bytes, moved: Moved, policy: Policy) -> Break:
     """Per invocation, and per request in this hour of the week; both need more samples."""
     samples = sum(row[COUNTS:EACH])
     if not row or moved.size <= policy.volume_floor or samples < FEW:
-        return ""
+        return WITHIN
     each, limit = moved.size // max(1, moved.count), int(2 * policy.volume_margin * upper(row[EACH]))
     if each > limit:
-        return f"{each} bytes per invocation; largest known {upper(row[EACH])}, bound {limit}"
+        return broken_by(each, limit, f"{each} bytes per invocation; largest known {upper(row[EACH])}, bound {limit}")
     hours = [row[HOURS + (moved.hour + d) % 168] for d in (-1, 0, 1)]
     if samples < MANY or row[WEEKS].bit_count() < 2 or not all(hours):
-        return ""
+        return WITHIN
     rate, limit = moved.size // max(1, moved.load), int(2 * policy.volume_margin * upper(max(hours)))
-    if rate <= limit:
-        return ""
-    return f"{rate} bytes per request in hour {moved.hour % 168} of the week; largest known {upper(max(hours))}, bound {limit}"
+    hour, known = moved.hour % 168, upper(max(hours))
+    words = f"{rate} bytes per request in hour {hour} of the week; largest known {known}, bound {limit}"
+    return broken_by(rate, limit, words)
 
 
 def _larger(one: bytes | None, two: bytes | None) -> bytes:

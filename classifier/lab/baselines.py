@@ -24,7 +24,7 @@ GROUPS = {  # signal → the terms that make it
                "refused", "on old replicas"),
     "continuity": ("owner unknown", "foreign owner", "odd calls", "new sequences", "far name", "far path", "by a person",
                    "owner", "habit"),
-    "bounds": ("out of bounds", "how far", "no bounds", "volume out", "volume in", "schedule", "off schedule", "creep", "sends",
+    "bounds": ("out of bounds", "how far", "no bounds", "volume out", "volume in", "schedule", "off schedule", "creep", "sends", "times its bound",
                "sends much"),
     "placement": ("few replicas", "single", "burst", "volley", "fan-out", "chain"),
     "severity": ("severity 1", "severity 2", "severity 3", "bare address", "code brought in"),

@@ -127,7 +127,7 @@ def test_rows_are_bounded_and_what_is_beyond_is_said():
     q = Quantities(2)
     moved = Moved(20_000, 1, 1, 0)
     assert [q.learn(">", f"b{n}", "", moved, bounded=False) for n in range(3)] == [True, True, False]
-    assert q.broken(">", "b2", "", moved, NO_LIMIT, POLICY, own=False) == ""
+    assert q.broken(">", "b2", "", moved, NO_LIMIT, POLICY, own=False).words == ""
 
 
 def test_a_person_widens_a_bound():
