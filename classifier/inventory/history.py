@@ -1,6 +1,7 @@
 """A stock to its history: plain records that travel as JSON and answer what was there at any moment.
 
-Code of a package is opened without a version, and the version is read beside it; here the two become one item.
+Code of a package is opened without a version, and the version is read beside it; a tool server is started under a name
+and says a version of its own. Here the two become one item, replica by replica.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
-from classifier.inventory.kinds import KINDS, UNKNOWN, USE, VERIFIED
+from classifier.inventory.kinds import INFERRED, KINDS, UNKNOWN, USE, VERIFIED
 from classifier.inventory.lives import SILENT, Life
+from classifier.inventory.servers import stem
 from classifier.inventory.stock import Stock
 from wire.records import Replica
 
@@ -108,23 +110,38 @@ def history(stock: Stock, workload: str, now: float, linger: float) -> History:
 
 
 def joined(items: Iterable[Past]) -> list[Past]:
-    """Packages with what was opened of them and the version that was read beside it made one."""
-    versions: dict[tuple[str, str, str], list[Past]] = {}
-    codes, out = [], []
+    """Items of which two records show a half each made one."""
+    better: dict[tuple[str, ...], list[Past]] = {}
+    halves, out = [], []
     for item in items:
-        if item.kind not in PACKAGES:
+        meeting = _meeting(item)
+        if meeting is None:
             out.append(item)
-        elif item.version == UNKNOWN:
-            codes.append(item)
+        elif _is_half(item):
+            halves.append(item)
         else:
-            versions.setdefault((item.kind, item.name, item.place), []).append(item)
-    for code in codes:
-        group = versions.get((code.kind, code.name, code.place), [])
-        for number, version in enumerate(group):
-            group[number], code = _both(version, code)
-        if code.held or code.past:
-            out.append(code)
-    return out + [version for group in versions.values() for version in group]
+            better.setdefault(meeting, []).append(item)
+    for half in halves:
+        group = better.get(_meeting(half) or (), [])
+        for number, whole in enumerate(group):
+            group[number], half = _both(whole, half)
+        if half.held or half.past:
+            out.append(half)
+    return out + [whole for group in better.values() for whole in group]
+
+
+def _meeting(item: Past) -> tuple[str, ...] | None:
+    """What two halves of an item share; None where there are none."""
+    if item.kind in PACKAGES:
+        return item.kind, item.name, item.place
+    if item.kind == "mcp" and item.more.get("transport") == "stdio":
+        return item.kind, stem(item.name)
+    return None
+
+
+def _is_half(item: Past) -> bool:
+    """Code without its version, a start without what the server said."""
+    return item.version == UNKNOWN if item.kind in PACKAGES else item.basis == INFERRED
 
 
 def _both(known: Past, code: Past) -> tuple[Past, Past]:
@@ -138,6 +155,7 @@ def _both(known: Past, code: Past) -> tuple[Past, Past]:
     both = replace(
         known,
         basis=VERIFIED,
+        more=code.more | known.more,
         first=min([known.first, *(h.spans[0][0] for h in mine.values())]),
         last=max(known.last, code.last),
         count=known.count + code.count,
@@ -148,15 +166,8 @@ def _both(known: Past, code: Past) -> tuple[Past, Past]:
 
 
 def _opened(version: Held, code: Held) -> Held:
-    return replace(
-        version, spans=_first(version.spans, code.spans), evidence=added(version.evidence[:1], code.evidence, OWN)
-    )
-
-
-def _first(spans: tuple[Span, ...], others: tuple[Span, ...]) -> tuple[Span, ...]:
-    """Spans from the earlier of two starts to the later of two ends: a version holds as long as the code does."""
-    from_, to = min(spans[0][0], others[0][0]), (spans[-1][1], others[-1][1])
-    return ((from_, None if None in to else max(to)),)  # type: ignore[type-var]
+    """It is there while the code is, whenever its version was read."""
+    return replace(version, spans=code.spans, evidence=added(version.evidence[:1], code.evidence, OWN))
 
 
 def _run(life: Life) -> Run:

@@ -112,11 +112,11 @@ def _inside(history: History, at: float) -> None:
     if history.since is None:
         raise OutsideError(f"{history.workload} was never observed")
     if at < history.since:
-        raise OutsideError("that is before anything of it was observed", history.since)
+        raise OutsideError("that is before anything of it was observed")
     if history.kept is not None and at <= history.kept:
-        raise OutsideError("items of that time were dropped for want of room", history.kept)
+        raise OutsideError("items of that time were dropped for want of room")
     if at > history.now:
-        raise OutsideError("that has not been observed yet", history.now)
+        raise OutsideError("that has not been observed yet")
 
 
 def _missed(run: Run, at: float) -> list[str]:
@@ -182,6 +182,12 @@ def _state(kind: str, items: list[dict[str, Any]], reasons: list[str]) -> str:
     if not KINDS[kind].kernel:
         return unknown(NOT_CAPTURED)
     return unknown(", ".join(reasons)) if reasons else ABSENT
+
+
+def happened(item: Past, at: float) -> bool:
+    """Whether an item was there at any time until `at`."""
+    spans = (*item.past, *(span for h in item.held for span in h.spans))
+    return any(start <= at for start, _ in spans)
 
 
 # two moments --------------------------------------------------------------------------------------------------------------

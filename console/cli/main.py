@@ -19,6 +19,7 @@ COMMANDS = {
     "envelope": ("console.cli.envelope:envelope", "Show and compare what is normal."),
     "class": ("console.cli.classes:classes", "Say and pin what kind of agent a workload is."),
     "track": ("console.cli.track:track", "Say and set how a workload is watched; staging baselines."),
+    "inventory": ("console.cli.inventory:inventory", "Show what workloads are made of, and since when."),
     "finding": ("console.cli.finding:finding", "List, show and triage findings."),
     "report": ("console.cli.report:report", "Report on what changed, and why."),
     "deploy": ("console.cli.deploy:deploy", "Announce and list changes."),

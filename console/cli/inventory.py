@@ -1,0 +1,325 @@
+"""`driftline inventory`: show, diff, changes, discover, check, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.cli.answers import rows
+from console.cli.configured import EXISTING, Output, asked, tell_trouble, trace_options
+from console.cli.failure import FAILED, Failure
+from console.cli.instant import NOW, Instant
+from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, note, say
+
+if TYPE_CHECKING:
+    from classifier.inventory.history import History
+
+LIMIT = 4 << 20  # bytes of a manifest
+ITEMS = {
+    "kind": "kind",
+    "name": "name",
+    "version": "version",
+    "basis": "basis",
+    "from": "since",
+    "seen": "last seen",
+    "replicas": "replicas",
+    "place": "place",
+    "details": "details",
+    "evidence": "evidence",
+}
+CHANGES = {
+    "change": "change",
+    "kind": "kind",
+    "name": "name",
+    "version": "version",
+    "before": "before",
+    "when": "time",
+    "basis": "basis",
+    "evidence": "evidence",
+}
+FOUND = {"workload": "workload", "state": "state", "reasons": "why", "proposed": "class", "seen": "first seen"}
+CHECKED = {
+    "status": "status",
+    "kind": "kind",
+    "declared": "declared",
+    "declared_version": "its version",
+    "loaded": "loaded",
+    "loaded_version": "its version ",
+    "basis": "basis",
+    "evidence": "evidence",
+}
+AT = click.option("--at", type=Instant(), default="now", show_default=True, help="As of this moment, in UTC.")
+
+
+@click.group()
+def inventory() -> None:
+    """Show what workloads are made of: models, frameworks, tool servers, data sources, identities.
+
+    \b
+    Example:
+      driftline inventory show prod/shop/Deployment/agent/agent --at 2026-11-17T14:32
+    """
+
+
+@inventory.command()
+@click.argument("workload")
+@AT
+@click.option("--all", "everything", is_flag=True, help="List libraries, too.")
+@trace_options
+@list_options
+@click.pass_context
+def show(
+    ctx: click.Context, workload: str, at: float, everything: bool, as_json: bool, as_csv: bool, **where: Any
+) -> None:
+    """Show the inventory of a workload as of a moment, how each item is known, and what may be missing.
+
+    \b
+    Example:
+      driftline inventory show prod/shop/Deployment/agent/agent --at 2026-11-17T14:32
+    """
+    from classifier.inventory import moment as moments
+
+    source, past = _history(ctx, workload, where)
+    with _explained(past):
+        found = moments.shown(past, _at(past, at))
+    if as_json and not as_csv:
+        emit_json(found)
+        return
+    items = [r for r in found["items"] if everything or as_csv or r["kind"] != "library"]
+    if not as_csv:
+        _head(found)
+    emit_list([_in_words(r) for r in items], ITEMS, as_json=as_json, as_csv=as_csv, empty="nothing was loaded or asked")
+    tell_trouble(source)
+
+
+@inventory.command()
+@click.argument("workload")
+@click.option("--from", "before", type=Instant(), required=True, help="The earlier moment, in UTC.")
+@click.option("--to", "after", type=Instant(), default="now", show_default=True, help="The later moment.")
+@trace_options
+@list_options
+@click.pass_context
+def diff(
+    ctx: click.Context, workload: str, before: float, after: float, as_json: bool, as_csv: bool, **where: Any
+) -> None:
+    """Compare the inventories of two moments.
+
+    \b
+    Example:
+      driftline inventory diff prod/shop/Deployment/agent/agent --from 2026-11-17T14:32
+    """
+    from classifier.inventory import moment as moments
+
+    _, past = _history(ctx, workload, where)
+    with _explained(past):
+        found = moments.difference(past, _at(past, before), _at(past, after))
+    _emit_changes(found, as_json=as_json, as_csv=as_csv)
+
+
+@inventory.command()
+@click.argument("workload")
+@click.option("--since", type=Instant(), help="Only what is later, in UTC.")
+@trace_options
+@list_options
+@click.pass_context
+def changes(ctx: click.Context, workload: str, since: float | None, as_json: bool, as_csv: bool, **where: Any) -> None:
+    """List what came and went, in order; restarts and rollouts alone are no change.
+
+    \b
+    Example:
+      driftline inventory changes prod/shop/Deployment/agent/agent --csv
+    """
+    from dataclasses import asdict
+
+    from classifier.inventory import moment as moments
+
+    _, past = _history(ctx, workload, where)
+    found = moments.changes(past, float("-inf") if since is None else _at(past, since))
+    _emit_changes([asdict(c) for c in found], as_json=as_json, as_csv=as_csv)
+
+
+@inventory.command()
+@click.option("--all", "everything", is_flag=True, help="List what is registered or no agent, too.")
+@trace_options
+@list_options
+@click.pass_context
+def discover(ctx: click.Context, everything: bool, as_json: bool, as_csv: bool, **where: Any) -> None:
+    """List workloads that behave like agents and that nobody has pinned a class or a track for, with the reasons.
+
+    \b
+    Example:
+      driftline inventory discover --json
+    """
+    source = asked(ctx, **where)
+    found = rows(source.get("inventory"), "inventories")
+    wanted = [r | {"seen": moment(r["since"])} for r in found if everything or r["state"] == "unregistered_agent"]
+    emit_list(wanted, FOUND, as_json=as_json, as_csv=as_csv, empty="every agent is registered")
+    tell_trouble(source)
+
+
+@inventory.command()
+@click.argument("workload")
+@click.option("--manifest", type=EXISTING, required=True, help="What was declared, as YAML or JSON.")
+@click.option("--at", type=Instant(), default="now", show_default=True, help="As of all until this moment, in UTC.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs or is not known.")
+@trace_options
+@list_options
+@click.pass_context
+def check(
+    ctx: click.Context,
+    workload: str,
+    manifest: str,
+    at: float,
+    exit_code: bool,
+    as_json: bool,
+    as_csv: bool,
+    **where: Any,
+) -> None:
+    """Compare what a manifest declares with what was loaded: matched, undeclared, never loaded, unknown.
+
+    \b
+    Example:
+      driftline inventory check prod/shop/Deployment/agent/agent --manifest agent.yaml
+    """
+    from classifier.inventory.manifest import MATCHED, ManifestError, checked
+
+    declared = _manifest(manifest)
+    past = _or_nothing(ctx, workload, where)
+    try:
+        found = checked(past, declared, _at(past, at))
+    except ManifestError as e:
+        raise Failure(*f"{manifest}: {e}".split("; ", 1)) from None
+    emit_list(found, CHECKED, as_json=as_json, as_csv=as_csv, empty="nothing is declared and nothing was loaded")
+    if past.since is None:
+        raise Failure(
+            f"nothing of {workload} was observed: every row is only declared", 'see "driftline workload list"'
+        )
+    if exit_code and any(r["status"] != MATCHED for r in found):
+        ctx.exit(FAILED)
+
+
+@inventory.command()
+@click.argument("workload")
+@AT
+@click.option(
+    "--format", "form", type=click.Choice(["cyclonedx"]), default="cyclonedx", show_default=True, help="What to write."
+)
+@click.option("--output", type=Output(), help="A file instead of stdout.")
+@trace_options
+@click.pass_context
+def export(ctx: click.Context, workload: str, at: float, form: str, output: str | None, **where: Any) -> None:
+    """Write the inventory as of a moment as a bill of materials: CycloneDX 1.6, JSON.
+
+    \b
+    Example:
+      driftline inventory export prod/shop/Deployment/agent/agent --output agent.cdx.json
+    """
+    import json
+    from importlib.metadata import version
+
+    from classifier.inventory import moment as moments
+    from classifier.inventory.cyclonedx import bom
+
+    _, past = _history(ctx, workload, where)
+    with _explained(past):
+        found = moments.shown(past, _at(past, at))
+    if not found["complete"]:
+        note(f"it may be incomplete: {', '.join(found['unknown'])}")
+    document = bom(found, version("driftline"))
+    if output is None:
+        emit_json(document)
+        return
+    Path(output).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    say(f"{output}: {len(document['components'])} components, {len(document['services'])} services")
+
+
+# asking -------------------------------------------------------------------------------------------------------------------
+
+
+def _history(ctx: click.Context, workload: str, where: dict[str, Any]) -> tuple[Any, History]:
+    from classifier.inventory.view import read
+
+    source = asked(ctx, **where)
+    return source, _read(read, source.get("inventory", workload))
+
+
+def _or_nothing(ctx: click.Context, workload: str, where: dict[str, Any]) -> History:
+    """The history; an empty one where the workload was never seen, for then a manifest is all there is."""
+    from classifier.inventory.history import History
+    from classifier.inventory.view import read
+
+    source = asked(ctx, **where)
+    listed = rows(source.get("inventory"), "inventories")
+    if workload not in {row.get("workload") for row in listed}:
+        return History(workload, 0.0, None, None, None)
+    return _read(read, source.get("inventory", workload))
+
+
+def _read(read: Callable[[Any], History], answer: Any) -> History:
+    try:
+        return read(answer)
+    except ValueError as e:
+        raise Failure(f"the classifier's answer holds no inventory: {e}", "use the same version of both") from None
+
+
+def _at(past: History, at: float) -> float:
+    return past.now if at == NOW else at
+
+
+@contextmanager
+def _explained(past: History) -> Iterator[None]:
+    """A moment outside of what is known is refused with what is known instead of answered with today's."""
+    from classifier.inventory.moment import OutsideError
+
+    try:
+        yield
+    except OutsideError as e:
+        hint = f"it is known from {moment(past.kept or past.since)} to {moment(past.now)}"
+        raise Failure(f"{past.workload}: {e.args[0]}", hint) from None
+
+
+def _manifest(path: str) -> Any:
+    import yaml
+
+    file = Path(path)
+    if file.stat().st_size > LIMIT:
+        raise Failure(f"{path}: larger than {LIMIT >> 20} MiB", "give a manifest of one workload")
+    try:
+        return yaml.safe_load(file.read_bytes())  # JSON is YAML
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        raise Failure(f"{path}: neither YAML nor JSON: {str(e).splitlines()[0]}", "see docs/inventory.md") from None
+
+
+# showing ------------------------------------------------------------------------------------------------------------------
+
+
+def _head(found: dict[str, Any]) -> None:
+    what = [("workload", found["workload"]), ("as of", moment(found["at"]))]
+    what.append(("complete", "yes" if found["complete"] else f"not known: {', '.join(found['unknown'])}"))
+    for run in found["replicas"][:16]:
+        since = run["since"] if isinstance(run["since"], str) else f"since {moment(run['since'])}"
+        what.append((f"replica {run['replica']}", f"revision {run['revision']}, {since}, {run['inventory']}"))
+    if more := found["replicas"][16:]:
+        what.append(("replicas", f"{len(more)} more"))
+    what += [(kind, state) for kind, state in found["kinds"].items()]
+    emit_table(("what", "value"), what)
+    click.echo()
+
+
+def _in_words(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {
+        "from": moment(row["since"]),
+        "seen": moment(row["last"]),
+        "replicas": len(row["replicas"]),
+        "details": row["more"],
+        "evidence": row["evidence"][:2],
+    }
+
+
+def _emit_changes(found: list[dict[str, Any]], *, as_json: bool, as_csv: bool) -> None:
+    in_words = [row | {"when": moment(row["time"]), "evidence": list(row["evidence"])[:4]} for row in found]
+    emit_list(in_words, CHANGES, as_json=as_json, as_csv=as_csv, empty="nothing changed")
