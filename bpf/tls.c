@@ -176,12 +176,18 @@ static inline void tls_copy_all(struct tls_copy *t) {
     }
     if (t->left > TLS_PIECE)
         tls_lose(t->workload, TLS_LOST_LONG, t->left);
-    else if (t->left > 4096)
+    else if (t->left > 8192)
         tls_send_rest(t, 16384, wake);
-    else if (t->left > 1024)
+    else if (t->left > 4096)
+        tls_send_rest(t, 8192, wake);
+    else if (t->left > 2048)
         tls_send_rest(t, 4096, wake);
-    else if (t->left > 256)
+    else if (t->left > 1024)
+        tls_send_rest(t, 2048, wake);
+    else if (t->left > 512)
         tls_send_rest(t, 1024, wake);
+    else if (t->left > 256)
+        tls_send_rest(t, 512, wake);
     else if (t->left)
         tls_send_rest(t, 256, wake);
 }

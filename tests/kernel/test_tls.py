@@ -3,6 +3,8 @@
 import datetime
 import ipaddress
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -91,12 +93,12 @@ class Watch:
                 return self.records
             time.sleep(0.01)
 
-    def until(self, found, what):
+    def until(self, found, what, seconds=labs.DEADLINE):
         def ask():
             self.poll()
             return found()
 
-        return labs.until(ask, what)
+        return labs.until(ask, what, seconds=seconds)
 
     def stands(self, pid, *rungs):
         """Waits until a process stands on one of these rungs."""
@@ -132,10 +134,10 @@ def asked(folder, *requests):
     return file
 
 
-def asker(scope, model, requests, times=1, *more):
+def asker(scope, model, requests, times=1, *more, pause=0.0):
     port, ca = model
     return scope.start(
-        *(labs.PYTHON, "-S", "-E", LOADS / "asker.py", str(port), ca, requests, str(times), *more),
+        *(labs.PYTHON, "-S", "-E", LOADS / "asker.py", str(port), ca, requests, str(times), str(pause), *more),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -150,13 +152,13 @@ def go(process):
 def answered(watch, process):
     """What the process says at its end, with the capture polled meanwhile."""
     os.set_blocking(process.stdout.fileno(), False)
-    said = watch.until(lambda: "".join(filter(None, [process.stdout.readline()])).strip(), "the asker's answer")
+    said = watch.until(lambda: "".join(filter(None, [process.stdout.readline()])).strip(), "the asker's answer", seconds=100)
     watch.poll(0.1)
     return int(said.split()[0]), float(said.split()[1])
 
 
-def run(watch, model, requests, times=1):
-    process = asker(watch.scope, model, requests, times)
+def run(watch, model, requests, times=1, pause=0.0):
+    process = asker(watch.scope, model, requests, times, pause=pause)
     assert process.stdout.readline() == "ready\n"
     watch.stands(process.pid, "symbol")
     go(process)
@@ -185,3 +187,276 @@ def test_a_python_agents_call_comes_out_as_it_was_said(watch, model, tmp_path, a
     assert watch.calls[0].place.connection.cgroup == watch.scope.id
     assert watch.lost == {}
     assert watch.decoder.health.lost == 0
+
+
+def prompt(size):
+    """A request whose body is at least so long."""
+    body = (
+        wires.fixture("openai-chat", "ask.json").rstrip()[:-1] + b', "metadata": {"note": "' + b"a word " * (size // 7)
+    )
+    return wires.request("/v1/chat/completions", body + b'"}}')
+
+
+def test_a_prompt_of_a_mebibyte_is_whole(watch, model, tmp_path):
+    request = prompt(1 << 20)
+    run(watch, model, asked(tmp_path, request))
+    (call,) = watch.calls
+    assert call.partial == ()
+    assert call.request.end - call.request.start == len(request)
+    assert watch.lost == {}
+
+
+def test_of_ten_thousand_calls_none_is_lost(watch, model, tmp_path):
+    """At some hundred calls a second, which is more than one agent makes."""
+    done, _ = run(watch, model, asked(tmp_path, wires.ask("openai-chat")), 10_000, pause=0.001)
+    assert done == 10_000
+    assert watch.lost == {}
+    assert len(watch.calls) == 10_000
+    assert {c.place.exchange for c in watch.calls} == set(range(10_000))
+    assert not any(c.partial for c in watch.calls)
+    assert watch.decoder.health.lost == 0
+
+
+def test_of_ten_thousand_calls_as_fast_as_they_go_each_lost_byte_is_counted(watch, model, tmp_path):
+    done, _ = run(watch, model, asked(tmp_path, wires.ask("openai-chat")), 10_000)
+    counted = watch.capture.losses()[watch.scope.id]
+    print(f"{done} calls, {len(watch.calls)} told, {counted}")
+    assert done == 10_000
+    assert watch.decoder.health.lost == counted.lost["ring"]
+    assert watch.decoder.health.bytes + watch.decoder.health.lost == counted.bytes
+    assert len([c for c in watch.calls if not c.partial]) <= 10_000
+
+
+@pytest.fixture
+def narrow(lab):
+    """A ring of 64 KiB."""
+    made = Watch(lab.scope, chunk_pages=16)
+    yield made
+    made.close()
+
+
+def test_what_does_not_fit_the_ring_is_counted_to_the_byte_and_named_in_the_record(narrow, model, tmp_path):
+    requests = [prompt(300_000), wires.ask("openai-chat"), prompt(200_000)]
+    run(narrow, model, asked(tmp_path, *requests))
+    counted = narrow.capture.losses()[narrow.scope.id]
+    sent = sum(map(len, requests))
+    assert counted.lost["ring"] > 0
+    assert counted.lost["ring"] == narrow.decoder.health.lost
+    assert narrow.decoder.health.lost + narrow.decoder.health.bytes == counted.bytes
+    assert counted.bytes > sent
+    assert any(c.partial for c in narrow.calls)
+
+
+@pytest.fixture
+def thrifty(lab):
+    """A budget of 100 kB a second."""
+    made = Watch(lab.scope, budget=100_000)
+    yield made
+    made.close()
+
+
+def test_a_workload_pays_no_more_than_its_budget(thrifty, model, tmp_path):
+    run(thrifty, model, asked(tmp_path, prompt(500_000), wires.ask("openai-chat")))
+    counted = thrifty.capture.losses()[thrifty.scope.id]
+    assert counted.lost["budget"] >= 500_000
+    assert thrifty.decoder.health.lost == counted.lost["budget"]
+    assert thrifty.decoder.health.bytes == counted.bytes - counted.lost["budget"]
+
+
+def code_at(pid, path, offset):
+    """The byte that a process has at an offset of a file that it runs."""
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, start, _, _, *name = line.split()
+        first, last = (int(x, 16) for x in span.split("-"))
+        if name == [path] and "x" in rights and 0 <= offset - int(start, 16) < last - first:
+            with open(f"/proc/{pid}/mem", "rb") as memory:
+                memory.seek(first + offset - int(start, 16))
+                return memory.read(1)[0]
+    raise AssertionError(f"{pid} does not map {path}")
+
+
+def places(watch, pid):
+    """Where the capture watches a process: pairs of file and offset."""
+    libraries = watch.capture._processes[pid].libraries
+    return [(m.path, at) for m, lib in libraries.items() for at in lib.functions.values()]
+
+
+def test_only_the_watched_process_holds_breakpoints_and_forgetting_it_takes_them_out(watch, model, tmp_path):
+    requests = asked(tmp_path, wires.ask("openai-chat"))
+    mine, other = asker(watch.scope, model, requests), asker(watch.scope.child("other"), model, requests)
+    for process in (mine, other):
+        assert process.stdout.readline() == "ready\n"
+    watch.stands(mine.pid, "symbol")
+    where = places(watch, mine.pid)
+    assert len(where) == 6
+    assert {code_at(mine.pid, *w) for w in where} == {BREAKPOINT}
+    assert BREAKPOINT not in {code_at(other.pid, *w) for w in where}
+    watch.capture.forget(watch.scope.id, now())
+    assert BREAKPOINT not in {code_at(mine.pid, *w) for w in where}
+    for process in (mine, other):
+        process.kill()
+        process.wait()
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from sensor.observe.applayer.decoder import Decoder
+from sensor.observe.plaintext.capture import Capture
+from sensor.probes.tls import TlsKernel
+scope = Path(sys.argv[1])
+capture = Capture(TlsKernel(scope), Decoder(), lambda ns: ns / 1e9)
+now = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+capture.watch(scope.stat().st_ino, scope, now())
+while True:
+    capture.poll(now())
+    if any(c.rung == "symbol" for c in capture.coverage()):
+        print("attached", flush=True)
+    time.sleep(0.05)
+"""
+
+
+def programs():
+    """Ids of the programs in the kernel that are named like ours."""
+    said = subprocess.run(["bpftool", "prog", "show"], capture_output=True, text=True).stdout
+    return {line.split(":")[0] for line in said.splitlines() if "name tls_" in line}
+
+
+def test_a_killed_capture_leaves_nothing_attached(watch, lab, model, tmp_path):
+    mine = asker(lab.scope, model, asked(tmp_path, wires.ask("openai-chat")))
+    mine.stdout.readline()
+    watch.stands(mine.pid, "symbol")
+    where = places(watch, mine.pid)
+    watch.capture.forget(lab.scope.id, now())
+    before = programs()
+    capture = subprocess.Popen(
+        [sys.executable, "-c", KILLED, lab.scope.path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert capture.stdout.readline() == "attached\n"
+    assert {code_at(mine.pid, *w) for w in where} == {BREAKPOINT}
+    assert not shutil.which("bpftool") or len(programs()) > len(before)
+    capture.send_signal(signal.SIGKILL)
+    capture.wait()
+    labs.until(lambda: BREAKPOINT not in {code_at(mine.pid, *w) for w in where}, "the breakpoints to go")
+    labs.until(lambda: programs() <= before, "the programs to go")
+    assert labs.left_in_kernel(lab.name) == []
+    go(mine)
+    assert mine.stdout.readline().split()[0] == "1", "the agent goes on"
+    mine.kill()
+    mine.wait()
+
+
+def test_a_process_that_ends_is_let_go(watch, model, tmp_path):
+    run(watch, model, asked(tmp_path, wires.ask("openai-chat")))
+    watch.poll(0.2)
+    assert watch.capture.coverage() == []
+    descriptors = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if _is_open(n)]
+    assert not [d for d in descriptors if "perf_event" in d]
+
+
+def _is_open(number):
+    return os.path.lexists(f"/proc/self/fd/{number}")
+
+
+def test_a_forked_worker_is_found_and_captured(watch, model, tmp_path):
+    process = asker(watch.scope, model, asked(tmp_path, wires.ask("openai-chat")), 1, "1.0")
+    process.stdout.readline()
+    watch.stands(process.pid, "symbol")
+    go(process)
+    answered(watch, process)
+    assert len({c.place.connection.pid for c in watch.calls}) == 2
+    process.kill()
+    process.wait()
+
+
+NODE = """
+const https = require("https"), fs = require("fs");
+const [port, ca, file, times] = process.argv.slice(1);
+const agent = new https.Agent({keepAlive: true, maxSockets: 1});
+const bodies = fs.readFileSync(file, "utf8").trim().split("\\n").map(h => Buffer.from(h, "hex"));
+process.stdin.once("data", async () => {
+  for (let i = 0; i < +times; i++) for (const body of bodies)
+    await new Promise((done, failed) => {
+      const r = https.request({host: "localhost", port, ca: fs.readFileSync(ca), agent, method: "POST",
+        path: "/v1/chat/completions", headers: {"Content-Length": body.length, Authorization: "Bearer sk-very-secret"}},
+        a => { a.resume(); a.on("end", done); });
+      r.on("error", failed); r.end(body);
+    });
+  console.log(bodies.length * times, 0);
+});
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
+def test_nodes_own_openssl_is_read_by_symbol_and_its_retries_are_not_doubled(watch, model, tmp_path):
+    port, ca = model
+    body = prompt(1 << 20).partition(b"\r\n\r\n")[2]
+    node = watch.scope.start(
+        *(shutil.which("node"), "-e", NODE, str(port), ca, asked(tmp_path, body), "3"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    watch.stands(node.pid, "symbol")
+    go(node)
+    answered(watch, node)
+    assert [c.partial for c in watch.calls] == [()] * 3
+    assert watch.lost == {}
+    assert "sk-very-secret" not in repr(watch.records)
+    node.kill()
+    node.wait()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl here")
+def test_curl_is_captured_and_the_library_that_it_does_not_use_is_named(watch, model, tmp_path):
+    port, ca = model
+    (tmp_path / "body").write_bytes(wires.fixture("anthropic", "ask.json"))
+    url = f"https://localhost:{port}/v1/messages"
+    fifo = tmp_path / "body.fifo"
+    os.mkfifo(fifo)
+    curl = watch.scope.start(
+        *(shutil.which("curl"), "-sS", "--http1.1", "--cacert", ca, "-H", "Content-Type: application/json"),
+        *("--data-binary", f"@{fifo}", "-o", "/dev/null", url),
+    )
+    row = watch.stands(curl.pid, "symbol")  # it waits for its body
+    fifo.write_bytes((tmp_path / "body").read_bytes())
+    watch.until(lambda: watch.calls, "curl's call")
+    assert watch.calls[0].api.value == "anthropic"
+    assert {p.rung for p in row.parts} <= {"symbol", "uncovered"}
+    curl.wait()
+
+
+STATIC = r"""
+#include <openssl/ssl.h>
+#include <stdio.h>
+int main(void) { SSL_CTX *c = SSL_CTX_new(TLS_client_method()); puts(c ? "ready" : "no"); fflush(stdout); getchar(); return 0; }
+"""
+
+
+@pytest.mark.skipif(not Path("/usr/include/openssl/ssl.h").exists(), reason="no headers of OpenSSL")
+@pytest.mark.parametrize("stripped", [True, False], ids=["stripped", "with-symbols"])
+def test_static_tls_is_covered_by_its_symbols_and_without_them_loudly_uncovered(watch, tmp_path, caplog, stripped):
+    source, made = tmp_path / "static.c", tmp_path / "static"
+    source.write_text(STATIC)
+    uses = "(void)(SSL_read((void*)0,0,0)+SSL_write((void*)0,0,0));"
+    source.write_text(STATIC.replace("return 0;", f"if (getchar() == 'x') {uses} return 0;"))
+    flags = ["-s"] if stripped else []
+    command = ["gcc", "-o", made, source, *flags, "-l:libssl.a", "-l:libcrypto.a", "-ldl", "-lpthread"]
+    if subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no static OpenSSL to link with")
+    process = watch.scope.start(made, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    row = watch.stands(process.pid, "uncovered" if stripped else "symbol")
+    assert str(made) in row.reason if stripped else row.reason == ""
+    assert ("is uncovered" in caplog.text) == stripped
+    process.kill()
+    process.wait()
+
+
+def test_a_process_without_tls_is_said_to_have_none(watch):
+    process = watch.scope.start("/bin/sleep", "60")
+    assert watch.stands(process.pid, "none").parts == ()
+    watch.capture.hello(process.pid)
+    assert "greeted" in watch.stands(process.pid, "metadata").reason
+    process.kill()
+    process.wait()
