@@ -103,6 +103,13 @@ class StockItem:
             self.past = united((*self.past, *((s, max(s, end if e is None else e)) for s, e in holding.spans())))
 
     @property
+    def gone(self) -> float:
+        """When the last replica had it, as far as that is known."""
+        return max(
+            [self.last, *(h.until for h in self.held.values() if h.until is not None), *(e for _, e in self.past)]
+        )
+
+    @property
     def open(self) -> bool:
         """Whether any replica has it still."""
         return any(h.until is None for h in self.held.values())

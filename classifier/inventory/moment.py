@@ -94,11 +94,11 @@ def difference(history: History, before: float, after: float) -> list[dict[str, 
 def changes(history: History, since: float = float("-inf")) -> list[Change]:
     """Items that came or went after a time, in order. Pauses in which a rollout or a start fits are left out."""
     out = []
-    idle = _idle(history)
+    idle, begun = _idle(history), (history.since or 0.0) + SETTLE
     for item in history.items:
         for number, (start, end) in enumerate(_bridged(item, idle)):
             evidence = _evidence(item, start)
-            if start > since and not (number == 0 and start - (history.since or start) <= SETTLE):
+            if start > since and not (number == 0 and start <= begun):
                 out.append(_change(item, start, "added", evidence))
             if end is not None and end > since and not any(s <= end <= e + SETTLE for s, e in idle):
                 out.append(_change(item, end, "removed", ()))

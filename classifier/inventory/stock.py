@@ -113,7 +113,7 @@ class Stock:
         item.count += use.count
         item.bytes_out += use.bytes_out
         item.bytes_in += use.bytes_in
-        holding = item.begin(life.replica, item.held[life.replica].start if known else start, window.end, linger)
+        holding = item.begin(life.replica, max(start, known.start) if known else start, window.end, linger)
         who(holding, use.data, use.evidence)
         if life.end is not None:
             item.close(life.replica, life.end)
@@ -189,10 +189,10 @@ class Stock:
 
     def _room(self, kind: str) -> bool:
         """Whether a kind has room; what ended longest ago makes it."""
-        own = [(i.last, k) for k, i in self.items.items() if i.kind == kind]
+        own = [k for k, i in self.items.items() if i.kind == kind]
         if len(own) < KINDS[kind].limit:
             return True
-        gone = min(((last, k) for last, k in own if not self.items[k].open), default=None)
+        gone = min(((self.items[k].gone, k) for k in own if not self.items[k].open), default=None)
         if gone is None:
             return False
         self.dropped = max(self.dropped, gone[0])
