@@ -61,7 +61,7 @@ class Policy:
     continuity: tuple[float, float] = (0.45, 0.6)  # closeness below which a pattern is broken, from which it is continued
     quiet: float = 0.1  # sessions a day with something new, up to which any undeclared variation is worth a look
     far: float = 12.0  # robust z from which a quantity is out of bounds whatever else is known
-    times: float = 12.0  # the same as a multiple of its bound
+    times: float = 10.0  # the same as a multiple of its bound
     exposure_cap: float = 72.0  # hours of one replica's exposure that count
 
     # bounds of memory, per workload unless said otherwise

@@ -38,7 +38,8 @@ SIGNS = {  # term → (sign of evolution's weight, of risky's); 0: free
     "severity 2": (0, 1), "severity 3": (0, 1), "bare address": (0, 1), "code brought in": (0, 1), "novelty": (0, -1),
     "novelty of its kind": (0, -1), "sends": (0, 1), "sends much": (0, 1), "volley": (0, 1), "fan-out": (0, 1), "far path": (0, 1),
     "foreign owner and severity 2": (0, 1), "code brought in and foreign owner": (0, 1), "sends much and severity 2": (0, 1),
-    "chain and out of bounds": (0, 1), "outside scope and far name": (0, 1), "habit": (0, -1), "unbelieved event": (-1, 1), "times its bound": (0, 1),
+    "chain and out of bounds": (0, 1), "outside scope and far name": (0, 1), "habit": (0, -1), "unbelieved event": (-1, 1),
+    "times its bound": (0, 1),
 }  # fmt: skip
 
 
