@@ -123,14 +123,18 @@ class Stock:
 
     def _became(self, life: Life, pid: int, event: Event, sightings: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
         """A process became another program: it drops what it had, unless this is one more step of one server's start."""
-        own = life.pids.get(pid) or life.pids.get(_pid(event.data.get("ppid"))) or frozenset()
-        servers = {stem(self.items[k].name): k for k in sorted(own) if k in self.items and self.items[k].kind == "mcp"}
-        same = {servers[stem(s.name)] for s in sightings if stem(s.name) in servers}
+        same = self._steps(life, pid, event, sightings) if sightings else set()
         self._left(life, life.leave(pid, same), event.time)
         for key in sorted(same):
             life.hold(pid, key)
             self.items[key].last = max(self.items[key].last, event.time)
         return () if same else sightings
+
+    def _steps(self, life: Life, pid: int, event: Event, sightings: tuple[Sighting, ...]) -> set[str]:
+        """Servers of which an exec is one more step, e.g. the program that `npx` has fetched."""
+        own = life.pids.get(pid) or life.pids.get(_pid(event.data.get("ppid"))) or frozenset()
+        servers = {stem(self.items[k].name): k for k in sorted(own) if k in self.items and self.items[k].kind == "mcp"}
+        return {servers[stem(s.name)] for s in sightings if stem(s.name) in servers}
 
     def _left(self, life: Life, keys: list[str], time: float) -> None:
         for key in keys:
