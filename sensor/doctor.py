@@ -12,7 +12,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import btf, client, headers, pins
+from sensor.probes import btf, client, headers, pins, uprobes
 from sensor.probes.catalogue import PROBES, Probe
 from sensor.settings import SensorSettings
 
@@ -109,7 +109,7 @@ def _basics() -> list[Facility]:
 def _better() -> list[Facility]:
     """Hooks that would see more; none is needed."""
     kprobe = Path("/sys/bus/event_source/devices/kprobe").exists()
-    uprobe = Path("/sys/bus/event_source/devices/uprobe").exists()
+    uprobe = uprobes.missing()
     return [
         Facility(
             "kprobes",
@@ -136,11 +136,13 @@ def _better() -> list[Facility]:
             "observing: probes process and files; enforcing egress: cgroup programs; enforcing files: nothing",
         ),
         Facility(
-            "uprobes",
-            uprobe,
-            "CONFIG_UPROBES, CAP_SYS_ADMIN",
-            "TLS plaintext in the agent's libraries (a later version)",
-            "" if uprobe else "prompts and tool calls inside TLS",
+            "probe tls (uprobes)",
+            not uprobe,
+            f"CONFIG_UPROBE_EVENTS, CAP_PERFMON, CAP_SYS_PTRACE, CAP_SYS_ADMIN{'; ' if uprobe else ''}{uprobe}",
+            "plaintext of agents that call OpenSSL's functions by symbol: model calls, tool calls, MCP over HTTPS",
+            "TLS without symbols (Go, rustls, stripped BoringSSL): such a process is `uncovered`"
+            if not uprobe
+            else "prompts and tool calls inside TLS",
             "TLS server names and bytes only",
         ),
     ]
