@@ -76,3 +76,11 @@ def test_the_group_that_both_units_name_is_made_by_sysusers(tmp_path):
     assert values("driftline-sensor.service", "SupplementaryGroups") == made
     done = subprocess.run(["systemd-sysusers", "--dry-run", file], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_sensor_may_write_bpffs_and_nothing_else_of_sys():
+    """With ProtectKernelTunables=yes, which names /sys/fs/bpf read-only itself, it could not pin anything (#5, 6.1 and 6.12)."""
+    name = "driftline-sensor.service"
+    assert values(name, "ProtectKernelTunables") == []
+    assert values(name, "ReadWritePaths") == ["/sys/fs/bpf"]
+    assert {"/sys", "/proc/sys", "-/proc/irq"} <= set(values(name, "ReadOnlyPaths")[0].split())
