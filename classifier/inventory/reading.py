@@ -23,9 +23,9 @@ def of_event(event: Event) -> tuple[Sighting, ...]:
     """What an event shows."""
     if event.kind in applayer.KINDS:
         return tuple(applayer.of_call(event.kind, event.data))
-    if event.behaviour is None:
-        return ()
     path, argv = event.data.get("path"), event.data.get("argv")
+    if event.behaviour is None:  # a further file of a known behaviour
+        return _some(_opened(path[:PATHS])) if event.kind == "open" and isinstance(path, str) else ()
     return of_behaviour(event.behaviour, path if isinstance(path, str) else "", argv if isinstance(argv, str) else "")
 
 

@@ -23,6 +23,10 @@ SECRET = re.compile(
 CODE = re.compile(r"\.(py[co]?|so(\.[0-9.]+)?|m?js|cjs|rb|pl|pm|jar|class|sh|wasm|php|lua|dll)$|^(/usr)?/s?bin/")
 CONFIG = re.compile(r"^/etc/|\.(ya?ml|toml|ini|conf|cfg|properties|json)$")
 PACKAGE = re.compile(r"^(.*/(?:site-packages|dist-packages|node_modules)/(?:@[^/]+/)?[^/]+)/.+$")
+WEIGHTS = re.compile(
+    r"\.(safetensors|gguf|ggml|onnx|ckpt|pth?|h5|bin)$|/models--[^/]+/(blobs|snapshots)/|/models/(manifests|blobs)/"
+)
+SHARD = re.compile(r"\d{3,6}(?=[-_]of[-_])")
 METADATA = {"169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "100.100.100.200"}
 
 PATHS_OF_PYTHON = re.compile(
@@ -39,6 +43,15 @@ def file_class(path: str) -> str:
     ('model', 'secret', 'code')
     """
     return next((name for name, pattern in _ORDER if pattern.search(path)), "data")
+
+
+def model_file(path: str) -> str:
+    """What tells one model's file from those of other models whose paths have the same template; "" for other files.
+
+    >>> model_file("/models/llama-7/model-00001-of-00002.safetensors"), model_file("/app/agent.py")
+    ('/models/llama-7/model-*-of-00002.safetensors', '')
+    """
+    return "" if PATHS_OF_PYTHON.search(path) or not WEIGHTS.search(path) else SHARD.sub("*", path)
 
 
 def file_behaviour(path: str, writes: bool) -> Behaviour:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,10 +178,14 @@ class Observer:
         event = self._event(o, row, _kind_of(behaviour), behaviour, data)
         keep = {k: data[k] for k in ("lineage", "path") if data.get(k)}
         shown = o.is_new(behaviour) and (o.may_show("open") or event.kind == "identity")
-        row_ = Row(o.slot, o.generation, behaviour, event.id if shown else "", keep)
+        model = "" if behaviour.startswith("write:") else classes.model_file(path)
+        other = bool(model) and o.is_new(Behaviour(model)) and not shown and o.may_show("model")
+        row_ = Row(o.slot, o.generation, behaviour, event.id if shown or other else "", keep)
         self._remember(self._files, "file", int(row["a"]), row_)
         if shown:
             yield event
+        elif other:  # no new behaviour, but another model: llama-7 and llama-8 have one template
+            yield replace(event, behaviour=None)
 
     def _actor(self, row: np.void) -> dict[str, Any]:
         pid, path = int(row["pid"]), self.images.get(int(row["image"]), "")

@@ -87,6 +87,22 @@ def test_a_file_opened_before_an_exec_is_the_earlier_images():
     assert events[1].data["image"] == "/bin/one"
 
 
+def test_a_second_model_of_one_template_is_told_without_a_behaviour_and_its_shards_once():
+    """llama-8 was not seen: its path has the template of llama-7, so it was no new behaviour."""
+    parts = [("llama-7", "a.gguf"), ("llama-8", "a.gguf"), ("llama-8", "a.gguf"), ("llama-8", "notes-1.txt")]
+    parts += [("llama-9", "notes-2.txt"), ("l", "m-00001-of-00002.gguf"), ("l", "m-00002-of-00002.gguf")]
+    opens = [
+        {"kind": abi.OPEN, "time": n, "pid": 5, "a": n, "path": path("models", *p)} for n, p in enumerate(parts, 1)
+    ]
+    events = seated().take(batch(paths=rows("paths", *opens)))
+    assert [(e.behaviour is not None, "/".join(e.data["path"].split("/")[2:])) for e in events] == [
+        (True, "llama-7/a.gguf"),
+        (False, "llama-8/a.gguf"),
+        (True, "llama-8/notes-1.txt"),
+        (True, "l/m-00001-of-00002.gguf"),
+    ]
+
+
 @pytest.mark.parametrize(
     "status, wanted", [(0, {"code": 0}), (7 << 8, {"code": 7}), (9, {"signal": 9}), (139, {"signal": 11})]
 )

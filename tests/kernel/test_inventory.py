@@ -1,0 +1,98 @@
+"""Real processes to an inventory: what the kernel's view of opens and execs is enough for, and what it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from classifier.inventory.history import History
+from classifier.inventory.moment import changes
+from classifier.inventory.view import recorded
+from classifier.pipeline import Pipeline
+from classifier.policy import Policy
+from wire.records import Event, Identity, Record, Tick, Window, Workload
+
+COMMIT, BLOB = "c" * 40, "d" * 64
+AGENT = """
+import os, sys, time
+root = sys.argv[1]
+sys.path.insert(0, root + "/lib/site-packages")
+import langchain
+open(root + "/lib/site-packages/langchain-0.2.3.dist-info/METADATA").close()
+open(root + "/hub/models--org--name/blobs/" + "e" * 40).close()
+open(root + "/hub/models--org--name/snapshots/" + "c" * 40 + "/model.safetensors").close()
+open(root + "/app/CLAUDE.md").close()
+worker = os.fork()
+if not worker:
+    open(root + "/models/worker-model/model.safetensors").close()
+    time.sleep(0.3)
+    os._exit(0)
+server = os.fork()
+if not server:
+    os.execv(root + "/bin/mcp-demo", ["mcp-demo", "--stdio"])
+os.waitpid(worker, 0)
+os.waitpid(server, 0)
+time.sleep(0.3)
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    def file(name: str, text: str = "x") -> Path:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    file("lib/site-packages/langchain/__init__.py", "")
+    file("lib/site-packages/langchain-0.2.3.dist-info/METADATA")
+    file(f"hub/models--org--name/blobs/{'e' * 40}")  # its settings, which are read first
+    file(f"hub/models--org--name/blobs/{BLOB}")
+    link = tmp_path / f"hub/models--org--name/snapshots/{COMMIT}/model.safetensors"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"../../blobs/{BLOB}")  # as the hub's cache does
+    file("models/worker-model/model.safetensors")
+    file("app/CLAUDE.md")
+    file("bin/mcp-demo", "#!/bin/sh\nexit 0\n").chmod(0o755)
+    return tmp_path
+
+
+def history(said) -> History:
+    """The inventory of one cgroup, as if its owner had been named from the beginning."""
+    records: list[Record] = sorted(
+        said.records(Event) + said.records(Window), key=lambda r: r.end if isinstance(r, Window) else r.time
+    )
+    born = said.identities()[0]
+    owner = Identity(born.time, born.replica, born.path, Workload("agent"), "r1", "rule")
+    pipeline = Pipeline(Policy())
+    for record in [
+        owner,
+        *records,
+        Tick(born.replica.node, records[-1].end if isinstance(records[-1], Window) else records[-1].time),
+    ]:
+        pipeline.feed(record)
+    found = recorded(pipeline.known(), "agent")
+    assert found is not None
+    return found
+
+
+def test_an_agents_start_is_in_the_inventory(sensor, box, home):
+    box.python(AGENT, str(home))
+    found = history(sensor.all_of(box))
+    by_name = {(i.kind, i.name): i for i in found.items}
+    langchain = by_name["framework", "langchain"]
+    assert (langchain.version, langchain.basis) == ("0.2.3", "verified")
+    # The kernel opens the blob behind the link: content and repository are known, the revision is not.
+    hub = by_name["model", "org/name"]
+    assert (hub.version, hub.more["blob"], hub.basis) == ("unknown", f"sha256:{BLOB}", "inferred")
+    assert by_name["skill", "CLAUDE.md"].basis == "verified" and by_name["mcp", "mcp-demo"].more["transport"] == "stdio"
+
+
+def test_the_model_of_a_worker_ends_with_it_and_so_does_a_server(sensor, box, home):
+    box.python(AGENT, str(home))
+    found = history(sensor.all_of(box))
+    spans = {i.name: i.held[0].spans[-1] for i in found.items}
+    assert spans["worker-model"][1] - spans["worker-model"][0] == pytest.approx(0.3, abs=0.2)
+    assert spans["mcp-demo"][1] is not None and spans["mcp-demo"][1] < spans["worker-model"][1]
+    assert spans["org/name"][1] is None or spans["org/name"][1] > spans["worker-model"][1]
+    assert isinstance(changes(found), list)
