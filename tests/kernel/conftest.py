@@ -9,6 +9,11 @@ import pytest
 from tests.kernel import lab as labs
 
 
+def shared(fixture_name: str, config: pytest.Config) -> str:
+    """Under emulation a load takes half a minute, so all modules share one sensor there."""
+    return "session" if os.environ.get("DRIFTLINE_TEST_ONE_SENSOR") == "1" else "module"
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -32,14 +37,14 @@ def lab(tmp_path, programs) -> Iterator[labs.Lab]:
     made.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=shared)
 def module_lab(tmp_path_factory, programs) -> Iterator[labs.Lab]:
     made = labs.Lab(tmp_path_factory.mktemp("run"), programs)
     yield made
     made.clear()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope=shared)
 def sensor(module_lab) -> Iterator[labs.Sensor]:
     """One sensor for a module. Removing its cgroups is the test's or, at the end, the lab's."""
     with module_lab.sensor() as running:

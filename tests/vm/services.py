@@ -60,7 +60,7 @@ def hold(condition: object, seen: object) -> object:
     return seen
 
 
-def until(found: Callable[[], object], what: str, seconds: float = 40.0) -> object:
+def until(found: Callable[[], object], what: str, seconds: float = 90.0) -> object:
     end = time.monotonic() + seconds
     while not (answer := found()):
         hold(time.monotonic() < end, f"waited {seconds:.0f} s for {what}")
@@ -356,8 +356,13 @@ def main(out: str) -> None:
         rows.append(row | {"seconds": round(time.monotonic() - begun, 1)})
         print(rows[-1], flush=True)
         Path(out).write_text(json.dumps({"kernel": os.uname().release, "services": rows}, indent=1))
-    if not all(row["holds"] for row in rows):
-        print(run("journalctl", "-q", "--no-pager", "-n", "60", "-u", SENSOR, "-u", CLASSIFIER, check=False))
+        if not rows[-1]["holds"]:
+            print(
+                run("journalctl", "-q", "--no-pager", "-n", "40", "-u", SENSOR, "-u", CLASSIFIER, check=False),
+                flush=True,
+            )
+            if check is starts:  # nothing that follows could be answered
+                break
 
 
 if __name__ == "__main__":
