@@ -7,10 +7,11 @@ Code is opened below the package's folder, which has no version in its name; tha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN
+from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN, VERIFIED
 from classifier.inventory.sighting import Sighting, seen
 
 PYTHON = re.compile(r"^(?P<place>.*/(?:site|dist)-packages)/(?P<top>[^/]+)(?P<rest>/.*)?$")
@@ -38,7 +39,7 @@ IMPORTS = {  # name of the module → name of the package, where they differ
 }  # fmt: skip
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
 def of_package(path: str) -> Sighting | None:
     """The package of an opened file; None where it belongs to none.
 
@@ -60,6 +61,24 @@ def of_package(path: str) -> Sighting | None:
     if found["top"].endswith((".dist-info", ".egg-info", ".libs", ".data")):
         return None
     return _item(plain(found["top"]), found["place"], "pypi")
+
+
+def of_record(data: Mapping[str, str | int | float]) -> Sighting | None:
+    """A package whose installed files were compared with its RECORD: the place where that check comes in.
+
+    No sensor sends such an event yet. It is expected as kind `package` with `name version place` and `changed`, how many files
+    differ from what was installed.
+
+    >>> of_record({"name": "langchain", "version": "0.2.3", "place": "/l/site-packages", "changed": 1}).more["record_mismatch"]
+    '1 files'
+    """
+    name, version, place, changed = (data.get(k) for k in ("name", "version", "place", "changed"))
+    if not isinstance(name, str) or not isinstance(version, str) or not name or not version:
+        return None
+    kind = "framework" if plain(name) in FRAMEWORKS else "library"
+    more = {"system": "pypi", "record_mismatch": f"{changed} files" if isinstance(changed, int) and changed else ""}
+    return seen(kind, plain(name), version=version, version_basis=VERIFIED, basis=INFERRED,
+                place=place if isinstance(place, str) else "", more=more)  # fmt: skip
 
 
 def plain(name: str) -> str:

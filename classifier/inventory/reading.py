@@ -9,7 +9,7 @@ from classifier.classes.facts import LAUNCHER
 from classifier.envelope.lineage import base
 from classifier.inventory import applayer
 from classifier.inventory.assets import of_asset
-from classifier.inventory.packages import of_package
+from classifier.inventory.packages import of_package, of_record
 from classifier.inventory.peers import of_identity, of_peer
 from classifier.inventory.servers import of_exec
 from classifier.inventory.sighting import Sighting
@@ -23,6 +23,8 @@ def of_event(event: Event) -> tuple[Sighting, ...]:
     """What an event shows."""
     if event.kind in applayer.KINDS:
         return tuple(applayer.of_call(event.kind, event.data))
+    if event.kind == "package":
+        return _some(of_record(event.data))
     path, argv = event.data.get("path"), event.data.get("argv")
     if event.behaviour is None:  # a further file of a known behaviour
         return _some(_opened(path[:PATHS])) if event.kind == "open" and isinstance(path, str) else ()
@@ -35,19 +37,25 @@ def of_use(use: Use) -> tuple[Sighting, ...]:
     return of_behaviour(use.behaviour, path if isinstance(path, str) else "", "")
 
 
-@lru_cache(maxsize=16_384)
 def of_behaviour(behaviour: str, path: str, argv: str) -> tuple[Sighting, ...]:
     """What a behaviour shows; without a path of its own, that in its name stands in."""
+    kind, _, rest = behaviour.partition(":")
+    if kind != "exec":
+        return _quiet(behaviour, path[:PATHS])
+    program, _, caller = rest.partition("<")
+    if LAUNCHER.match(base(caller)):
+        return ()  # the workload itself, whatever it is called
+    return _some(of_exec((path or program)[:PATHS], argv[: 8 * PATHS]))
+
+
+@lru_cache(maxsize=4096)  # paths of workloads are long, so no more of them
+def _quiet(behaviour: str, path: str) -> tuple[Sighting, ...]:
+    """What anything but an exec shows."""
     kind, _, rest = behaviour.partition(":")
     if kind == "egress":
         return _some(of_peer(behaviour))
     if kind == "identity":
         return _some(of_identity(behaviour))
-    if kind == "exec":
-        program, _, caller = rest.partition("<")
-        if LAUNCHER.match(base(caller)):
-            return ()  # the workload itself, whatever it is called
-        return _some(of_exec(path[:PATHS] or program, argv[: 8 * PATHS]))
     if kind == "open":
         return _some(_opened((path or rest.partition(":")[2])[:PATHS]))
     if kind == "write":  # a model that is written is not loaded; a store is a store

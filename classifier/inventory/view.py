@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from classifier.classes.known import Known
 from classifier.inventory.history import History, history
+from classifier.inventory.items import StockItem
 from classifier.inventory.kinds import KINDS
+from classifier.inventory.moment import Change, changes
 from classifier.inventory.stock import Stock
 
 NAMED = 5  # items that a reason names
@@ -35,34 +38,39 @@ def read(plain: Any) -> History:
     return msgspec.convert(plain, History, strict=False)
 
 
+def changed(known: Known, workload: str, since: float) -> list[Change]:
+    """What came and went after a time (seconds): evidence for whoever judges."""
+    found = recorded(known, workload)
+    return changes(found, since) if found is not None else []
+
+
 def listed(known: Known) -> list[dict[str, Any]]:
     """One row per workload: how much of each kind, whether it looks like an agent, whether anybody has listed it."""
-    return [_row(known, workload) for workload in sorted(known.inventories)]
+    return [_row(known, workload, known.inventories[workload]) for workload in sorted(known.inventories)]
 
 
-def _row(known: Known, workload: str) -> dict[str, Any]:
-    found = recorded(known, workload)
-    items = found.items if found is not None else ()
-    reasons = signs(found) if found is not None else []
+def _row(known: Known, workload: str, stock: Stock) -> dict[str, Any]:
+    reasons = signs(stock.items.values())
     pins = known.pins.kept.get(workload, {})
     registered = sorted(what for what in pins if known.pins.of(workload, what) is not None)
+    names = {(i.kind, i.name) for i in stock.items.values()}
     return {
         "workload": workload,
         "state": "registered" if registered else "unregistered_agent" if reasons else "no_agent",
         "reasons": reasons,
         "registered_by": registered,
         "proposed": known.proposed(workload),
-        "since": found.since if found is not None else None,
-        "counts": {kind: sum(i.kind == kind for i in items) for kind in KINDS},
+        "since": min((life.start for life in stock.lives.values()), default=None),
+        "counts": {kind: sum(k == kind for k, _ in names) for kind in KINDS},
     }
 
 
-def signs(found: History) -> list[str]:
+def signs(items: Iterable[StockItem]) -> list[str]:
     """What makes a workload look like an agent, in words; empty: nothing does.
 
     A data store, a token or some packages make none, for every web service has them.
     """
-    out = []
+    out, every = [], list(items)
     for words, kind, reach in (
         ("asks a model endpoint", "model", "remote"),
         ("loads a model", "model", ""),
@@ -72,7 +80,8 @@ def signs(found: History) -> list[str]:
         ("reads skills or rules", "skill", None),
         ("offers tools to a model", "tool", None),
     ):
-        names = [i.name for i in found.items if i.kind == kind and (reach is None or i.more.get("reach", "") == reach)]
+        found = (i for i in every if i.kind == kind and reach in (None, i.more.get("reach", "")))
+        names = list(dict.fromkeys(i.name for i in found))
         if names:
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             out.append(f"{words}: {', '.join(names[:NAMED])}{more}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -193,5 +195,29 @@ CALL = st.dictionaries(
 
 @given(st.sampled_from(("llm", "mcp", "tool")), CALL)
 def test_any_call_gives_bounded_items(kind, data):
-    for found in of_event(event(kind=kind, **{f"{k}": v for k, v in data.items() if k != "name"})):
+    for found in of_event(event(1, kind, **data)):
         assert found.kind in KINDS and 0 < len(found.name) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/models--" + "a--" * 340,
+        "/prompts/" * 113,
+        "mcp-/dist/" * 100,
+        "/node_modules/@" * 70,
+        "/site-packages/a-" * 60,
+        "x." * 512,
+    ],
+    ids=lambda t: t[:9],
+)
+def test_a_name_made_to_be_slow_to_read_is_not(text):
+    began = time.process_time()
+    for kind in ("open:model:", "open:data:", "exec:", "egress:tcp:"):
+        of_behaviour(f"{kind}{text}x<sh:443", text, f"{text} {text}" * 8)
+    assert time.process_time() - began < 0.25
+
+
+def test_a_package_that_was_compared_with_its_record_says_how_many_files_differ():
+    [found] = of_event(event(1, "package", name="langchain", version="0.2.3", place=SITE, changed=1))
+    assert (found.version_basis, found.more["record_mismatch"]) == ("verified", "1 files")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from classifier.inventory.moment import OutsideError, changes, difference, shown
-from classifier.inventory.view import one, read, recorded
+from classifier.inventory.view import changed, one, read, recorded
 from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from tests.fixtures import fx7
@@ -142,3 +142,8 @@ def test_a_snapshot_anywhere_changes_nothing():
         again = play(records[cut:], Pipeline.restore(Policy(), half.snapshot()))
         assert again.snapshot() == whole.snapshot()
     assert read(one(whole.known(), WORKLOAD)) == recorded(whole.known(), WORKLOAD)
+
+
+def test_who_judges_is_told_what_changed_since():
+    known = play(fx7.fx7()).known()
+    assert [c.name for c in changed(known, WORKLOAD, SWAP + 1)] == ["mcp-files"] and changed(known, "nobody", 0.0) == []
