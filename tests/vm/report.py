@@ -25,6 +25,8 @@ class Column:
     hooks: tuple[dict, ...] = ()  # empty: not tried, the kernel of this machine is not ours to hook
     tests: str = ""  # pytest's last line
     services: tuple[dict, ...] = ()
+    cut: tuple[str, ...] = ()  # boots that did not come to their end
+    guest: bool = False  # whether the rows below `facts` were asked at all
 
     @property
     def red(self) -> list[str]:
@@ -32,9 +34,11 @@ class Column:
         found = [f"{f['load']}: {f['seen']}" for f in self.facts if f["seen"] != f["wanted"]]
         found += [f"{h['hook']}: {h['seen']}" for h in self.hooks if h["seen"] != h["wanted"]]
         found += [f"{s['claim']}: {s['seen']}" for s in self.services if not s["holds"]]
-        if "failed" in self.tests or "error" in self.tests or (self.hooks and not self.tests):
-            found.append(f"tests: {self.tests or 'no answer'}")
-        return found if self.facts else [*found, "no facts"]
+        if "failed" in self.tests or "error" in self.tests:
+            found.append(f"tests: {self.tests}")
+        asked = ("facts", "hooks", "tests", "services") if self.guest else ("facts",)
+        found += [f"no {name}" for name in asked if not getattr(self, name)]
+        return found + [f"{what} did not come to its end" for what in self.cut]
 
 
 def sum_of(lines: list[str], *, ended: bool) -> str:
@@ -111,15 +115,15 @@ def _services(columns: list[Column]) -> Iterator[str]:
         return
     yield "## Both units under systemd, observing the whole guest\n"
     yield from _header(("claim",), tried)
-    for index, service in enumerate(tried[0].services):
-        yield _row([service["claim"], *(_service(c.services[index : index + 1]) for c in tried)])
+    for claim in (s["claim"] for s in max((c.services for c in tried), key=len)):
+        yield _row([claim, *(_service({s["claim"]: s for s in c.services}.get(claim)) for c in tried)])
     yield ""
 
 
-def _service(found: tuple[dict, ...]) -> str:
-    if not found:
-        return "**Red**: no answer"
-    return _text(found[0]["seen"]) if found[0]["holds"] else f"**Red**: {_text(found[0]['seen'])}"
+def _service(found: dict | None) -> str:
+    if found is None:
+        return "not asked of this kernel"
+    return _text(found["seen"]) if found["holds"] else f"**Red**: {_text(found['seen'])}"
 
 
 def _header(first: Iterable[str], columns: list[Column], *last: str) -> Iterator[str]:

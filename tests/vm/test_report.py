@@ -11,7 +11,7 @@ FACT = {"probe": "files", "load": "10 opens", "wanted": 10, "seen": 10}
 HOOK = {"hook": "LSM file_open", "stand_in": "sys_exit", "load": "writes", "wanted": 10, "seen": 10}
 CLAIM = {"claim": "both start", "holds": True, "seen": "active"}
 HERE = Column("this machine", "6.18", DOCTOR, (FACT,))
-GOOD = Column("6.1", "6.1.0", DOCTOR, (FACT,), (HOOK,), "9 passed", (CLAIM,))
+GOOD = Column("6.1", "6.1.0", DOCTOR, (FACT,), (HOOK,), "9 passed", (CLAIM,), guest=True)
 
 
 def test_a_page_in_which_everything_holds_has_no_red():
@@ -31,6 +31,9 @@ def test_a_page_in_which_everything_holds_has_no_red():
         pytest.param({"tests": "1 failed, 8 passed"}, id="test"),
         pytest.param({"tests": ""}, id="no-tests"),
         pytest.param({"services": (CLAIM | {"holds": False},)}, id="claim"),
+        pytest.param({"services": ()}, id="no-claims"),
+        pytest.param({"hooks": ()}, id="no-hooks"),
+        pytest.param({"cut": ("a boot",)}, id="cut"),
     ],
 )
 def test_whatever_differs_is_red(changes):
