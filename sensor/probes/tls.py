@@ -34,14 +34,14 @@ WORKLOAD = np.dtype(
 )
 STREAM = np.dtype([("born", "<u8"), ("offset", "<u8", (2,)), ("flags", "<u8")])
 BUSY, DISCARDED, LENGTH = 1 << 31, 1 << 30, (1 << 30) - 1  # of a record's head in a ring
-LOT = 4 << 20  # bytes that are taken out of the ring at a time
+LOT = 256 << 10  # bytes that are decoded before their space is given back
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
     """Bounds of the capture."""
 
-    chunk_pages: int = 4096  # of the ring, 4 KiB each; a power of two: 16 MiB
+    chunk_pages: int = 8192  # of the ring, 4 KiB each; a power of two: 32 MiB, half a second of the budget
     workloads: int = 1024
     budget: int = 64 << 20  # bytes a second of one workload
 

@@ -152,7 +152,9 @@ def go(process):
 def answered(watch, process):
     """What the process says at its end, with the capture polled meanwhile."""
     os.set_blocking(process.stdout.fileno(), False)
-    said = watch.until(lambda: "".join(filter(None, [process.stdout.readline()])).strip(), "the asker's answer", seconds=100)
+    said = watch.until(
+        lambda: "".join(filter(None, [process.stdout.readline()])).strip(), "the asker's answer", seconds=100
+    )
     watch.poll(0.1)
     return int(said.split()[0]), float(said.split()[1])
 
@@ -460,3 +462,129 @@ def test_a_process_without_tls_is_said_to_have_none(watch):
     assert "greeted" in watch.stands(process.pid, "metadata").reason
     process.kill()
     process.wait()
+
+
+ASYNC = """
+import asyncio, ssl, sys
+port, ca, file, times = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+requests = [bytes.fromhex(line) for line in open(file)]
+context = ssl.create_default_context(cafile=ca)
+async def talk():
+    reader, writer = await asyncio.open_connection("localhost", port, ssl=context)
+    for request in requests * times:
+        writer.write(request)
+        await writer.drain()
+        head = await reader.readuntil(b"\\r\\n\\r\\n")
+        await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\\r")[0]))
+    writer.close()
+async def main():
+    await asyncio.gather(*(talk() for _ in range(4)))
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(main())
+print(4 * times * len(requests), 0, flush=True)
+sys.stdin.readline()
+"""
+
+THREADS = ASYNC.replace(
+    "asyncio.run(main())",
+    "t = [threading.Thread(target=asyncio.run, args=(talk(),)) for _ in range(4)]\n"
+    "[x.start() for x in t]; [x.join() for x in t]",
+).replace("import asyncio", "import asyncio, threading")
+
+AGAIN = """
+import os, ssl, sys
+print("ready", flush=True)
+sys.stdin.readline()
+os.execv(sys.executable, [sys.executable, *sys.argv[5:], *sys.argv[1:5], "0"])
+"""
+
+
+def script(scope, model, requests, times, text, *more):
+    port, ca = model
+    process = scope.start(
+        *(labs.PYTHON, "-S", "-E", "-c", text, str(port), ca, requests, str(times), *more),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def end(process):
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.parametrize("text", [ASYNC, THREADS], ids=["asyncio", "threads"])
+def test_connections_over_memory_buffers_at_once_are_kept_apart(watch, model, tmp_path, text):
+    request = wires.ask("openai-chat", headers=[("Authorization", "Bearer sk-very-secret")])
+    process = script(watch.scope, model, asked(tmp_path, prompt(200_000), request), 5, text)
+    watch.stands(process.pid, "symbol")
+    go(process)
+    answered(watch, process)
+    assert len(watch.calls) == 40
+    assert {c.partial for c in watch.calls} == {()}
+    assert len({c.place.connection for c in watch.calls}) == 4
+    assert watch.lost == {}
+    assert "sk-very-secret" not in repr(watch.records)
+    end(process)
+
+
+def test_a_process_that_runs_another_program_stays_captured(watch, model, tmp_path):
+    requests = asked(tmp_path, wires.ask("openai-chat"))
+    process = script(watch.scope, model, requests, 3, AGAIN, "-S", "-E", LOADS / "asker.py")
+    watch.stands(process.pid, "symbol")
+    go(process)
+    assert process.stdout.readline() == "ready\n"
+    watch.capture.hint(process.pid, now())
+    go(process)
+    answered(watch, process)
+    assert len(watch.calls) == 3
+    end(process)
+
+
+def test_a_connection_that_was_there_before_is_joined_at_its_next_request(watch, model, tmp_path):
+    late = watch.scope.child("late")
+    process = asker(late, model, asked(tmp_path, wires.ask("openai-chat")), 60, pause=0.02)
+    process.stdout.readline()
+    go(process)
+    time.sleep(0.4)
+    assert watch.capture.watch(late.id, late.path, now())
+    answered(watch, process)
+    whole = [c for c in watch.calls if not c.partial]
+    assert 10 < len(whole) < 60
+    assert {c.model_asked.value for c in whole} == {"gpt-test"} or whole[0].model_asked.basis == "verified"
+    end(process)
+
+
+LIES = """
+.text
+.globl SSL_read, SSL_write, SSL_new
+.type SSL_read,@function
+.type SSL_write,@function
+.type SSL_new,@function
+real: movabs $0x1122334455667788, %rax
+.set SSL_read, real + 3
+.set SSL_write, real + 3
+SSL_new: .byte 0x0f, 0x0b, 0x0f, 0xff, 0xff
+ret
+"""
+
+
+def test_a_library_with_lying_symbols_hurts_nobody_else(watch, tmp_path):
+    """Its places lie within an instruction, behind the end, or are the same: its own process may break, the capture does not."""
+    source, made = tmp_path / "lie.s", tmp_path / "libssl-lie.so.3"
+    source.write_text(LIES)
+    if subprocess.run(["gcc", "-shared", "-o", made, source], capture_output=True).returncode:
+        pytest.skip("no assembler here")
+    load = f"import ctypes, sys; ctypes.CDLL({str(made)!r}); print('ready', flush=True); sys.stdin.readline()"
+    process = watch.scope.start(
+        *(labs.PYTHON, "-S", "-E", "-c", load), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    row = watch.stands(process.pid, "symbol", "uncovered")
+    assert str(made) in {p.path for p in row.parts}
+    assert not row.http
+    end(process)
