@@ -109,7 +109,7 @@ def behaviours() -> dict[str, int]:
 
 
 def own_count() -> int:
-    return int(Path("/run/demo.count").read_text())
+    return int(until(Path("/run/demo.count").read_text, "a count"))  # empty while it is written
 
 
 def opens() -> int:
