@@ -352,7 +352,7 @@ static inline u64 exe_file(u64 task) {
     return mm ? PEEK(u64, mm, OFF_MM_EXE) : 0;
 }
 
-/* Not `images.update(&image, p)`: kernels before 6.4 take no memory of a ring as a map's value, and a path is too long for
+/* Not `images.update(&image, p)`: 6.1 and older kernels take no memory of a ring as a value, and a path is too long for
  * the stack. */
 static inline void keep_image(u64 image, struct path *p) {
     int only = 0;
