@@ -189,7 +189,11 @@ class Pipeline:
         return []
 
     def _identity(self, identity: Identity) -> list[Finding]:
+        nameless = self._state.attribution.given_up.get(identity.replica)
         known = self._state.attribution.learn(identity)
+        if nameless is not None and identity.workload is not None and nameless in self._state.inventories:
+            stock = self._state.inventories.setdefault(identity.workload, Stock())
+            stock.adopt(self._state.inventories.pop(nameless))
         found = [f for record in known for f in self._owned(record)]
         ward = self._state.wards.get(identity.workload or "")
         if ward is not None and identity.ended is not None:

@@ -79,6 +79,18 @@ class StockItem:
         if value and (name in self.more or len(self.more) < MORE):
             self.more[cut(name)] = cut(value)
 
+    def take(self, other: StockItem) -> None:
+        """The same item as another stock knows it, of other replicas."""
+        self.first, self.last = min(self.first, other.first), max(self.last, other.last)
+        self.basis = max(self.basis, other.basis, key=lambda basis: STRENGTH[basis])
+        self.evidence = added(self.evidence, other.evidence, EVIDENCE)
+        self.count += other.count
+        self.bytes_out += other.bytes_out
+        self.bytes_in += other.bytes_in
+        self.past = united((*self.past, *other.past))
+        for replica, holding in other.held.items():
+            self.held.setdefault(replica, holding)
+
     def begin(self, replica: Replica, time: float, end: float, linger: float) -> Holding:
         """The replica has the item from `time` on, or still."""
         holding = self.held.get(replica)

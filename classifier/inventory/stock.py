@@ -82,6 +82,19 @@ class Stock:
             if life.replica.node == node and (life.end is None or life.end > start) and life.start < end:
                 life.blind(start, end)
 
+    def adopt(self, other: Stock) -> None:
+        """What a replica did before anybody named its owner is the owner's; `other` is not used afterwards."""
+        for replica, life in other.lives.items():
+            self.lives.setdefault(replica, life)
+        for key, item in other.items.items():
+            own = self.items.setdefault(key, item) if key in self.items or self._room(item.kind) else None
+            if own is None:
+                self.full[item.kind] = self.full.get(item.kind, 0) + 1
+            elif own is not item:
+                own.take(item)
+        self.folded, self.dropped = max(self.folded, other.folded), max(self.dropped, other.dropped)
+        self._tidy(True)
+
     # sightings ------------------------------------------------------------------------------------------------------
 
     def _see(self, life: Life, sighting: Sighting, event: Event, pid: int, linger: float) -> None:
@@ -149,9 +162,10 @@ class Stock:
     def _digest(self, event: Event) -> None:
         """The digest of a file has the id of the event that named the file, and a `d`."""
         item = self.items.get(self.awaited.pop(event.id.removesuffix("d"), ""))
-        digest = event.data.get("sha256")
-        if item is not None and isinstance(digest, str):
-            item.say("sha256", digest)
+        for name in ("sha256", "layer"):
+            value = event.data.get(name)
+            if item is not None and isinstance(value, str):
+                item.say(name, value)
 
     def _await(self, event: str, key: str) -> None:
         self.awaited[event] = key

@@ -20,7 +20,10 @@ NAMED = 5  # items that a reason names
 def recorded(known: Known, workload: str) -> History | None:
     """The history of one workload; None if it was never seen."""
     stock = known.inventories.get(workload)
-    return history(stock, workload, known.now, known.policy.day) if isinstance(stock, Stock) else None
+    if stock is None:
+        return None
+    now = max([known.now, *(life.last for life in stock.lives.values())])  # an event is younger than the last tick
+    return history(stock, workload, now, known.policy.day)
 
 
 def one(known: Known, workload: str) -> dict[str, Any] | None:

@@ -69,30 +69,42 @@ def inventory() -> None:
 @click.argument("workload")
 @AT
 @click.option("--all", "everything", is_flag=True, help="List libraries, too.")
+@click.option("--diff", "other", type=Instant(), help="Say, too, what changed until this moment, e.g. now.")
 @trace_options
 @list_options
 @click.pass_context
 def show(
-    ctx: click.Context, workload: str, at: float, everything: bool, as_json: bool, as_csv: bool, **where: Any
+    ctx: click.Context,
+    workload: str,
+    at: float,
+    everything: bool,
+    other: float | None,
+    as_json: bool,
+    as_csv: bool,
+    **where: Any,
 ) -> None:
     """Show the inventory of a workload as of a moment, how each item is known, and what may be missing.
 
     \b
     Example:
-      driftline inventory show prod/shop/Deployment/agent/agent --at 2026-11-17T14:32
+      driftline inventory show prod/shop/Deployment/agent/agent --at 2026-11-17T14:32 --diff now
     """
     from classifier.inventory import moment as moments
 
     source, past = _history(ctx, workload, where)
     with _explained(past):
         found = moments.shown(past, _at(past, at))
+        since = None if other is None else moments.difference(past, _at(past, at), _at(past, other))
     if as_json and not as_csv:
-        emit_json(found)
+        emit_json(found if since is None else found | {"diff": since})
         return
     items = [r for r in found["items"] if everything or as_csv or r["kind"] != "library"]
     if not as_csv:
         _head(found)
     emit_list([_in_words(r) for r in items], ITEMS, as_json=as_json, as_csv=as_csv, empty="nothing was loaded or asked")
+    if since is not None and not as_csv:
+        say(f"\nfrom then until {moment(_at(past, other))}")
+        _emit_changes(since, as_json=False, as_csv=False)
     tell_trouble(source)
 
 

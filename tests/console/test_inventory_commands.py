@@ -65,6 +65,15 @@ def test_diff_lists_exactly_what_changed_and_nothing_where_nothing_did(ask):
     assert same.exit_code == 0 and "nothing changed" in same.stderr
 
 
+def test_one_command_shows_a_moment_and_what_changed_since(ask):
+    found = json.loads(ask("show", WORKLOAD, "--at", "2026-11-17T14:32", "--diff", "now", "--json").stdout)
+    assert [(r["change"], r["name"]) for r in found["diff"]] == [("added", "mcp-files")] and found["items"]
+    assert (
+        "from then until 2026-11-17 15:00:00Z"
+        in ask("show", WORKLOAD, "--at", "2026-11-17T14:32", "--diff", "now").stdout
+    )
+
+
 def test_changes_are_a_timeline(ask):
     shown = ask("changes", WORKLOAD, "--since", "2026-11-17T11:00").stdout
     assert shown.index("lora-1") < shown.index("model-c") < shown.index("mcp-files") and "some-mcp" not in shown

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from classifier.inventory.moment import OutsideError, changes, difference, shown
@@ -10,7 +12,7 @@ from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from tests.fixtures import fx7
 from tests.fixtures.fx7 import ADAPTERS, END, LAST_SERVER, MINUTE, SIDE_LOADED, START, SWAP, WORKLOAD
-from wire.records import Gap
+from wire.records import Gap, Identity, Window
 
 
 def play(records, pipeline=None) -> Pipeline:
@@ -147,3 +149,16 @@ def test_a_snapshot_anywhere_changes_nothing():
 def test_who_judges_is_told_what_changed_since():
     known = play(fx7.fx7()).known()
     assert [c.name for c in changed(known, WORKLOAD, SWAP + 1)] == ["mcp-files"] and changed(known, "nobody", 0.0) == []
+
+
+def test_what_came_before_anybody_named_the_owner_is_the_owners():
+    records = fx7.records(fx7.agent(1))
+    owner = next(r for r in records if isinstance(r, Identity))
+    rest = [r for r in records if r is not owner]
+    nameless = replace(owner, workload=None, revision=None)
+    late = [r for r in rest if (r.end if isinstance(r, Window) else r.time) > START + 60]
+    early = [r for r in rest if r not in late]
+    known = play([nameless, *early, replace(owner, time=START + 60), *late]).known()
+    found = shown(recorded(known, WORKLOAD), END)
+    assert names(found, "model") == {"model-b", "api.openai.com:443"} and found["complete"]
+    assert set(known.inventories) == {WORKLOAD}
