@@ -12,6 +12,8 @@ from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN, VERIFIE
 from classifier.inventory.sighting import Sighting, seen
 
 WEIGHTS = re.compile(r"\.(safetensors|gguf|ggml|onnx|ckpt|pth?|h5|tflite|mlmodel|pb|bin)$", re.IGNORECASE)
+AMBIGUOUS = (".bin", ".pb", ".pth", ".h5")  # suffixes of much else, too; Python's lists of folders are called .pth
+PACKAGED = re.compile(r"/(?:(?:site|dist)-packages|node_modules)(?:/|$)")
 HUB = re.compile(
     r"(^|/)models--(?P<org>[^/]+?)--(?P<model>[^/]+)/(?:snapshots/(?P<commit>[0-9a-f]{40})/(?P<file>.+)|blobs/(?P<blob>[0-9a-f]{64}))$"
 )
@@ -54,12 +56,12 @@ def of_weights(path: str) -> Sighting | None:
     folder, _, file = path.rpartition("/")
     if file == "adapter_config.json":
         return _item(path, _folder(folder), "", VERIFIED)
-    if not WEIGHTS.search(file):
+    if not WEIGHTS.search(file) or (file.endswith(AMBIGUOUS) and PACKAGED.search(folder)):
         return None
     stem = SHARD.sub("", WEIGHTS.sub("", file))
     quantised = QUANTISED.search(stem)
     name = _folder(folder) if PLAIN.match(stem) or not stem else stem
-    basis = INFERRED if file.endswith((".bin", ".pb")) else VERIFIED  # suffixes of much else, too
+    basis = INFERRED if file.endswith(AMBIGUOUS) else VERIFIED
     return _item(path, name or stem or file, quantised[1] if quantised else "", basis)
 
 

@@ -53,6 +53,10 @@ HUB = "/root/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B"
         pytest.param("/model.safetensors", ("model", "model", "unknown"), id="nothing-has-a-name"),
         pytest.param("/app/models/user.py", None, id="code-in-a-folder-of-models"),
         pytest.param("/models/m2/tokenizer.json", None, id="tokenizer"),
+        pytest.param("/usr/lib/python3/dist-packages/_ca.pth", None, id="python-list-of-folders"),
+        pytest.param(
+            "/l/site-packages/silero/model.onnx", ("model", "silero", "unknown"), id="a-package-that-ships-a-model"
+        ),
         pytest.param("", None, id="empty"),
     ],
 )
