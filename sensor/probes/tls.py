@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sensor.probes import client, tls_loader, uprobes
+from sensor.probes import client, tls_loader, trial, uprobes
 from sensor.probes.maps import PAGE, Map
 
 SENT, RECEIVED = 0, 1
@@ -92,7 +92,7 @@ class TlsKernel:
 
     def __init__(self, scope: Path, settings: TlsSettings | None = None) -> None:
         self.settings = settings or TlsSettings()
-        reason = uprobes.missing()
+        reason = uprobes.missing() or trial.harm()
         if reason:
             raise client.ProbeError(f"TLS capture is not possible here: {reason}")
         fds = _load(scope, self.settings)

@@ -59,6 +59,22 @@ def attach(program: int, file: int, offset: int, *, pid: int, at_return: bool) -
     Raises:
         UprobeError: The process is gone, the place holds no instruction that can be watched, or too many files are open.
     """
+    event = watch_bare(file, offset, pid=pid, at_return=at_return)
+    try:
+        fcntl.ioctl(event, SET_BPF, program)
+        fcntl.ioctl(event, ENABLE, 0)
+    except OSError as e:
+        os.close(event)
+        raise UprobeError(e.errno, f"attach: {os.strerror(e.errno or 0)}") from e
+    return event
+
+
+def watch_bare(file: int, offset: int, *, pid: int, at_return: bool) -> int:
+    """The same with no program: the place is watched and nothing is done.
+
+    Raises:
+        UprobeError: As `attach`.
+    """
     path = ctypes.create_string_buffer(f"/proc/self/fd/{file}".encode())
     wanted = _Attributes(
         type=int((PMU / "type").read_text()),
@@ -70,12 +86,6 @@ def attach(program: int, file: int, offset: int, *, pid: int, at_return: bool) -
     event = _LIBC.syscall(CALL[platform.machine()], ctypes.byref(wanted), pid, -1, -1, CLOSE_ON_EXEC)
     if event < 0:
         raise _error("perf_event_open")
-    try:
-        fcntl.ioctl(event, SET_BPF, program)
-        fcntl.ioctl(event, ENABLE, 0)
-    except OSError as e:
-        os.close(event)
-        raise UprobeError(e.errno, f"attach: {os.strerror(e.errno or 0)}") from e
     return event
 
 

@@ -19,7 +19,8 @@ from cryptography.x509.oid import NameOID
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.records import LlmCall, ToolCall
 from sensor.observe.plaintext.capture import Capture
-from sensor.probes import uprobes
+from sensor.probes import trial, uprobes
+from sensor.probes.symbols import Elf
 from sensor.probes.tls import TlsKernel, TlsSettings
 from tests.kernel import lab as labs
 from tests.observe.applayer import wires
@@ -587,4 +588,47 @@ def test_a_library_with_lying_symbols_hurts_nobody_else(watch, tmp_path):
     row = watch.stands(process.pid, "symbol", "uncovered")
     assert str(made) in {p.path for p in row.parts}
     assert not row.http
+    end(process)
+
+
+def test_watching_a_return_does_no_harm_to_a_process_whose_calls_are_filtered():
+    """Kernels 6.11 to 6.13 killed it; there the capture must refuse, which `trial.harm` finds out by trying."""
+    child = subprocess.Popen(
+        [sys.executable, "-S", "-E", "-c", trial.CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    path = os.fsdecode(child.stdout.readline().strip())
+    with open(path, "rb", buffering=0) as file:
+        offset = Elf(file).functions(frozenset({"getppid"}))["getppid"]
+        event = uprobes.watch_bare(file.fileno(), offset, pid=child.pid, at_return=True)
+    assert code_at(child.pid, path, offset) == BREAKPOINT, "else the trial tries nothing"
+    said, _ = child.communicate(b"\n")
+    os.close(event)
+    assert (b"alive" in said) == (trial.harm() == "")
+
+
+OVERLAY = 'mount -t overlay overlay -o "lowerdir=$1:$2" "$3" && shift 3 && exec "$@"'
+
+
+def test_a_library_on_an_overlay_is_captured_as_in_a_container(watch, model, tmp_path):
+    port, ca = model
+    low, lower, merged = (tmp_path / n for n in ("low", "lower", "merged"))
+    for folder in (low, lower, merged):
+        folder.mkdir()
+    shutil.copy(next(Path("/usr/lib").glob("*/libssl.so.3")), low)
+    requests = asked(tmp_path, wires.ask("openai-chat"))
+    process = watch.scope.start(
+        *("/usr/bin/unshare", "-m", "--propagation", "private", "/bin/sh", "-c", OVERLAY, "sh", low, lower, merged),
+        *("/usr/bin/env", f"LD_LIBRARY_PATH={merged}", labs.PYTHON, "-S", "-E", LOADS / "asker.py"),
+        *(str(port), ca, requests, "1", "0"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdout.readline() != "ready\n":
+        pytest.skip("cannot mount an overlay here")
+    row = watch.stands(process.pid, "symbol")
+    assert str(merged) in row.parts[0].path
+    go(process)
+    answered(watch, process)
+    assert len(watch.calls) == 1
     end(process)

@@ -23,6 +23,7 @@ log = logging.getLogger("driftline.sensor")
 
 SETTLE = 10**9  # ns between two times that the decoder tells what is late
 SEARCHED = 4 << 20  # bytes of files that one poll searches for TLS: about 10 ms
+LEAST, EACH = 100_000_000, 1_000_000  # ns between two looks for new processes: at least, and for each workload
 PROCESSES = 4096  # that are attached to at a time
 
 
@@ -45,7 +46,7 @@ class Capture:
         self._lost: dict[int, int] = {}  # cgroup → the sum of its loss counters
         self._to_search: deque[tuple[int, Mapping]] = deque()
         self._search: Iterator[int] = iter(())
-        self._settled = 0
+        self._settled = self._discovered = 0  # ns, when last
         self.refused = 0  # processes beyond the limit
 
     @property
@@ -89,7 +90,9 @@ class Capture:
         Args:
             now: ns of CLOCK_BOOTTIME.
         """
-        self._discover(now)
+        if now - self._discovered >= max(LEAST, EACH * len(self._workloads)):
+            self._discover(now)
+            self._doubt()
         for process in list(self._processes.values()):
             if not process.gone and process.due <= now:
                 self._look(process, now)
@@ -98,7 +101,6 @@ class Capture:
         if not self._kernel.blocked:  # else what is missing may be on its way
             out += self._streams.resolve(now)
             out += self._drop([p for p in self._processes.values() if p.gone], now)
-        self._doubt()
         if now - self._settled >= SETTLE:
             self._settled = now
             out += self._decoder.settle(self._streams.time(now))
@@ -126,6 +128,7 @@ class Capture:
     def _discover(self, now: int) -> None:
         """Attaches to processes that are new. Those that are gone are marked, for their last chunks may wait in the ring."""
         here: dict[int, int] = {}
+        self._discovered = now
         for cgroup, directory in self._workloads.items():
             here |= dict.fromkeys(_members(directory), cgroup)
         for pid, process in self._processes.items():

@@ -24,7 +24,7 @@ HOOKS: dict[str, tuple[str, str]] = {  # function → programs at its call and a
     "SSL_write_ex": ("tls_enter_ex", "tls_leave_sent"),
 }
 assert HOOKS.keys() == FUNCTIONS
-SOONEST, LATEST = 50_000_000, 5_000_000_000  # ns between two looks at a process: a quarter of its age, within these
+SOONEST, LATEST = 50_000_000, 10_000_000_000  # ns between two looks at a process: a quarter of its age, within these
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ def test_a_number_that_is_used_again_is_another_process(made, sleeper):
     made._processes[sleeper.pid].started = "1"
     made.hint(sleeper.pid, 2 * 10**9)
     made.poll(2 * 10**9)
-    made.poll(2 * 10**9)
+    made.poll(3 * 10**9)
     assert made._processes[sleeper.pid].started == started(sleeper.pid)
 
 
