@@ -93,7 +93,7 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     terms = features(members, envelope, expected)
     posterior = weights.judge(terms, members)
     quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet
-    v = verdict(members, signals, posterior, (weights.risky_from, weights.review_from), quiet=quiet)
+    v = verdict(members, signals, posterior, weights.limits, quiet=quiet)
     return Reading(signals, weights.explain(terms), posterior, v)
 
 

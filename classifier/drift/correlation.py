@@ -59,6 +59,7 @@ class Group:
     hits: tuple[float, ...]  # hours
     misses: tuple[float, ...]
     unknown: int
+    beside: int = 0  # replicas without it that ran on after its first sight
 
 
 def correlate(s: Sighting, deploys: Iterable[Deploy], ledger: Ledger, policy: Policy) -> Correlation:
@@ -142,7 +143,8 @@ def judge(d: Deploy, s: Sighting, ledger: Ledger, policy: Policy) -> Correlation
     )
     total = round(sum(t.value for t in terms), 4)
     veto = _veto(d, s, new, old, pattern, kind)
-    placed = pattern is not None or terms[1].value >= PLACED
+    # What begins by chance after a rollout is on new replicas alone, too: the old ones must have run beside them.
+    placed = pattern is not None or (terms[1].value >= PLACED and (old.beside > 0 or severity(s.behaviour) == 0))
     holds = False if veto or total <= 0 else True if placed else None
     why = veto or (f"terms of event {d.id} sum to {total:+.1f}" if total <= 0 else "")
     words = f"event {d.id} ({d.kind}): " + ", ".join(f"{t.words} ({t.value:+.1f})" for t in terms)
@@ -202,7 +204,7 @@ def _lately(e: Exposure, s: Sighting, policy: Policy) -> bool:
 
 
 def _group(exposures: Iterable[Exposure], s: Sighting, policy: Policy) -> Group:
-    hits, misses, unknown = [], [], 0
+    hits, misses, unknown, beside = [], [], 0, 0
     for e in exposures:
         hours = min(policy.exposure_cap, e.seen(e.start, max(e.end, s.last)) / policy.hour)
         if e.replica in s.sights:
@@ -211,7 +213,8 @@ def _group(exposures: Iterable[Exposure], s: Sighting, policy: Policy) -> Group:
             unknown += 1  # it may have shown it while nobody looked
         else:
             misses.append(hours)
-    return Group(tuple(sorted(hits)), tuple(sorted(misses)), unknown)
+            beside += e.end > s.first
+    return Group(tuple(sorted(hits)), tuple(sorted(misses)), unknown, beside)
 
 
 def _time(d: Deploy, s: Sighting, ledger: Ledger, policy: Policy) -> Term:

@@ -52,6 +52,12 @@ class Weights:
     rules: tuple[Rule, ...]
     risky_from: float  # probability from which an undecided cause is called risky
     review_from: float  # and from which it is worth a person's look
+    evolution_from: float  # probability from which a cause that an event may explain is expected
+
+    @property
+    def limits(self) -> tuple[float, float, float]:
+        """What a verdict holds the probabilities against."""
+        return self.risky_from, self.review_from, self.evolution_from
 
     def judge(self, terms: Sequence[Term], members: Sequence[object] = ()) -> Posterior:
         """The posterior of a cause.
@@ -85,9 +91,8 @@ def loaded(data: Mapping[str, Any]) -> Weights:
     """Weights of their JSON form."""
     rules = tuple(Rule(tuple((n, sign, limit) for n, sign, limit in r)) for r in data.get("rules", ()))
     bias = tuple(data["bias"])
-    return Weights(
-        data["version"], data["evolution"], data["risky"], bias, rules, data["risky_from"], data["review_from"]
-    )
+    limits = (data["risky_from"], data["review_from"], data["evolution_from"])
+    return Weights(data["version"], data["evolution"], data["risky"], bias, rules, *limits)
 
 
 @cache

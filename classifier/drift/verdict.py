@@ -49,14 +49,15 @@ def verdict(
     members: Sequence[Judged],
     signals: tuple[Signal, Signal, Signal],
     posterior: Posterior,
-    limits: tuple[float, float],
+    limits: tuple[float, float, float],
     *,
     quiet: bool,
 ) -> Verdict:
     """Table first, then the posterior among what the table leaves open, then the rules that stand above both.
 
     Args:
-        limits: Probabilities of risky from which an undecided cause is risky, and from which a person should look.
+        limits: Probabilities of risky from which an undecided cause is risky, and from which a person should look, and of
+            evolution from which one that an event may explain is expected.
         quiet: The workload shows hardly anything new by itself, so that any undeclared variation is worth a look.
     """
     label, level, rule = _open(signals, posterior, limits, quiet)
@@ -74,7 +75,7 @@ def verdict(
 
 
 def _open(
-    signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float], quiet: bool
+    signals: tuple[Signal, Signal, Signal], p: Posterior, limits: tuple[float, float, float], quiet: bool
 ) -> tuple[str, str, str]:
     """Label, severity and rule as table and posterior give them."""
     keys = list(product(*((s.holds,) if s.holds is not None else (True, False) for s in signals)))
@@ -88,23 +89,24 @@ def _open(
         return RISKY, min(risky, key=LEVELS.index), f"{odds}, risky from {limits[0]:g}"
     if p.risky >= limits[1]:
         return REVIEW, "medium" if risky else "low", f"{odds}, review from {limits[1]:g}"
-    if cells[0][0] == EXPECTED and (p.evolution >= p.benign or signals[0].holds):
+    if cells[0][0] == EXPECTED and (p.evolution >= limits[2] or signals[0].holds):
         return EXPECTED, "info", odds
     if (False, True, True) not in keys:
         return REVIEW, "medium", f"{odds}; no open cell of the table is less"
     return (REVIEW, "low", f"{odds}; hardly anything is ever new here") if quiet else (VARIANCE, "info", odds)
 
 
-def settled(m: Judged, *, far: float, times: float) -> Judged:
+def settled(m: Judged, *, far: float, times: float, young: bool) -> Judged:
     """Leave open what one number cannot decide: a quantity that is a little too large.
 
     Args:
         far: Robust z from which a quantity is out of bounds whatever else is known.
         times: Multiple of its bound from which it is.
+        young: Of the behaviour, or of all that the workload does, too little is known for a bound to decide alone.
     """
     b = m.bounds
     another = m.sighting.why == "schedule" and m.continuity.holds is False  # at another time, and by somebody else
-    if b.holds is False and b.value < far and m.sighting.over < times and not another:
+    if b.holds is False and not another and (young or (b.value < far and m.sighting.over < times)):
         return replace(m, bounds=replace(b, holds=None))
     return m
 

@@ -241,7 +241,15 @@ class Ward:
         peaks = s.peak_out, s.peak_in, s.note + s.broken
         if s.bounds is None or s.bounded != peaks:
             s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks
-        return settled(Judged(s, c, s.continuity, s.bounds), far=self.policy.far, times=self.policy.times)
+        j = Judged(s, c, s.continuity, s.bounds)
+        return settled(j, far=self.policy.far, times=self.policy.times, young=self._young(s))
+
+    def _young(self, s: Sighting) -> bool:
+        """Whether a known behaviour has been watched for less time than an envelope needs to converge."""
+        item = self.envelope.items.get(s.behaviour)
+        if s.why not in (OUT, INTO) or item is None:
+            return False
+        return self.envelope.stage != "converged" or s.first - item.first < self.policy.converged_days * self.policy.day
 
     def _helpers(self) -> set[str]:
         """New programs that lie where their owner runs others from."""

@@ -73,7 +73,7 @@ def _posterior(c: Case, w: Weights) -> str:
         return baselines.RISK
     if p.risky >= w.review_from:
         return baselines.LOOK
-    return baselines.GONE if p.evolution >= p.benign else baselines.QUIET
+    return baselines.GONE if p.evolution >= w.evolution_from else baselines.QUIET
 
 
 def evaluate(

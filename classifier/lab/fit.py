@@ -23,6 +23,7 @@ from classifier.drift.posterior import READINGS, Condition, Rule, Weights, loade
 from classifier.lab.harness import Case, Outcome, judge
 from classifier.lab.simulate import FAMILIES, Plan
 
+LIMITS = ("risky_from", "review_from", "evolution_from")
 HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # families that no fit has seen
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
 FIT_SEEDS, LIMIT_SEEDS = range(1000, 1024), range(2000, 2006)
@@ -151,6 +152,7 @@ def main() -> None:
     p.add_argument("--version", default="fitted-1")
     p.add_argument("--risky-from", type=float, default=0.5)
     p.add_argument("--review-from", type=float, default=0.1)
+    p.add_argument("--evolution-from", type=float, default=0.9)
     args = p.parse_args()
     if args.cases and args.cases.exists():
         cases = pickle.loads(args.cases.read_bytes())
@@ -164,7 +166,7 @@ def main() -> None:
         print(file=sys.stderr)
         if args.cases:
             args.cases.write_bytes(pickle.dumps(cases))
-    data = {"version": args.version} | fit(cases) | {"risky_from": args.risky_from, "review_from": args.review_from}
+    data = {"version": args.version} | fit(cases) | {n: getattr(args, n) for n in LIMITS}
     if args.write:
         args.write.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
     print(json.dumps(data, indent=1))

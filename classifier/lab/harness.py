@@ -133,7 +133,7 @@ def judge(
     """Simulate one deployment and feed it to a pipeline of its own."""
     records, truth = deployment(plan, index)
     w = weights or shipped()
-    recorder = Recorder(w.version, w.evolution, w.risky, w.bias, w.rules, w.risky_from, w.review_from)
+    recorder = Recorder(w.version, w.evolution, w.risky, w.bias, w.rules, *w.limits)
     pipeline = Pipeline(policy or Policy(), recorder if cases else w)
     told, windows = _play(pipeline, records, truth)
     about = [t for t in told.values() if max(t.labels.values()) >= truth.judged_from]

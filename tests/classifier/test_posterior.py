@@ -50,7 +50,7 @@ def test_the_truth_table_is_an_invariant(d, p, r, risky, quiet):
     """Demands 3.2: where the signals decide, the posterior has no say; where they do not, only a cell's label or less."""
     signals = tuple(Signal(s, 0.0, "") for s in (d, p, r))
     posterior = Posterior(0.0, round(1 - risky, 4), risky, "v")
-    v = verdict([judged()], signals, posterior, (0.5, 0.1), quiet=quiet)
+    v = verdict([judged()], signals, posterior, (0.5, 0.1, 0.9), quiet=quiet)
     cells = {TABLE[a, b, c] for a in _of(d) for b in _of(p) for c in _of(r)}
     labels = {label for label, _ in cells}
     if len(labels) == 1 and labels != {REVIEW}:

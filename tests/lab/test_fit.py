@@ -28,7 +28,7 @@ def cases(n: int = 600) -> list[Case]:
 def test_what_only_counts_together_is_found_and_signs_are_kept(monkeypatch):
     monkeypatch.setattr(fit, "TREES", 20)
     data = fit.fit(cases())
-    weights = loaded({"version": "t", "risky_from": 0.5, "review_from": 0.1} | data)
+    weights = loaded({"version": "t", "risky_from": 0.5, "review_from": 0.1, "evolution_from": 0.9} | data)
     both = weights.judge([Term("severity 1", 1.0, ""), Term("chain", 2.0, ""), Term("far name", 1.0, "")])
     one = weights.judge([Term("severity 1", 1.0, ""), Term("chain", 2.0, "")])
     assert both.risky > 0.5 > one.risky and weights.rules
