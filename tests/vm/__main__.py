@@ -29,7 +29,7 @@ tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_netw
 """.split()
 
 PLAIN = f"""
-cd {ROOT}; export DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1 PYTHONDONTWRITEBYTECODE=1
+cd {ROOT}; set -o pipefail; export DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1 PYTHONDONTWRITEBYTECODE=1
 .venv/bin/driftline doctor --json > /share/doctor.json
 /usr/bin/python3 -m tests.vm.hooks /share/hooks.json
 .venv/bin/python -m tests.vm.facts /share/facts.json
