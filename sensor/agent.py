@@ -23,6 +23,7 @@ from sensor.identity.resolver import Resolver
 from sensor.observe.binaries import Binaries
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
+from sensor.observe.packages import Packages
 from sensor.observe.told import Told
 from sensor.probes import client
 from sensor.probes.catalogue import BY_NAME
@@ -90,6 +91,7 @@ class Agent:
             self.told.resume(before)
         self.resolver = Resolver(settings.identity)
         self.binaries = Binaries(self._directory, digest=settings.digest)
+        self.packages = Packages(self._directory, on=settings.digest)
         self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
         self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
@@ -184,6 +186,7 @@ class Agent:
         self.take()
         self.windows()
         self.binaries.close()
+        self.packages.close()
         self.resolver.close()
         self.sink.close()
         self._delivered()
@@ -203,6 +206,8 @@ class Agent:
         for record in records:
             if isinstance(record, Event) and record.kind == "exec":
                 self.binaries.see(record)
+            elif isinstance(record, Event) and record.kind == "open":
+                self.packages.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
             self._send(event)
@@ -218,6 +223,7 @@ class Agent:
         self._late()
         self._round("begin_round")
         for window in self.observer.windows(self.kernel, self.told, now):
+            self.packages.look(window)
             self._send(window)
         self._unseated(now)
         self._retire(now)
@@ -272,6 +278,7 @@ class Agent:
             self.observer.forget(slot)
             self.told.forget(slot, files=files, flows=flows)
             self.binaries.forget(replica)
+            self.packages.forget(replica)
             self._announced.pop(slot, None)
         self._ended.clear()
 
@@ -279,7 +286,7 @@ class Agent:
         """What others found out meanwhile: identities from runtimes, digests of executables."""
         for identity in self.resolver.poll(self.to_time(_boottime())):
             self._send(self._dated(identity))
-        for event in self.binaries.poll():
+        for event in (*self.binaries.poll(), *self.packages.poll()):
             self._send(event)
 
     def _unheard(self, now: int) -> None:

@@ -153,7 +153,7 @@ def _purl(row: Mapping[str, Any]) -> str:
     version = "" if row["version"] == UNKNOWN else "@" + quote(row["version"], safe="")
     system = row["more"].get("system")
     if system in ("pypi", "npm"):
-        scope, _, name = row["name"].rpartition("/")
+        scope, _, name = row["more"].get("package", row["name"]).rpartition("/")
         return f"pkg:{system}/" + (quote(scope, safe="") + "/" if scope else "") + quote(name, safe="") + version
     if row["more"].get("hub") == "huggingface":
         return "pkg:huggingface/" + "/".join(quote(part, safe="") for part in row["name"].split("/")) + version.lower()

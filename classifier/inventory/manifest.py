@@ -113,7 +113,7 @@ def fits(entry: Declared, item: Past) -> bool:
     if entry.endpoint and item.place and _host(entry.endpoint) == item.place:
         return True
     if item.kind in ("framework", "library"):
-        return plain(entry.name) == seen or name == seen
+        return seen in (plain(entry.name), name) or item.more.get("package") in (plain(entry.name), name)
     if item.kind == "mcp":
         return name == seen or stem(entry.name) == stem(item.name) != ""
     if item.kind == "data":

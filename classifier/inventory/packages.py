@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN, VERIFIED
+from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN
 from classifier.inventory.sighting import Sighting, seen
 
 PYTHON = re.compile(r"^(?P<place>.*/(?:site|dist)-packages)/(?P<top>[^/]+)(?P<rest>/.*)?$")
@@ -64,21 +64,36 @@ def of_package(path: str) -> Sighting | None:
 
 
 def of_record(data: Mapping[str, str | int | float]) -> Sighting | None:
-    """A package whose installed files were compared with its RECORD: the place where that check comes in.
+    """The package of a `package` event: what a sensor read of it beside the code that was opened.
 
-    No sensor sends such an event yet. It is expected as kind `package` with `name version place` and `changed`, how many files
-    differ from what was installed.
-
-    >>> of_record({"name": "langchain", "version": "0.2.3", "place": "/l/site-packages", "changed": 1}).more["record_mismatch"]
-    '1 files'
+    >>> told = {"import": "yaml", "name": "PyYAML", "version": "6.0", "place": "/l/site-packages", "files": 9, "changed": 1}
+    >>> of_record(told).more["record"]
+    '1 of 9 files differ'
     """
-    name, version, place, changed = (data.get(k) for k in ("name", "version", "place", "changed"))
-    if not isinstance(name, str) or not isinstance(version, str) or not name or not version:
+    top, name, version, place = (data.get(k) for k in ("import", "name", "version", "place"))
+    if not all(isinstance(v, str) and v for v in (top, name, version, place)):
         return None
-    kind = "framework" if plain(name) in FRAMEWORKS else "library"
-    more = {"system": "pypi", "record_mismatch": f"{changed} files" if isinstance(changed, int) and changed else ""}
-    return seen(kind, plain(name), version=version, version_basis=VERIFIED, basis=INFERRED,
-                place=place if isinstance(place, str) else "", more=more)  # fmt: skip
+    node = str(place).endswith("/node_modules")
+    item = str(top) if node else plain(str(top))
+    package = str(name) if node else plain(str(name))
+    more = {
+        "system": "npm" if node else "pypi",
+        "package": package if package != item else "",
+        "record": "" if node else _compared(data),
+    }
+    kind = "framework" if {item, package} & FRAMEWORKS else "library"
+    # Its own metadata says so; whether its code was opened, another record shows.
+    return seen(
+        kind, item, version=str(version), version_basis=SELF_REPORTED, basis=INFERRED, place=str(place), more=more
+    )
+
+
+def _compared(data: Mapping[str, str | int | float]) -> str:
+    files, changed = data.get("files"), data.get("changed")
+    if not isinstance(files, int) or not isinstance(changed, int):
+        return ""
+    words = f"{changed} of {files} files differ" if changed else f"{files} files as installed"
+    return words if data.get("whole", 1) else f"{words}, others not looked at"
 
 
 def plain(name: str) -> str:

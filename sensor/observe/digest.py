@@ -205,7 +205,7 @@ def _seen_by(pid: int, wanted: _Wanted, proc: str) -> int | None:
     try:
         if pid == wanted.pid and _is_executable(f"{proc}/{pid}/exe", wanted.path):
             return os.open(f"{proc}/{pid}/exe", os.O_PATH | os.O_CLOEXEC)
-        return _open_in_root(f"{proc}/{pid}/root", wanted.path)
+        return open_in_root(f"{proc}/{pid}/root", wanted.path)
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
 
@@ -220,7 +220,7 @@ def _bare(path: str) -> str:
     return bare[1:] if bare.startswith("/memfd:") else bare
 
 
-def _open_in_root(root: str, path: str) -> int:
+def open_in_root(root: str, path: str) -> int:
     """Opens with links resolved inside `root`: a container must not lead us to a file of the host."""
     if not path.startswith("/"):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

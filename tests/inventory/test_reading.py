@@ -16,7 +16,8 @@ from classifier.inventory.reading import of_behaviour, of_event
 from classifier.inventory.servers import of_exec, stem
 from classifier.inventory.sighting import LONGEST
 from classifier.inventory.weights import of_weights
-from tests.factories import event
+from tests.factories import event, replica
+from wire.records import Event
 
 COMMIT, BLOB = "a" * 40, "b" * 64
 HUB = "/root/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B"
@@ -223,5 +224,15 @@ def test_a_name_made_to_be_slow_to_read_is_not(text):
 
 
 def test_a_package_that_was_compared_with_its_record_says_how_many_files_differ():
-    [found] = of_event(event(1, "package", name="langchain", version="0.2.3", place=SITE, changed=1))
-    assert (found.version_basis, found.more["record_mismatch"]) == ("verified", "1 files")
+    told = {"import": "langchain", "name": "langchain", "version": "0.2.3", "place": SITE, "files": 900, "changed": 1}
+    [found] = of_event(Event("n1/e1/1", 0.0, replica(), "package", None, told))
+    assert (found.kind, found.version, found.more["record"]) == ("framework", "0.2.3", "1 of 900 files differ")
+    assert of_event(Event("n1/e1/1", 0.0, replica(), "package", None, told | {"version": 3})) == ()
+
+
+def test_a_package_whose_module_has_another_name_joins_its_code_and_keeps_its_own():
+    told = {"import": "cv2", "name": "opencv-python-headless", "version": "4.1", "place": SITE}
+    [found] = of_event(Event("n1/e1/1", 0.0, replica(), "package", None, told))
+    assert (
+        found.name == of_package(f"{SITE}/cv2/__init__.py").name and found.more["package"] == "opencv-python-headless"
+    )

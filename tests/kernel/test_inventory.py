@@ -96,3 +96,24 @@ def test_the_model_of_a_worker_ends_with_it_and_so_does_a_server(sensor, box, ho
     assert spans["mcp-demo"][1] is not None and spans["mcp-demo"][1] < spans["worker-model"][1]
     assert spans["org/name"][1] is None or spans["org/name"][1] > spans["worker-model"][1]
     assert isinstance(changes(found), list)
+
+
+def test_versions_are_read_from_the_process_that_opened_the_code(lab, home):
+    """One package of a process is as its RECORD says, in another a file was patched after it was installed."""
+    site = home / "lib/site-packages"
+    for name, text in (("good", "one"), ("patched", "two")):
+        (site / name).mkdir()
+        (site / name / "__init__.py").write_text(text + " = 1")
+        dist = site / f"{name}-1.5.dist-info"
+        dist.mkdir()
+        size = 7 if name == "good" else 3
+        (dist / "RECORD").write_text(f"{name}/__init__.py,sha256=x,{size}\n")
+    code = "import sys, time; sys.path.insert(0, sys.argv[1]); import good, patched; time.sleep(1.5)"
+    with lab.sensor(digest=True) as sensor:
+        box = sensor.cgroup()
+        box.python(code, str(site))
+        found = {i.name: i for i in history(sensor.all_of(box)).items}
+    assert {n: (i.version, i.basis, i.more["record"]) for n, i in found.items() if n in ("good", "patched")} == {
+        "good": ("1.5", "verified", "1 files as installed"),
+        "patched": ("1.5", "verified", "1 of 1 files differ"),
+    }
