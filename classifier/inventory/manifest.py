@@ -163,8 +163,16 @@ def _row(kind: str, status: str, entry: Declared | None, item: Past | None) -> d
         "basis": item.basis if item is not None else DECLARED_ONLY,
         "first": item.first if item is not None else None,
         "last": item.last if item is not None else None,
+        "note": _note(item) if item is not None else "",
         "evidence": list(item.evidence) if item is not None else [],
     }
+
+
+def _note(item: Past) -> str:
+    """What a match does not say."""
+    if "differ" in (record := item.more.get("record", "")):
+        return record
+    return "the endpoint is asked; for which model, nobody saw" if item.more.get("model") else ""
 
 
 def _entry(section: str, entry: Any) -> Declared:

@@ -50,6 +50,7 @@ CHECKED = {
     "loaded": "loaded",
     "loaded_version": "its version ",
     "basis": "basis",
+    "note": "note",
     "evidence": "evidence",
 }
 AT = click.option("--at", type=Instant(), default="now", show_default=True, help="As of this moment, in UTC.")

@@ -59,6 +59,7 @@ def test_a_framework_has_the_version_that_was_read_and_unknown_where_none_was(se
         "verified",
         "self_reported",
     )
+    assert langchain["more"]["record"] == "1 of 900 files differ"
     assert (openai["version"], openai["basis"]) == ("unknown", "verified")
     assert item(found, "library", "leftpad")["basis"] == "inferred"  # only its metadata was read
 
