@@ -34,6 +34,7 @@ class Judged:
     correlation: Correlation
     continuity: Signal
     bounds: Signal
+    young: bool = False  # too little is known for its bound to decide alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def settled(m: Judged, *, far: float, times: float, young: bool) -> Judged:
     b = m.bounds
     another = m.sighting.why == "schedule" and m.continuity.holds is False  # at another time, and by somebody else
     if b.holds is False and not another and (young or (b.value < far and m.sighting.over < times)):
-        return replace(m, bounds=replace(b, holds=None))
+        return replace(m, bounds=replace(b, holds=None), young=young)
     return m
 
 
@@ -133,7 +134,11 @@ def carried(members: Sequence[Judged], bounds: Signal, *, far: float) -> Signal:
     if bounds.holds is not None:
         return bounds
     into, out = (
-        max((m for m in members if m.sighting.why == why and m.bounds.value >= far), key=_value, default=None)
+        max(
+            (m for m in members if m.sighting.why == why and m.bounds.value >= far and not m.young),
+            key=_value,
+            default=None,
+        )
         for why in ("volume in", "volume out")
     )
     if into is None or out is None or into.sighting.behaviour == out.sighting.behaviour:

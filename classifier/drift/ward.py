@@ -245,11 +245,13 @@ class Ward:
         return settled(j, far=self.policy.far, times=self.policy.times, young=self._young(s))
 
     def _young(self, s: Sighting) -> bool:
-        """Whether a known behaviour has been watched for less time than an envelope needs to converge."""
+        """Whether a behaviour, or the revision that shows it, has been watched for too short a time."""
         item = self.envelope.items.get(s.behaviour)
         if s.why not in (OUT, INTO) or item is None:
             return False
-        return self.envelope.stage != "converged" or s.first - item.first < self.policy.converged_days * self.policy.day
+        known = s.first - item.first >= self.policy.converged_days * self.policy.day
+        newest = max((t for t in self.envelope.ledger.revisions().values() if t <= s.first), default=float("-inf"))
+        return self.envelope.stage != "converged" or not known or s.first - newest < self.policy.day
 
     def _helpers(self) -> set[str]:
         """New programs that lie where their owner runs others from."""

@@ -149,9 +149,9 @@ def main() -> None:
     p.add_argument("--cases", type=Path, help="keep the labelled causes in this file, or take them from it")
     p.add_argument("--weights", type=Path, help="weights to play with instead of the shipped ones")
     p.add_argument("--write", type=Path, help="write the weights to this file")
-    p.add_argument("--version", default="fitted-1")
-    p.add_argument("--risky-from", type=float, default=0.5)
-    p.add_argument("--review-from", type=float, default=0.1)
+    p.add_argument("--version", default="unnamed")
+    p.add_argument("--risky-from", type=float, default=0.45)
+    p.add_argument("--review-from", type=float, default=0.17)
     p.add_argument("--evolution-from", type=float, default=0.9)
     args = p.parse_args()
     if args.cases and args.cases.exists():

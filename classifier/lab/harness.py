@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from classifier.drift.finding import REVIEW, RISKY, Posterior, Term
+from classifier.drift.finding import AGED, REVIEW, RISKY, Posterior, Term
 from classifier.drift.posterior import Weights, shipped
 from classifier.drift.verdict import Judged
 from classifier.lab.simulate import Plan, deployment
@@ -153,6 +153,8 @@ def _play(pipeline: Pipeline, records: Iterator[Record], truth: Truth) -> tuple[
             now = max(now, record.time)
         windows += type(record) is Window
         for finding in pipeline.feed(record):
+            if finding.state == AGED:  # nobody triages here, so that a review ends as age has it
+                continue
             at = max(now, finding.updated)
             ward = pipeline._state.wards[finding.workload]
             cause = ward.causes.get(finding.id)
