@@ -13,7 +13,7 @@ from console.cli.answers import rows
 from console.cli.configured import EXISTING, Output, asked, tell_trouble, trace_options
 from console.cli.failure import FAILED, Failure
 from console.cli.instant import NOW, Instant
-from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, note, say
+from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, note, say
 
 if TYPE_CHECKING:
     from classifier.inventory.history import History
@@ -223,8 +223,11 @@ def check(
 )
 @click.option("--output", type=Output(), help="A file instead of stdout.")
 @trace_options
+@json_option
 @click.pass_context
-def export(ctx: click.Context, workload: str, at: float, form: str, output: str | None, **where: Any) -> None:
+def export(
+    ctx: click.Context, workload: str, at: float, form: str, output: str | None, as_json: bool, **where: Any
+) -> None:
     """Write the inventory as of a moment as a bill of materials: CycloneDX 1.6, JSON.
 
     \b
@@ -247,7 +250,11 @@ def export(ctx: click.Context, workload: str, at: float, form: str, output: str 
         emit_json(document)
         return
     Path(output).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-    say(f"{output}: {len(document['components'])} components, {len(document['services'])} services")
+    counts = {part: len(document[part]) for part in ("components", "services")}
+    if as_json:
+        emit_json({"output": output, "format": form} | counts)
+    else:
+        say(f"{output}: {counts['components']} components, {counts['services']} services")
 
 
 # asking -------------------------------------------------------------------------------------------------------------------

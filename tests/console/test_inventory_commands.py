@@ -119,6 +119,8 @@ def test_export_writes_a_bill_of_materials(ask, tmp_path):
     document = json.loads(ask("export", WORKLOAD, "--at", "2026-11-17T14:32").stdout)
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
     result = ask("export", WORKLOAD, "--output", tmp_path / "a.json")
+    said = json.loads(ask("export", WORKLOAD, "--output", tmp_path / "b.json", "--json").stdout)
+    assert said["components"] == len(json.loads((tmp_path / "b.json").read_text())["components"])
     assert "components" in result.stdout and json.loads((tmp_path / "a.json").read_text())["metadata"]
 
 
