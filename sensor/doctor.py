@@ -1,6 +1,7 @@
 """What this machine gives: every probe and every better hook, by trying, never by version number.
 
-Tries are libbpf's own feature probes, which load a program of two instructions and drop it; nothing is attached.
+Tries are libbpf's own feature probes, which load a program of two instructions and drop it; nothing is attached but, for a moment,
+one probe to a child of our own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import btf, client, headers, pins, uprobes
+from sensor.probes import btf, client, headers, pins, trial, uprobes
 from sensor.probes.catalogue import PROBES, Probe
 from sensor.settings import SensorSettings
 
@@ -109,7 +110,7 @@ def _basics() -> list[Facility]:
 def _better() -> list[Facility]:
     """Hooks that would see more; none is needed."""
     kprobe = Path("/sys/bus/event_source/devices/kprobe").exists()
-    uprobe = uprobes.missing()
+    uprobe = uprobes.missing() or trial.harm()
     return [
         Facility(
             "kprobes",

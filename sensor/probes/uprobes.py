@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import os
 import platform
 from pathlib import Path
@@ -77,7 +78,7 @@ def watch_bare(file: int, offset: int, *, pid: int, at_return: bool) -> int:
     """
     path = ctypes.create_string_buffer(f"/proc/self/fd/{file}".encode())
     wanted = _Attributes(
-        type=int((PMU / "type").read_text()),
+        type=_kind(),
         size=ctypes.sizeof(_Attributes),
         config=int(at_return) << _return_bit(),
         path=ctypes.addressof(path),
@@ -89,6 +90,12 @@ def watch_bare(file: int, offset: int, *, pid: int, at_return: bool) -> int:
     return event
 
 
+@functools.cache
+def _kind() -> int:
+    return int((PMU / "type").read_text())
+
+
+@functools.cache
 def _return_bit() -> int:
     return int((PMU / "format/retprobe").read_text().strip().removeprefix("config:"))
 

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -75,6 +76,16 @@ def model(tmp_path_factory):
     server.wait()
 
 
+class Standing:
+    """What was waited for, in words of the moment of failing."""
+
+    def __init__(self, capture, pid, rungs):
+        self.capture, self.pid, self.rungs = capture, pid, rungs
+
+    def __str__(self):
+        return f"{self.pid} to stand on {self.rungs}: {self.capture.coverage()}, {self.capture.failed} failed"
+
+
 class Watch:
     """A capture of one cgroup, polled by the test."""
 
@@ -107,7 +118,7 @@ class Watch:
         def ask():
             return next((c for c in self.capture.coverage() if c.pid == pid and c.rung in rungs), None)
 
-        return self.until(ask, f"rung {rungs} of {pid}; it is {self.capture.coverage()}")
+        return self.until(ask, Standing(self.capture, pid, rungs))
 
     @property
     def calls(self):
@@ -631,4 +642,88 @@ def test_a_library_on_an_overlay_is_captured_as_in_a_container(watch, model, tmp
     go(process)
     answered(watch, process)
     assert len(watch.calls) == 1
+    end(process)
+
+
+URLLIB = """
+import ssl, urllib.request
+context = ssl.create_default_context(cafile=ca)
+def ask(url, body):
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, context=context).read()
+"""
+AIOHTTP = """
+import aiohttp, asyncio, ssl
+context = ssl.create_default_context(cafile=ca)
+async def talk(url, body):
+    async with aiohttp.ClientSession() as session:
+        async with session.post(url, data=body, headers={"Content-Type": "application/json"}, ssl=context) as answer:
+            await answer.read()
+def ask(url, body):
+    asyncio.run(talk(url, body))
+"""
+HTTPX = """
+import httpx, ssl
+context = ssl.create_default_context(cafile=ca)
+def ask(url, body):
+    httpx.Client(verify=context).post(url, content=body, headers={"Content-Type": "application/json"}).read()
+"""
+CLIENT = """
+import sys
+port, ca, file = sys.argv[1:4]
+{}
+print("ready", flush=True)
+sys.stdin.readline()
+for line in open(file):
+    ask(f"https://localhost:{{port}}/v1/chat/completions", bytes.fromhex(line))
+print(1, 0, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("module,text", [("urllib", URLLIB), ("aiohttp", AIOHTTP), ("httpx", HTTPX)])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_the_clients_that_agents_use_are_read(watch, model, tmp_path, module, text, stream):
+    pytest.importorskip(module)
+    port, ca = model
+    small, large = (r.partition(b"\r\n\r\n")[2] for r in (wires.ask("openai-chat", stream=stream), prompt(1 << 20)))
+    process = watch.scope.start(
+        *(
+            sys.executable,
+            "-c",
+            CLIENT.format(text),
+            str(port),
+            ca,
+            asked(tmp_path, small, large),
+        ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    watch.stands(process.pid, "symbol")
+    go(process)
+    answered(watch, process)
+    assert [(c.streamed, c.partial, bool(c.usage.value)) for c in watch.calls][1:] == [(False, (), True)]
+    assert (watch.calls[0].streamed, watch.calls[0].partial) == (stream, ())
+    assert watch.calls[0].calls[0].name
+    end(process)
+
+
+def test_out_of_descriptors_a_process_is_uncovered_until_there_are_some(watch, model, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process = asker(watch.scope, model, asked(tmp_path, wires.ask("openai-chat")))
+    process.stdout.readline()
+    taken = [os.open("/dev/null", os.O_RDONLY) for _ in range(64)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[-1] + 1, hard))
+    try:
+        for fd in taken[-4:]:
+            os.close(fd)
+        row = watch.stands(process.pid, "uncovered")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for fd in taken[:-4]:
+            os.close(fd)
+    assert "Too many open files" in row.reason
+    watch.stands(process.pid, "symbol")
     end(process)

@@ -6,6 +6,7 @@ nowhere else: no log, no error and no record of this module quotes them.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -48,6 +49,7 @@ class Capture:
         self._search: Iterator[int] = iter(())
         self._settled = self._discovered = 0  # ns, when last
         self.refused = 0  # processes beyond the limit
+        self.failed = 0  # looks that came to nothing, e.g. for want of descriptors
 
     @property
     def wake(self) -> int:
@@ -129,8 +131,12 @@ class Capture:
         """Attaches to processes that are new. Those that are gone are marked, for their last chunks may wait in the ring."""
         here: dict[int, int] = {}
         self._discovered = now
-        for cgroup, directory in self._workloads.items():
-            here |= dict.fromkeys(_members(directory), cgroup)
+        try:
+            for cgroup, directory in self._workloads.items():
+                here |= dict.fromkeys(_members(directory), cgroup)
+        except OSError:  # no descriptors: nobody is taken for gone, for that
+            self.failed += 1
+            return
         for pid, process in self._processes.items():
             if here.get(pid) != process.cgroup:
                 process.gone = True
@@ -138,7 +144,11 @@ class Capture:
             self._enter(pid, here[pid], now)
 
     def _enter(self, pid: int, cgroup: int, now: int) -> None:
-        began = started(pid)
+        try:
+            began = started(pid)
+        except OSError:
+            self.failed += 1
+            return
         if began is None:
             return  # it exited while we looked
         if len(self._processes) >= PROCESSES:
@@ -148,10 +158,12 @@ class Capture:
         self._look(process, now)
 
     def _look(self, process: Process, now: int) -> None:
-        if started(process.pid) != process.started:
-            process.gone = True  # or its number is another's by now
+        try:
+            process.gone = started(process.pid) != process.started  # or its number is another's by now
+            new = [] if process.gone else process.look(self._shelf, self._kernel.program, self._signatures, now)
+        except OSError:
+            self.failed += 1
             return
-        new = process.look(self._shelf, self._kernel.program, self._signatures, now)
         self._to_search.extend((process.pid, m) for m in new)
 
     def _drop(self, processes: list[Process], now: int) -> list[Record]:
@@ -215,6 +227,8 @@ class Capture:
 def _members(directory: Path) -> list[int]:
     try:
         text = (directory / "cgroup.procs").read_text()
-    except OSError:  # the cgroup is gone
-        return []
+    except OSError as e:
+        if e.errno in (errno.ENOENT, errno.ENODEV):  # the cgroup is gone
+            return []
+        raise
     return [int(pid) for pid in text.split() if pid != "0"]  # 0: of another pid namespace

@@ -26,6 +26,9 @@ FILES = 1024  # mapped files of one process that are looked at
 NAME = 256  # characters of a path that are kept
 
 
+GONE = (FileNotFoundError, ProcessLookupError)  # what /proc says of a process that exited
+
+
 class Mapping(NamedTuple):
     """A file that a process has mapped as code."""
 
@@ -56,10 +59,14 @@ class Library:
 
 
 def mapped(pid: int, proc: Path = Path("/proc")) -> list[Mapping]:
-    """Files that a process runs code from, each once; none where it is gone."""
+    """Files that a process runs code from, each once; none where it is gone.
+
+    Raises:
+        OSError: That cannot be found out now, e.g. for want of descriptors.
+    """
     try:
         text = (proc / str(pid) / "maps").read_bytes()
-    except OSError:  # it exited, or is a zombie
+    except GONE:
         return []
     found: dict[tuple[bytes, bytes], Mapping] = {}
     for span, device, inode, path in LINE.findall(text):

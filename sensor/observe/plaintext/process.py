@@ -12,8 +12,8 @@ from pathlib import Path
 
 from sensor.observe.plaintext import ladder
 from sensor.observe.plaintext.ladder import Coverage, Part, Rung, Signatures
-from sensor.observe.plaintext.libraries import FUNCTIONS, Library, Mapping, Shelf, fuse_devices, mapped, opened
-from sensor.probes.uprobes import UprobeError, attach
+from sensor.observe.plaintext.libraries import FUNCTIONS, GONE, Library, Mapping, Shelf, fuse_devices, mapped, opened
+from sensor.probes.uprobes import attach
 
 HOOKS: dict[str, tuple[str, str]] = {  # function → programs at its call and at its return
     "SSL_new": ("", "tls_made"),
@@ -60,9 +60,10 @@ class Process:
         """Attaches to what is new and lets go of what is mapped no more; files that are yet to be searched."""
         self.due = now + min(LATEST, max(SOONEST, (now - self.found) // 4))
         here = {(m.device, m.inode): m for m in mapped(self.pid)}
+        self._forget_failures()
         known = {(m.device, m.inode): m for m in (*self.libraries, *self.unread)}
         for gone in known.keys() - here.keys():
-            self._leave(known[gone])
+            self._leave(known.pop(gone))
         new = [here[k] for k in here.keys() - known.keys()]
         served = fuse_devices(self.pid) if new else set()
         for mapping in new:
@@ -71,6 +72,11 @@ class Process:
             else:
                 self._enter(mapping, shelf, program, signatures)
         return [m for m in new if m in self.libraries and self.libraries[m].speaks is None]
+
+    def _forget_failures(self) -> None:
+        """What could not be opened or attached to is tried anew: we may have run out of descriptors."""
+        for mapping in [*self.unread, *(m for m, a in self.attached.items() if a.refused)]:
+            self._leave(mapping)
 
     def _enter(self, mapping: Mapping, shelf: Shelf, program: Callable[[str], int], signatures: Signatures) -> None:
         try:
@@ -92,7 +98,7 @@ class Process:
         try:
             for name, offset in sorted(found.items()):
                 self._hook(made, name, file, offset, program)
-        except UprobeError as e:
+        except OSError as e:  # half of the functions would be half of what was said
             made.close()
             made.refused = e.strerror or str(e)
 
@@ -135,8 +141,12 @@ class Process:
 
 
 def started(pid: int, proc: Path = Path("/proc")) -> str | None:
-    """When a process began; None where it is gone."""
+    """When a process began; None where it is gone.
+
+    Raises:
+        OSError: That cannot be found out now.
+    """
     try:
         return (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
+    except GONE:
         return None
