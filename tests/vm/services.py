@@ -272,7 +272,7 @@ def counted_all() -> object:
 
 def upgrade_probes() -> object:
     """Other programs: the old ones are taken out, so their counters end; what was learned from them stays."""
-    run("systemctl", "start", "demo-agent")
+    run("systemctl", "restart", "demo-agent")
     until(lambda: 4 < own_count() < 40, "the agent")
     with (HOME / "bpf/common.h").open("a") as file:
         file.write("\n/* a newer version */\n")
