@@ -66,10 +66,10 @@ class Capture:
 
     def forget(self, cgroup: int, now: int) -> list[Record]:
         """Lets a workload go: detaches, and tells what its connections still had."""
-        self._workloads.pop(cgroup, None)
-        self._lost.pop(cgroup, None)
         out = self._read()
         self._kernel.unwatch(cgroup)
+        self._workloads.pop(cgroup, None)
+        self._lost.pop(cgroup, None)
         return out + self._drop([p for p in self._processes.values() if p.cgroup == cgroup], now)
 
     def hint(self, pid: int, now: int) -> None:
@@ -213,7 +213,9 @@ class Capture:
     # -- bytes -------------------------------------------------------------------------------------------------------
 
     def _read(self) -> list[Record]:
-        return [record for chunk in self._kernel.chunks() for record in self._streams.feed(chunk)]
+        """Chunks that were on their way when their workload was forgotten go unread."""
+        mine = (chunk for chunk in self._kernel.chunks() if chunk.cgroup in self._workloads)
+        return [record for chunk in mine for record in self._streams.feed(chunk)]
 
     def _doubt(self) -> None:
         """Asks how far the connections of a workload went whose loss counters grew."""

@@ -93,6 +93,13 @@ def test_a_cgroup_that_is_gone_is_survived(made, tmp_path):
     assert made._kernel.seen == set()
 
 
+def test_what_comes_late_of_a_forgotten_workload_is_not_read(made):
+    made.forget(7, 2 * 10**9)
+    made._kernel.waiting = [chunk(ASK), chunk(ANSWER, RECEIVED)]
+    assert made.poll(3 * 10**9) == []
+    assert made.close(4 * 10**9) == []
+
+
 def test_processes_are_bounded(made, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "PROCESSES", 1)
     (tmp_path / "cgroup.procs").write_text((tmp_path / "cgroup.procs").read_text() + f"{os.getpid()}\n")
