@@ -144,7 +144,7 @@ def test_the_bash_script_completes_nouns_and_verbs():
         "COMP_CWORD": "1",
     }
     assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
-    assert real(env=environment, text=True).stdout.split() == ["plain,trace"]
+    assert real(env=environment, text=True).stdout.split() == ["plain,track", "plain,trace"]
     environment |= {"COMP_WORDS": "driftline trace re", "COMP_CWORD": "2"}
     assert real(env=environment, text=True).stdout.split() == ["plain,record", "plain,replay"]
 
