@@ -243,7 +243,9 @@ def test_bytes_of_datagrams_are_exact(sensor, box, server, family, connected):
     said = sensor.all_of(box)
     host = "127.0.0.1" if family == socket.AF_INET else "[::1]"
     assert said.bytes(f"egress:udp:{host}:{port}", image=IMAGE) == (600_000, 300_000)
-    assert said.counts("egress:") == {f"egress:udp:{host}:{port}": 1}
+    assert set(said.counts("egress:")) == {f"egress:udp:{host}:{port}"}
+    # Not its count: a conversation that goes on counts once in each window, and on a slow machine this one takes two.
+    assert sum(u.data["opens"] for u in said.uses("egress:udp:")) == 1
 
 
 def test_a_datagram_socket_that_is_only_connected_talks_to_nobody(sensor, box):
