@@ -126,6 +126,8 @@ def test_every_version_of_a_finding_is_kept_and_a_version_replaces_itself(store)
         "revisions": ["r1"],
         "evidence": [],
         "history": [],
+        "terms": [],
+        "considered": [],
     }
     assert store.versions("none") == []
 
