@@ -79,7 +79,13 @@ def _lineage(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[s
     item = envelope.items.get(s.behaviour)
     foreign = item is not None and item.lineages and s.lineages and not item.lineages & set(s.lineages)
     if s.why == "schedule" and not foreign:
-        return Term("lineage", 0.45, "outside the hours of the week in which it was ever seen")
+        usual = item is not None and not item.unusual(s.peak_out, envelope.policy.volume_floor)
+        words = "outside the hours of the week in which it was ever seen"
+        return (
+            Term("lineage", 0.7, f"{words}, by its owner and as much as ever")
+            if usual
+            else Term("lineage", 0.45, words)
+        )
     if foreign:
         return Term("lineage", 0.0, f"known behaviour, but by {s.lineage} instead of {_some(item.lineages)}")
     return Term("lineage", 0.2 if s.note else 1.0, s.note or "known behaviour by a known owner")

@@ -221,7 +221,7 @@ class Envelope:
             return RETURN, "", 0.0
         foreign = bool(item.lineages) and trail not in item.lineages and trail != ""
         off = item.off_schedule(hour, self.week)
-        if off and (foreign or not item.lineages or item.unusual(use.bytes_out, self.policy.volume_floor)):
+        if off:
             return SCHEDULE, "", 0.0
         if (use.bytes_out > self.policy.volume_floor or use.bytes_in > self.policy.volume_floor) and (
             broken := self._beyond(item, use, hour, trail, load, own=item.scheduled and foreign)

@@ -66,7 +66,7 @@ def lived(turns: set[int], days: int) -> Envelope:
         pytest.param(38 * 24 + 2, "export.py<worker", 18_500_000, [], id="its-turn"),
         pytest.param(37 * 24 + 14, "worker", 4_900_000, [SCHEDULE], id="another-process-on-another-day"),
         pytest.param(37 * 24 + 14, "export.py<worker", 4_900_000, [SCHEDULE], id="same-process-other-volume"),
-        pytest.param(37 * 24 + 14, "export.py<worker", 18_200_000, [], id="the-same-export-once-more"),
+        pytest.param(37 * 24 + 14, "export.py<worker", 18_200_000, [SCHEDULE], id="the-same-export-once-more"),
         pytest.param(38 * 24 + 2, "worker", 4_900_000, [OUT], id="another-process-in-the-window"),
     ],
 )
