@@ -6,6 +6,7 @@ python -m tests.kernel.daemon NAME SCOPE RUN_DIR OUT KEEP
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:
         keep_pinned=keep == "keep",
         digest=False,
     )
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))  # until `run` can stop in order
     Agent(settings, FileSink(Path(out))).run()
 
 
