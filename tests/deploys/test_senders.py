@@ -104,7 +104,8 @@ def test_an_address_behind_a_veth_of_this_machine_is_a_neighbour():
         "from classifier.deploys.senders import Senders, Ends; s = Senders(lambda c: [], late=0);"
         "o = s.origin(Ends(('10.99.0.2', 4711), ('10.99.0.1', 80))); print(o.place, s.sender(o))"
     )
-    steps = "ip link add ve0 type veth peer name ve1 && ip addr add 10.99.0.1/24 dev ve0 && ip link set ve0 up && ip link set ve1 up"
+    steps = "ip link add ve0 type veth peer name ve1 && ip addr add 10.99.0.1/24 dev ve0"
+    steps += " && ip link set ve0 up && ip link set ve1 up"
     shell = ["unshare", "--net", "sh", "-c", f'{steps} && exec "$0" -c "$1"', sys.executable, program]
     done = subprocess.run(shell, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.stdout.startswith("neighbour ") and "unknown=True" in done.stdout, done.stderr
