@@ -98,14 +98,19 @@ def _weightless(d: Deploy, policy: Policy) -> str:
 
 def _undeclared(s: Sighting, ledger: Ledger, policy: Policy) -> tuple[float, Placement | None]:
     """How well a new revision without an event would explain it: a rollout that nobody announced leaves that trace."""
-    known = ledger.revisions()
-    newest = list(known)[-1] if len(known) > 1 else None
-    if newest is None or not -policy.deploy_before <= s.first - known[newest] <= policy.deploy_after:
+    newest, begun = _latest(ledger)
+    if newest is None or not -policy.deploy_before <= s.first - begun <= policy.deploy_after:
         return 0.0, None
     exposures = ledger.exposures.values()
     new = _group([e for e in exposures if e.revision == newest], s, policy)
     old = _group([e for e in exposures if e.revision not in (newest, None) and _lately(e, s, policy)], s, policy)
     return round(rate_ratio(new, old), 4), _placement(new, old)
+
+
+def _latest(ledger: Ledger) -> tuple[str | None, float]:
+    """The latest of several revisions, and since when it was seen (seconds); None where there is but one."""
+    known = list(ledger.revisions().items())
+    return known[-1] if len(known) > 1 else (None, 0.0)
 
 
 def _placement(new: Group, old: Group) -> Placement:
@@ -123,9 +128,8 @@ def _why_none(s: Sighting, near: list[Deploy], ledger: Ledger, policy: Policy) -
     if not near:
         before, after = policy.deploy_before / policy.hour, policy.deploy_after / policy.hour
         parts.append(f"no matching event within {after:g} h before and {before:g} h after")
-    known = ledger.revisions()
-    newest = list(known)[-1] if len(known) > 1 else None
-    if newest is not None and newest in s.revisions and s.first - known[newest] <= policy.deploy_after:
+    newest, begun = _latest(ledger)
+    if newest is not None and newest in s.revisions and s.first - begun <= policy.deploy_after:
         parts.append(f"new revision {newest} without an authenticated event")
     return "; ".join(parts)
 

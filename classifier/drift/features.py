@@ -58,8 +58,8 @@ def _deploy(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:
     doubtful = [e for m in members for e in m.correlation.considered if "no weight" in e.because]
     yield "unbelieved event", float(bool(doubtful)), doubtful[0].because if doubtful else ""
     first = min(m.sighting.first for m in members)
-    newest = max((t for t in envelope.ledger.revisions().values() if t <= first), default=first)
-    days = (first - newest) / envelope.policy.day
+    newest = envelope.ledger.newest(first)
+    days = 0.0 if newest is None else (first - newest) / envelope.policy.day
     yield "revision's age", math.log1p(min(days, 7.0)), f"{days:.1f} days after the newest revision"
     c = min((m.correlation for m in members), key=_rank)
     terms = {t.name: t for t in c.terms}

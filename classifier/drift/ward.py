@@ -250,8 +250,9 @@ class Ward:
         if s.why not in (OUT, INTO) or item is None:
             return False
         known = s.first - item.first >= self.policy.converged_days * self.policy.day
-        newest = max((t for t in self.envelope.ledger.revisions().values() if t <= s.first), default=float("-inf"))
-        return self.envelope.stage != "converged" or not known or s.first - newest < self.policy.day
+        newest = self.envelope.ledger.newest(s.first)
+        fresh = newest is not None and s.first - newest < self.policy.day
+        return self.envelope.stage != "converged" or not known or fresh
 
     def _helpers(self) -> set[str]:
         """New programs that lie where their owner runs others from."""

@@ -101,6 +101,10 @@ class Ledger:
                 first[e.revision] = min(e.start, first.get(e.revision, e.start))
         return dict(sorted(first.items(), key=lambda i: (i[1], i[0])))
 
+    def newest(self, before: float) -> float | None:
+        """When the newest revision that had begun by `before` was first seen (seconds); None if none had."""
+        return max((t for t in self.revisions().values() if t <= before), default=None)
+
     def merge(self, other: Ledger) -> Ledger:
         """The exposures of both; neither changes."""
         out = dict(self.exposures)
@@ -122,11 +126,11 @@ def _over(e: Exposure, time: float) -> bool:
     return e.ended and e.end <= time
 
 
-def united(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Spans that overlap or touch made one, in order, at most `GAPS`.
+def union(spans: Iterable[Span]) -> list[Span]:
+    """Spans that overlap or touch made one, in order.
 
-    >>> united([(5, 6), (1, 3), (2, 4)])
-    ((1, 4), (5, 6))
+    >>> union([(5, 6), (1, 3), (2, 4)])
+    [(1, 4), (5, 6)]
     """
     out: list[Span] = []
     for start, end in sorted(spans):
@@ -134,6 +138,16 @@ def united(spans: Iterable[Span]) -> tuple[Span, ...]:
             out[-1] = (out[-1][0], max(end, out[-1][1]))
         else:
             out.append((start, end))
+    return out
+
+
+def united(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """The union of spans, at most `GAPS` of them.
+
+    >>> united([(5, 6), (1, 3), (2, 4)])
+    ((1, 4), (5, 6))
+    """
+    out = union(spans)
     while len(out) > GAPS:
         i = min(range(len(out) - 1), key=lambda i: (out[i + 1][0] - out[i][1], i))
         out[i : i + 2] = [(out[i][0], out[i + 1][1])]

@@ -114,11 +114,11 @@ def _at(cases: Sequence[Case], weights: Weights, without: tuple[str, ...], month
     return float((p[attack] > limit).mean()) if attack.any() else float("nan")
 
 
-def without_none(name: str, without: tuple[str, ...]) -> bool:
+def _kept(name: str, without: tuple[str, ...]) -> bool:
     """Whether neither a term nor, of a pair, a half of it is left out."""
     return not any(part in without for part in (name, *name.split(" and ")))
 
 
 def _risky(c: Case, weights: Weights, without: tuple[str, ...]) -> float:
-    terms = [Term(n, v, "") for n, v in c.last.terms.items() if without_none(n, without)]
+    terms = [Term(n, v, "") for n, v in c.last.terms.items() if _kept(n, without)]
     return weights.judge(terms).risky

@@ -26,7 +26,7 @@ from classifier.lab.simulate import FAMILIES, Plan
 LIMITS = ("risky_from", "review_from", "evolution_from")
 HELD_BACK = ("lateral-movement", "web-shell", "data-staging", "mining")  # families that no fit has seen
 FIT_FAMILIES = tuple(f for f in FAMILIES if f not in HELD_BACK)
-FIT_SEEDS, LIMIT_SEEDS = range(1000, 1024), range(2000, 2006)
+FIT_SEEDS = range(1000, 1024)
 PENALTY = 0.001
 ATTACKS = 3.0  # a deployment-month in the fleets of the fit, so that there is something to learn from
 TREES, MOST_RULES, LEAF = 60, 40, 20

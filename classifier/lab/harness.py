@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from classifier.drift.finding import AGED, REVIEW, RISKY, Posterior, Term
 from classifier.drift.posterior import Weights, shipped
-from classifier.drift.verdict import Judged
+from classifier.drift.sighting import Sighting
+from classifier.drift.verdict import Judged, together
 from classifier.lab.simulate import Plan, deployment
 from classifier.lab.truth import BENIGN, EVOLUTION, Fact, Truth
 from classifier.lab.truth import RISKY as ATTACK
@@ -65,7 +66,11 @@ class Recorder(Weights):
         p = Weights.judge(self, terms)
         cause = members[0].sighting.cause
         look = Look(
-            {t.name: t.value for t in terms}, p, _signals(members), _nearest(members), tuple(map(_member, members))
+            {t.name: t.value for t in terms},
+            p,
+            _signals(members),
+            _nearest(members),
+            tuple(_member(m.sighting) for m in members),
         )
         self.first.setdefault(cause, look)
         self.last[cause] = look
@@ -73,8 +78,6 @@ class Recorder(Weights):
 
 
 def _signals(members: Sequence[Judged]) -> tuple[bool | None, ...]:
-    from classifier.drift.verdict import together
-
     return tuple(s.holds for s in together(members))
 
 
@@ -83,8 +86,7 @@ def _nearest(members: Sequence[Judged]) -> float:
     return min((abs(first - c.time) for m in members for c in m.correlation.considered), default=float("inf"))
 
 
-def _member(m: Judged) -> Member:
-    s = m.sighting
+def _member(s: Sighting) -> Member:
     return Member(s.behaviour, s.why, s.first, s.last, frozenset(s.sights))
 
 
@@ -158,7 +160,11 @@ def _play(pipeline: Pipeline, records: Iterator[Record], truth: Truth) -> tuple[
             at = max(now, finding.updated)
             ward = pipeline._state.wards[finding.workload]
             cause = ward.causes.get(finding.id)
-            members = tuple(_seen(ward, m) for m in cause.members if m in ward.sightings) if cause is not None else ()
+            members = (
+                tuple(_member(ward.sightings[m]) for m in cause.members if m in ward.sightings)
+                if cause is not None
+                else ()
+            )
             known = told.get(finding.id)
             if known is None:
                 known = told[finding.id] = Told({}, finding.label, finding.deploy, members)
@@ -167,11 +173,6 @@ def _play(pipeline: Pipeline, records: Iterator[Record], truth: Truth) -> tuple[
             known.final, known.deploy = finding.label, finding.deploy
             known.members = members or known.members
     return told, windows
-
-
-def _seen(ward, key: str) -> Member:
-    s = ward.sightings[key]
-    return Member(s.behaviour, s.why, s.first, s.last, frozenset(s.sights))
 
 
 def _what(members: Iterable[Member], truth: Truth) -> tuple[str, tuple[str, ...], tuple[int, ...]]:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from classifier.envelope.envelope import Envelope
+from classifier.envelope.ledger import Span, union
 from wire.records import Pin
-
-Span = tuple[float, float]  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +39,6 @@ def exposed(e: Envelope | None, enforcement: Sequence[Pin]) -> Exposed:
 
 def _next_times(pins: Sequence[Pin]) -> list[float]:
     return [*(p.time for p in pins[1:]), float("inf")] if pins else []
-
-
-def union(spans: Iterable[Span]) -> list[Span]:
-    """Spans that overlap or touch made one, in order.
-
-    >>> union([(5, 6), (1, 3), (2, 4)])
-    [(1, 4), (5, 6)]
-    """
-    out: list[Span] = []
-    for start, end in sorted(spans):
-        if out and start <= out[-1][1]:
-            out[-1] = (out[-1][0], max(end, out[-1][1]))
-        else:
-            out.append((start, end))
-    return out
 
 
 def without(span: Span, gaps: Iterable[Span]) -> list[Span]:

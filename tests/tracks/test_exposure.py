@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from classifier.envelope.envelope import Envelope
+from classifier.envelope.ledger import union
 from classifier.policy import Policy
-from classifier.tracks.exposure import exposed, overlap, union, without
+from classifier.tracks.exposure import exposed, overlap, without
 from tests.factories import SHOP, window
 from wire.records import Pin
 

@@ -23,6 +23,7 @@ from sensor.observe.applayer.talk import (
     rows,
     string,
     usage,
+    whole,
 )
 
 NAME = "gemini"
@@ -102,11 +103,7 @@ def answers(body: dict) -> bool:
 
 def answered(body: dict) -> Answered:
     """A whole answer."""
-    stream = Stream(Budget(1 << 62), 1 << 30)
-    stream.add(Event(0, 0, "", b""), body)
-    out = stream.answered()
-    out.streamed, out.ended = False, True
-    return out
+    return whole(Stream, body)
 
 
 class Stream:

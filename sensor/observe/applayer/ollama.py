@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sensor.observe.applayer.chat import turn_of
 from sensor.observe.applayer.events import Event
-from sensor.observe.applayer.talk import Answered, Asked, Budget, Growing, Turn, error_of, mapping, media, string, usage
+from sensor.observe.applayer.talk import (
+    Answered,
+    Asked,
+    Budget,
+    Growing,
+    Turn,
+    error_of,
+    mapping,
+    media,
+    string,
+    usage,
+    whole,
+)
 
 NAME = "ollama"
 
@@ -37,11 +49,7 @@ def answers(body: dict) -> bool:
 
 def answered(body: dict) -> Answered:
     """A whole answer."""
-    stream = Stream(Budget(1 << 62), 1 << 30)
-    stream.add(Event(0, 0, "", b""), body)
-    out = stream.answered()
-    out.streamed, out.ended = False, True
-    return out
+    return whole(Stream, body)
 
 
 class Stream:
