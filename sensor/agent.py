@@ -152,8 +152,8 @@ class Agent:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.stop)
-        # Whoever blocked them while probes were loaded gets a stop that unloads, not a death that leaves pins.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+        # Whoever blocked it while probes were loaded gets a stop that unloads, not a death that leaves pins.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         try:
             self.loop()
         finally:

@@ -67,8 +67,8 @@ def run_once(chosen: SensorSettings) -> bool:
     from sensor.agent import Agent, Blind
     from sensor.delivery import Delivery
 
-    # While probes load, the agent before this one would take a request to stop, and nobody would act on it.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A request to stop that comes while probes load waits for the loop, which unloads; a death here would leave pins.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = []
     agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat()))

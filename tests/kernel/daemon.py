@@ -59,7 +59,7 @@ def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:
         keep_pinned=keep == "keep",
         digest=False,
     )
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))  # until `run` can stop in order
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))  # until `run` can stop in order
     Agent(settings, FileSink(Path(out))).run()
 
 
