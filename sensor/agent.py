@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import signal
 import socket
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from sensor.probes import client
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
 from sensor.settings import SensorSettings
+from sensor.stopping import Stop
 from wire.records import Event, Gap, Head, Identity, ProbeState, Record, Replica, Tick
 
 log = logging.getLogger("driftline.sensor")
@@ -66,11 +66,16 @@ class Agent:
     """
 
     def __init__(
-        self, settings: SensorSettings, sink: Sink, *, on_window: Callable[[Agent], None] | None = None
+        self,
+        settings: SensorSettings,
+        sink: Sink,
+        *,
+        stop: Stop | None = None,
+        on_window: Callable[[Agent], None] | None = None,
     ) -> None:
         self.settings, self.sink, self._on_window = settings, sink, on_window
         self.node = settings.node or socket.gethostname()
-        self._stopping = False
+        self.stop = stop or Stop()  # called, it asks the loop to end; safe in a signal handler
         self._lock = client.Lock(settings)
         self.loaded = client.ensure(settings)
         self._scope = self.loaded.base / self.loaded.scope.strip("/")
@@ -140,20 +145,13 @@ class Agent:
             i: d for i, d in found.items() if i in self.loaded.existing and d not in (self.loaded.base, self._own())
         }
 
-    def stop(self, *_: object) -> None:
-        """Asks the loop to end; safe in a signal handler."""
-        self._stopping = True
-
     def run(self) -> None:
         """Until a signal or `stop`.
 
         Raises:
             Blind: The scope was made anew, or the programs were taken out of the kernel.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.stop)
-        # Whoever blocked it while probes were loaded gets a stop that unloads, not a death that leaves pins.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+        self.stop.listen()
         try:
             self.loop()
         finally:
@@ -161,7 +159,7 @@ class Agent:
 
     def loop(self) -> None:
         due = _boottime() + self._interval()
-        while not self._stopping:
+        while not self.stop.asked:
             if self.kernel.wait(min(0.25, (due - _boottime()) / 1e9)):
                 self.take()
             self._late()
@@ -192,7 +190,7 @@ class Agent:
         self.resolver.close()
         self.sink.close()
         self._delivered()
-        if not self.settings.keep_pinned:
+        if not (self.settings.keep_pinned or self.stop.again):
             client.unload(self.settings)
         self._lock.release()
 

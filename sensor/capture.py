@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import select
-import signal
 import socket
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from sensor.probes import abi, client
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.maps import Map, Ring
 from sensor.settings import SensorSettings
+from sensor.stopping import Stop
 from wire.columns import Writer
 from wire.records import CgroupId, Head, ProbeState, Replica
 
@@ -113,9 +113,9 @@ class Recorder:
         TraceError: The file cannot be written.
     """
 
-    def __init__(self, settings: SensorSettings, path: str | Path) -> None:
+    def __init__(self, settings: SensorSettings, path: str | Path, *, stop: Stop | None = None) -> None:
         self.settings = settings
-        self._stopping = False
+        self.stop = stop or Stop()  # called, it asks the loop to end; safe in a signal handler
         self._lock = client.Lock(settings)
         client.unload(settings)
         try:
@@ -147,14 +147,9 @@ class Recorder:
         at = self._time(_boottime())
         return Head(at, self._node, platform.release(), loaded.epoch, loaded.scope, 0.0, platform.machine(), (state,))
 
-    def stop(self, *_: object) -> None:
-        """Asks the loop to end; safe in a signal handler."""
-        self._stopping = True
-
     def run(self) -> None:
         """Until a signal or `stop`."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.stop)
+        self.stop.listen()
         try:
             self.loop()
         finally:
@@ -162,7 +157,7 @@ class Recorder:
 
     def loop(self) -> None:
         due = time.monotonic() + NOTE
-        while not self._stopping:
+        while not self.stop.asked:
             self._poll.poll(LOOK)
             self.take(_boottime() - SETTLE)
             if time.monotonic() >= due:

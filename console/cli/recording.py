@@ -12,6 +12,7 @@ from typing import Any
 from console.settings import Settings
 from sensor.agent import Agent
 from sensor.capture import Recorder
+from sensor.stopping import Stop
 from wire.records import Record
 from wire.trace import Writer
 
@@ -54,7 +55,7 @@ def record(settings: Settings, output: str, *, duration: float | None = None, **
     """
     wanted["name"] = wanted.get("name") or f"record-{os.getpid()}"
     chosen = settings.sensor(keep_pinned=False, **wanted)
-    agent = Agent(chosen, TraceSink(output))
+    agent = Agent(chosen, TraceSink(output), stop=Stop().listen())
     seconds = _run(agent, duration)
     return {"file": output, "seconds": seconds, **dict(sorted(agent.sent.items()))}
 
@@ -65,7 +66,7 @@ def record_calls(settings: Settings, output: str, *, duration: float | None = No
     chosen = settings.sensor(keep_pinned=False, **wanted)
     # Slots are not given back while a capture runs: a slot of it is one replica.
     chosen = replace(chosen, probes=("capture",), sizes=replace(chosen.sizes, slots=max(REPLICAS, chosen.sizes.slots)))
-    recorder = Recorder(chosen, output)
+    recorder = Recorder(chosen, output, stop=Stop().listen())
     return {"file": output, "seconds": _run(recorder, duration), **recorder.summary()}
 
 

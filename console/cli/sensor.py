@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +13,7 @@ from console.cli.privilege import need_root
 
 if TYPE_CHECKING:
     from sensor.settings import SensorSettings
+    from sensor.stopping import Stop
 
 log = logging.getLogger("driftline.sensor")
 
@@ -38,9 +38,12 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
         take_out(chosen)
         return
     from console.cli.service import log_to_stderr
+    from sensor.stopping import Stop
 
     log_to_stderr()
-    while run_once(chosen):
+    stop = Stop().listen()
+    signal.signal(signal.SIGHUP, stop.reload)
+    while run_once(chosen, stop):
         chosen = _reread(ctx, wanted, chosen)
 
 
@@ -57,7 +60,7 @@ def take_out(chosen: SensorSettings) -> None:
     lock.release(remove=True)
 
 
-def run_once(chosen: SensorSettings) -> bool:
+def run_once(chosen: SensorSettings, stop: Stop) -> bool:
     """Run until a signal; whether to begin anew: for the signal that asks for a reload, or for lost sight.
 
     A reload begins a new agent over the same pins: the kernel counts on meanwhile, so nothing is missed.
@@ -66,27 +69,24 @@ def run_once(chosen: SensorSettings) -> bool:
     from console.supervise import notify
     from sensor.agent import Agent, Blind
     from sensor.delivery import Delivery
+    from sensor.probes.client import ProbeError
 
-    # A request to stop that comes while probes load waits for the loop, which unloads; a death here would leave pins.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    asked = []
-    agent = Agent(chosen, Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat()))
-
-    def reload(*_: object) -> None:
-        asked.append(True)
-        agent.settings = replace(agent.settings, keep_pinned=True)
-        agent.stop()
-
-    signal.signal(signal.SIGHUP, reload)
+    stop.again = False
+    sink = Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat())
+    try:
+        agent = Agent(chosen, sink, stop=stop)
+    except ProbeError:
+        if stop.ended:  # whoever stops all processes of a unit or a terminal stops the loader too
+            return False
+        raise
     notify("READY=1")
     try:
         agent.run()
     except Blind as e:
         log.warning("%s", e)
-        return True
-    notify("RELOADING=1" if asked else "STOPPING=1")
-    return bool(asked)
+        return not stop.ended
+    notify("STOPPING=1" if stop.ended else "RELOADING=1")
+    return not stop.ended
 
 
 def _reread(ctx: click.Context, wanted: dict[str, Any], before: SensorSettings) -> SensorSettings:

@@ -145,6 +145,26 @@ def test_nothing_is_unloaded_under_a_running_sensor(sensor):
 
 @pytest.mark.kernel
 @unable
+@pytest.mark.parametrize("many", [False, True])
+def test_a_stop_while_probes_load_is_kept_until_they_have(cgroup, tmp_path, many):
+    """A terminal's Ctrl-C goes to the loader too; a service manager's stop may come before the first record (#2)."""
+    (tmp_path / "d.yaml").write_text(f"run_dir: {tmp_path}/c\nsensor: {{run_dir: {tmp_path}/run}}\n")
+    name = f"test-stop-{os.getpid()}"
+    command = [*DRIFTLINE, "--config", tmp_path / "d.yaml", "sensor", "--name", name, "--scope", f"/{cgroup.name}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until((tmp_path / "run" / f"{name}.lock").exists, 60)
+    time.sleep(1)  # the loader compiles for some seconds
+    os.killpg(process.pid, signal.SIGINT) if many else process.terminate()
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, "Traceback" in said) == (0, False)
+    pins = Path(f"/sys/fs/bpf/driftline-{name}")
+    assert pins.exists() is not many  # a stopped sensor's counters count on; a loader that was killed leaves nothing
+    subprocess.run([*command[: command.index("--scope")], "--unload"], check=True)
+    assert not pins.exists()
+
+
+@pytest.mark.kernel
+@unable
 def test_a_sensor_whose_pins_were_removed_loads_anew(sensor):
     _, state, log, _ = sensor
     before = epoch(state)

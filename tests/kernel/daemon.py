@@ -6,12 +6,12 @@ python -m tests.kernel.daemon NAME SCOPE RUN_DIR OUT KEEP
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 
 from sensor.agent import Agent
 from sensor.settings import SensorSettings
+from sensor.stopping import Stop
 from tests.kernel.lab import SMALL
 from wire import codec
 from wire.records import Record
@@ -59,8 +59,7 @@ def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:
         keep_pinned=keep == "keep",
         digest=False,
     )
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))  # until `run` can stop in order
-    Agent(settings, FileSink(Path(out))).run()
+    Agent(settings, FileSink(Path(out)), stop=Stop().listen()).run()
 
 
 if __name__ == "__main__":

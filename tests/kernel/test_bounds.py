@@ -53,7 +53,7 @@ def stalled(sensor):
 
 
 def resumed(sensor):
-    sensor.agent._stopping = False
+    sensor.agent.stop.ended = False
     sensor._thread = threading.Thread(target=sensor._loop)
     sensor._thread.start()
 
