@@ -135,7 +135,9 @@ class Pipeline:
     def known(self) -> Known:
         """What classes and tracks are told from."""
         s = self._state
-        return Known(self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals, s.inventories)
+        return Known(
+            self.policy, s.now, {n: w.envelope for n, w in s.wards.items()}, s.pins, s.proposals, s.inventories
+        )
 
     def seen(self, cgroup: int) -> list[Identity]:
         """Whose a cgroup id is; empty where no sensor observes one."""
@@ -270,7 +272,9 @@ class Pipeline:
         if not self._state.pins.take(pin):
             self._count("pins_without_effect")
         elif pin.what == SIGNED and (ward := self._state.wards.get(pin.workload)) is not None:
-            self._count("signed" if ward.envelope.sign(time=pin.time, actor=pin.actor, digest=pin.value) else "signed_late")
+            self._count(
+                "signed" if ward.envelope.sign(time=pin.time, actor=pin.actor, digest=pin.value) else "signed_late"
+            )
         return []
 
     # helpers --------------------------------------------------------------------------------------------------------

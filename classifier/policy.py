@@ -58,7 +58,10 @@ class Policy:
     volume_margin: float = 2.0  # of the largest learned window; drift-model 0.3, what an autoscaled pod needs
     volume_z: float = 6.0  # robust z on ln(bytes)
     volume_growth: float = 0.10  # at most this much growth of a learned bound in seven days
-    continuity: tuple[float, float] = (0.45, 0.6)  # closeness below which a pattern is broken, from which it is continued
+    continuity: tuple[float, float] = (
+        0.45,
+        0.6,
+    )  # closeness below which a pattern is broken, from which it is continued
     quiet: float = 0.1  # sessions a day with something new, up to which any undeclared variation is worth a look
     far: float = 12.0  # robust z from which a quantity is out of bounds whatever else is known
     times: float = 10.0  # the same as a multiple of its bound
