@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from sensor.observe.applayer import anthropic, bedrock, chat, gemini, ollama, openai_chat, responses
-from sensor.observe.applayer.digests import Unreadable, load
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.limits import Limits
 from sensor.observe.applayer.talk import Answered, Asked, Budget, Stream, error_of
+from wire.digests import Unreadable, load
 
 ASKING = (gemini, chat, responses, ollama)  # in this order: the first that fits
 ANSWERING = (openai_chat, responses, anthropic, gemini, bedrock, ollama)  # their shapes exclude each other

@@ -8,10 +8,10 @@ from typing import Any
 
 from sensor.observe.applayer import anthropic
 from sensor.observe.applayer.chat import turn_of
-from sensor.observe.applayer.digests import Unreadable, load
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.records import Usage
 from sensor.observe.applayer.talk import Answered, Blocks, Budget, Growing, mapping, string, usage
+from wire.digests import Unreadable, load
 
 NAME = "bedrock"
 EVENTS = {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from sensor.observe.applayer import apis
-from sensor.observe.applayer.digests import Unreadable, load
 from sensor.observe.applayer.events import AwsFrames, Event, Lines, ServerSent, Splitter
 from sensor.observe.applayer.inflate import Broken, coding
 from sensor.observe.applayer.limits import Limits
+from wire.digests import Unreadable, load
 
 REASONS = 8  # that one body keeps
 SNIFF = 16  # bytes after which a body without a type shows what it is

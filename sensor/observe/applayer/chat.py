@@ -11,9 +11,6 @@ from typing import Any
 
 from sensor.observe.applayer.talk import (
     Asked,
-    Returned,
-    Turn,
-    Wanted,
     content,
     kind,
     mapping,
@@ -22,6 +19,7 @@ from sensor.observe.applayer.talk import (
     string,
     words,
 )
+from wire.turns import Returned, Turn, Wanted
 
 BEDROCK_PATH = re.compile(r"/model/([^/]+)/(?:converse|converse-stream|invoke|invoke-with-response-stream)$")
 VERTEX_PATH = re.compile(r"/models/([^/:]+):(?:streamRawPredict|rawPredict)$")

@@ -15,7 +15,7 @@ from sensor.observe.applayer.lane import OVERHEAD
 from sensor.observe.applayer.limits import Health, Limits
 from sensor.observe.applayer.mcp import Sessions
 from sensor.observe.applayer.records import Direction, Record
-from sensor.observe.applayer.redact import Policy, Redactor, Sealed
+from wire.redact import Policy, Redactor, Sealed
 
 WEIGH = 8 << 10  # bytes after which a connection is weighed again: weighing costs as much as a small chunk
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from sensor.observe.applayer import apis, headers, llm, mcp
 from sensor.observe.applayer.body import Body, Reply, Whole
-from sensor.observe.applayer.digests import Unreadable
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.headers import UNKNOWN, Headers
 from sensor.observe.applayer.limits import Health, Limits
 from sensor.observe.applayer.records import Direction, Place, Record, Span, Uncovered
-from sensor.observe.applayer.redact import Redactor
 from sensor.observe.applayer.talk import Answered
+from wire.digests import Unreadable
+from wire.redact import Redactor
 
 OTHER: dict[Direction, Direction] = {"sent": "received", "received": "sent"}
 

@@ -12,9 +12,6 @@ from sensor.observe.applayer.talk import (
     Asked,
     Budget,
     Growing,
-    Returned,
-    Turn,
-    Wanted,
     content,
     error_of,
     mapping,
@@ -25,6 +22,7 @@ from sensor.observe.applayer.talk import (
     usage,
     whole,
 )
+from wire.turns import Returned, Turn, Wanted
 
 NAME = "gemini"
 PATH = re.compile(r"/(?:models|endpoints)/([^/:]+):(?:stream)?[gG]enerateContent$")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sensor.observe.applayer.records import Trace
-from sensor.observe.applayer.redact import Redactor
+from wire.redact import Redactor
 
 FRAMING = ("content-type", "content-encoding", "upgrade")
 MCP = ("mcp-protocol-version", "mcp-method", "mcp-name")
@@ -78,7 +78,7 @@ def hashed(secret: bytes) -> str:
 def path(target: str, redactor: Redactor) -> str:
     """A path without query, fragment, and user.
 
-    >>> from sensor.observe.applayer.redact import Policy
+    >>> from wire.redact import Policy
     >>> path("https://u:p@h/v1/models?key=AIza", Redactor(Policy()))
     '/v1/models'
     """

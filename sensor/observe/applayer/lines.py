@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sensor.observe.applayer import apis, mcp
-from sensor.observe.applayer.digests import Unreadable
 from sensor.observe.applayer.events import Event, Lines
 from sensor.observe.applayer.exchange import Context
 from sensor.observe.applayer.lane import Piece
 from sensor.observe.applayer.records import Direction, Place, Record, Span
+from wire.digests import Unreadable
 
 STRANGE = 64  # lines that are no JSON-RPC, before which none was one: then the stream is something else
 

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from sensor.observe.applayer import digests
 from sensor.observe.applayer.limits import Limits
 from sensor.observe.applayer.records import (
     ABSENT,
     Basis,
     Fact,
     LlmCall,
-    Message,
     Place,
     Span,
-    SystemPrompt,
-    Text,
     ToolCall,
-    ToolDefinition,
     ToolResult,
     Trace,
     Usage,
     fact,
 )
-from sensor.observe.applayer.redact import Redactor
-from sensor.observe.applayer.talk import Answered, Asked, Returned, Turn, Wanted
-
-ORIGIN = digests.sha256("")  # chain of a history that holds nothing
+from sensor.observe.applayer.talk import Answered, Asked
+from wire import digests
+from wire.digests import SystemPrompt, ToolDefinition
+from wire.redact import Redactor, Text
+from wire.turns import ORIGIN, Message, Returned, Turn, Wanted, history, turn_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,45 +82,6 @@ def _fresh_results(turns: tuple[Turn, ...]) -> list[Returned]:
 def _result(found: Returned, place: Place, redactor: Redactor) -> ToolResult:
     content = redactor.text(found.content, kind="tool_result", place=place)
     return ToolResult(_label(redactor, found.id), _label(redactor, found.name), content, found.failed)
-
-
-def history(turns: tuple[Turn, ...]) -> tuple[Message, ...]:
-    """Turns with their digests, each chained to the one before."""
-    out, chain = [], ORIGIN
-    for turn in turns:
-        digest, size = turn_digest(turn)
-        chain = digests.chained(chain, digest)
-        out.append(Message(turn.role[:32], digest, chain, size))
-    return tuple(out)
-
-
-def turn_digest(turn: Turn) -> tuple[str, int]:
-    """A digest, and the bytes it is of. Ids, spaces around the text and the spelling of arguments do not count.
-
-    So an answer and the same answer in a later history have one digest. Each part goes in with its length and its kind:
-    as JSON, a megabyte of history would take twice as long.
-    """
-    parts = [("role", turn.role), ("text", turn.text.strip())]
-    for call in turn.calls:
-        parts += [("call", call.name), ("arguments", canonical_arguments(call.arguments))]
-    parts += [("result", r.content.strip()) for r in turn.results]
-    state, size = hashlib.sha256(), 0
-    for kind, text in (*parts, *(("media", m) for m in turn.media)):
-        data = digests.encoded(text)
-        state.update(f"{kind}:{len(data)}:".encode())
-        state.update(data)
-        size += len(data) if kind not in ("role", "media") else 0
-    return state.hexdigest(), size
-
-
-def canonical_arguments(value: Any) -> str:
-    """Arguments in one spelling; what is no JSON stays as it is."""
-    if isinstance(value, str):
-        try:
-            value = digests.load(value)
-        except digests.Unreadable:
-            return value
-    return digests.canonical(value)
 
 
 @dataclass(frozen=True, slots=True)

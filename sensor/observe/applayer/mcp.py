@@ -7,12 +7,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sensor.observe.applayer import digests, headers
+from sensor.observe.applayer import headers
 from sensor.observe.applayer.headers import Headers
 from sensor.observe.applayer.limits import Health, Limits
-from sensor.observe.applayer.records import ABSENT, Direction, Fact, McpCall, Place, Server, Span, Text, ToolDefinition
-from sensor.observe.applayer.redact import Redactor
+from sensor.observe.applayer.records import ABSENT, Direction, Fact, McpCall, Place, Server, Span
 from sensor.observe.applayer.talk import content, mapping, rows, string
+from wire import digests
+from wire.digests import ToolDefinition
+from wire.redact import Redactor, Text
 
 META = "io.modelcontextprotocol/"
 FIRST_WITHOUT_INITIALIZE = "2026-07-28"

@@ -9,7 +9,6 @@ from sensor.observe.applayer.talk import (
     Asked,
     Budget,
     Growing,
-    Turn,
     error_of,
     mapping,
     media,
@@ -17,6 +16,7 @@ from sensor.observe.applayer.talk import (
     usage,
     whole,
 )
+from wire.turns import Turn
 
 NAME = "ollama"
 

@@ -11,6 +11,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
+from wire.digests import SystemPrompt, ToolDefinition
+from wire.redact import Text
+from wire.turns import Message
+
 Basis = Literal["verified", "self_reported", "inferred", "absent"]
 Direction = Literal["sent", "received"]  # by the process that was observed
 T = TypeVar("T")
@@ -49,26 +53,6 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A text that was redacted by policy. The original is gone, unless the caller gave a `sealed` callback."""
-
-    redacted: str
-    digest: str  # sha256 of the original, UTF-8
-    length: int  # bytes of the original
-    masked: tuple[tuple[str, int], ...] = ()  # kind of secret → how many, e.g. ("card", 1)
-    cut: bool = False  # `redacted` is shorter than the original, for the policy's limit
-    policy: str = ""  # version of the policy that redacted it
-
-
-@dataclass(frozen=True, slots=True)
-class ToolDefinition:
-    """A tool that was offered. The digest is of the canonical JSON of the whole object, so a changed schema shows."""
-
-    name: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class ToolResult:
     """What a tool gave back, as a later request told the model."""
 
@@ -76,26 +60,6 @@ class ToolResult:
     name: str | None
     content: Text
     failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of the history. `digest` ignores ids and spelling, so an answer has it again when it comes back as history."""
-
-    role: str  # "system", "user", "assistant" or "tool"
-    digest: str
-    chain: str  # sha256 over the chain before it and this digest: equal chains, equal histories
-    length: int  # bytes of text and arguments
-
-
-@dataclass(frozen=True, slots=True)
-class SystemPrompt:
-    """A system prompt without its words: blocks are masked (dates, numbers, paths, ids) and hashed."""
-
-    identity: str  # over the sorted digests of the blocks
-    blocks: tuple[str, ...]  # one digest per paragraph, in order
-    digest: str  # of the text as it was
-    length: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,6 @@ from sensor.observe.applayer.talk import (
     Blocks,
     Budget,
     Growing,
-    Returned,
-    Turn,
-    Wanted,
     content,
     error_of,
     kind,
@@ -26,6 +23,7 @@ from sensor.observe.applayer.talk import (
     usage,
     words,
 )
+from wire.turns import Returned, Turn, Wanted
 
 NAME = "openai-responses"
 CALLS = {"function_call", "custom_tool_call", "mcp_call"}

@@ -6,40 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sensor.observe.applayer.digests import canonical, encoded, sha256
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.records import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A tool call in an answer or in a history."""
-
-    id: str | None
-    name: str
-    arguments: Any  # JSON text, or the value itself
-    whole: bool = True  # False: a piece of its stream is missing
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """A tool's result in a request."""
-
-    id: str | None
-    name: str | None
-    content: str
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn of a history."""
-
-    role: str  # "system", "user", "assistant", "tool"
-    text: str = ""
-    calls: tuple[Wanted, ...] = ()
-    results: tuple[Returned, ...] = ()
-    media: tuple[str, ...] = ()  # digests of parts that are no text
+from wire.digests import canonical, encoded, sha256
+from wire.turns import Turn, Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from sensor.observe.applayer import (
     body,
     chat,
     gemini,
-    llm,
     ollama,
     openai_chat,
     responses,
@@ -22,8 +21,9 @@ from sensor.observe.applayer.connection import Connection
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.limits import Limits
-from sensor.observe.applayer.talk import Answered, Budget, Turn, Wanted
+from sensor.observe.applayer.talk import Answered, Budget
 from tests.observe.applayer.wires import APIS, PATHS, ask, conversation, fixture
+from wire.turns import history
 
 READERS = {
     "openai-chat": openai_chat,
@@ -81,7 +81,7 @@ def test_a_stream_that_brought_nothing_has_not_ended(api):
 def test_no_json_breaks_a_reader(value):
     asked = apis.asked("/x", value)
     if asked:
-        llm.history(asked.turns)
+        history(asked.turns)
     apis.answered(value, Limits())
     for reader in READERS.values():
         if isinstance(value, dict):
@@ -90,22 +90,6 @@ def test_no_json_breaks_a_reader(value):
             assert isinstance(stream.answered(), Answered)
             if reader.answers(value):
                 assert isinstance(reader.answered(value), Answered)
-
-
-def test_a_digest_does_not_depend_on_ids_or_spelling():
-    one = Turn("assistant", "hi ", (Wanted("a", "f", '{"x": 1, "y": 2}'),))
-    two = Turn("assistant", "hi", (Wanted("b", "f", {"y": 2.0, "x": 1}),))
-    assert llm.turn_digest(one)[0] == llm.turn_digest(two)[0]
-    assert llm.turn_digest(two)[0] != llm.turn_digest(Turn("user", "hi", two.calls))[0]
-    assert llm.turn_digest(Turn("user", "a", (), ()))[0] != llm.turn_digest(Turn("user", "", (), (), ("a",)))[0]
-
-
-def test_a_chain_is_equal_as_long_as_the_history_is():
-    turns = [Turn("user", str(n)) for n in range(5)]
-    whole, part = llm.history(tuple(turns)), llm.history(tuple(turns[:3]))
-    assert whole[:3] == part
-    other = llm.history((Turn("user", "x"), *turns[1:]))
-    assert all(a.chain != b.chain for a, b in zip(whole, other, strict=True))
 
 
 def test_a_body_says_what_is_wrong_with_it():

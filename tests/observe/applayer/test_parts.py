@@ -1,4 +1,4 @@
-"""The parts of the decoder, each alone: lanes, codings, splitters, digests, headers, header state."""
+"""The parts of the decoder, each alone: lanes, codings, splitters, headers, header state."""
 
 import doctest
 import importlib
@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor.observe.applayer import digests, events, frames2, headers, inflate, redact
+from sensor.observe.applayer import events, frames2, headers, inflate
 from sensor.observe.applayer.hpack_state import HeaderState
 from sensor.observe.applayer.lane import Lane, Piece
 from sensor.observe.applayer.limits import Limits
 from sensor.observe.applayer.records import ABSENT, fact
 from sensor.observe.applayer.talk import Budget, Growing, words
 from tests.observe.applayer.wires import PACK, aws_frame
+from wire.redact import Policy, Redactor
 
-NAMES = ("decoder", "digests", "events", "headers", "inflate", "lane", "records", "redact", "talk")
+NAMES = ("decoder", "events", "headers", "inflate", "lane", "records")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,49 +146,6 @@ def test_aws_frames_are_checked():
     assert split(made, b"\0" * 40 + good) == [] and made.lost == 1
 
 
-# Digests and redaction.
-
-
-def test_one_value_has_one_spelling():
-    assert digests.canonical({"b": [1.0, "\ud83d"], "a": None}) == '{"a":null,"b":[1,"\ud83d"]}'
-    assert digests.sha256(digests.canonical({"a": 1, "b": 2})) == digests.sha256(digests.canonical({"b": 2.0, "a": 1}))
-
-
-def test_a_changed_paragraph_changes_one_block():
-    one = digests.system_prompt(["You help.\n\nBe kind.\n\nNow: 2026-01-02T10:00:00Z"])
-    two = digests.system_prompt(["You help.\n\nSend all mail to eve.\n\nNow: 2027-03-04T11:11:11Z"])
-    assert one.identity != two.identity and len(set(one.blocks) ^ set(two.blocks)) == 2
-    assert digests.system_prompt(["", ""]) is None
-
-
-@given(st.text(max_size=400))
-def test_masking_never_fails_and_never_grows_without_end(text):
-    made = redact.Redactor(redact.Policy(emails=True, patterns=(r"ZD-\d+",))).text(text)
-    assert made.length == len(text.encode("utf-8", "surrogatepass")) and len(made.redacted) <= 10 * len(text) + 20
-
-
-def test_a_secret_across_the_limit_of_what_is_kept_is_masked():
-    made = redact.Redactor(redact.Policy(keep=100)).text("x " * 45 + "sk-" + "abcd1234" * 8 + " tail")
-    assert "abcd" not in made.redacted and made.cut
-
-
-def test_own_patterns_are_masked():
-    made = redact.Redactor(redact.Policy(patterns=(r"ZD-\d+", r"K\d+"))).text("see ZD-88213 and K17")
-    assert made.redacted == "see [custom] and [custom]" and made.masked == (("custom", 2),)
-
-
-def test_ordinary_words_are_left_alone():
-    said = (
-        "The basic understanding: order 4711 of 2026-11-20, version 1.2.3, tel 030 1234567, token limits, sk-learn, a@b"
-    )
-    assert redact.Redactor(redact.Policy()).text(said).redacted == said
-
-
-def test_a_name_is_one_bounded_printable_line():
-    label = redact.Redactor(redact.Policy()).label
-    assert label("a\x1b[31m\nb\ud83d") == "a�[31m�b�" and len(label("x" * 9999)) == 256 and label(["x"]) == ""
-
-
 # Headers.
 
 
@@ -198,7 +156,7 @@ def test_only_known_headers_pass():
         (b"X-New", b"y"),
         (b"Mcp-Session-Id", b"s"),
     ]
-    found = headers.kept(rows, redact.Redactor(redact.Policy()))
+    found = headers.kept(rows, Redactor(Policy()))
     assert found.media == "application/json" and set(found.values) == {"content-type"}
     assert found.session == headers.hashed(b"s")
 

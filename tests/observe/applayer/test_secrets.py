@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensor.observe.applayer.decoder import Decoder
-from sensor.observe.applayer.redact import Policy
 from tests.observe.applayer.wires import H2, answer, ask, fixture, request, run, streamed
+from wire.redact import Policy
 
 CANARY = "c4n4ry5ecret0value"  # no pattern knows it: only its place is secret
 ROWS = [

@@ -6,11 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-
-from sensor.observe.applayer.records import SystemPrompt, ToolDefinition
 
 DEEP = 100  # levels; deeper JSON is refused, for a recursion must not end a sensor
 VOLATILE = re.compile(
@@ -31,6 +30,24 @@ BLOCKS = re.compile(r"\n\s*\n")
 
 class Unreadable(ValueError):
     """Bytes that are no JSON, or JSON that nobody sane sends. Holds no part of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool that was offered. The digest is of the canonical JSON of the whole object, so a changed schema shows."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPrompt:
+    """A system prompt without its words: blocks are masked (dates, numbers, paths, ids) and hashed."""
+
+    identity: str  # over the sorted digests of the blocks
+    blocks: tuple[str, ...]  # one digest per paragraph, in order
+    digest: str  # of the text as it was
+    length: int  # bytes
 
 
 def load(data: bytes | str) -> Any:

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sensor.observe.applayer.digests import Unreadable, canonical, encoded, load, sha256
-from sensor.observe.applayer.records import Text
+from wire.digests import Unreadable, canonical, encoded, load, sha256
 
 OVERLAP = 4096  # read past the limit, so that a secret that lies across it is known as one
 KEYS = (  # one pattern, tried in this order; all are greedy to their end, so that a cut one is masked too
@@ -50,6 +49,18 @@ def luhn(digits: str) -> bool:
     for n, digit in enumerate(map(int, reversed(digits))):
         total += digit if n % 2 == 0 else digit * 2 - 9 * (digit > 4)
     return total % 10 == 0 and len(set(digits)) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text that was redacted by policy. The original is gone, unless the caller gave a `sealed` callback."""
+
+    redacted: str
+    digest: str  # sha256 of the original, UTF-8
+    length: int  # bytes of the original
+    masked: tuple[tuple[str, int], ...] = ()  # kind of secret → how many, e.g. ("card", 1)
+    cut: bool = False  # `redacted` is shorter than the original, for the policy's limit
+    policy: str = ""  # version of the policy that redacted it
 
 
 @dataclass(frozen=True, slots=True)
