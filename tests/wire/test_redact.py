@@ -1,0 +1,72 @@
+"""Words that are stored: secrets masked, values spelled in one way, turns with digests that ids and spelling do not change."""
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire import digests, redact
+from wire.turns import Turn, Wanted, history, turn_digest
+
+
+@pytest.mark.parametrize("module", [digests, redact], ids=lambda m: m.__name__)
+def test_examples_in_docstrings_run(module):
+    done = doctest.testmod(module)
+    assert done.failed == 0 and done.attempted > 0
+
+
+def test_one_value_has_one_spelling():
+    assert digests.canonical({"b": [1.0, "\ud83d"], "a": None}) == '{"a":null,"b":[1,"\ud83d"]}'
+    assert digests.sha256(digests.canonical({"a": 1, "b": 2})) == digests.sha256(digests.canonical({"b": 2.0, "a": 1}))
+
+
+def test_a_changed_paragraph_changes_one_block():
+    one = digests.system_prompt(["You help.\n\nBe kind.\n\nNow: 2026-01-02T10:00:00Z"])
+    two = digests.system_prompt(["You help.\n\nSend all mail to eve.\n\nNow: 2027-03-04T11:11:11Z"])
+    assert one.identity != two.identity and len(set(one.blocks) ^ set(two.blocks)) == 2
+    assert digests.system_prompt(["", ""]) is None
+
+
+@given(st.text(max_size=400))
+def test_masking_never_fails_and_never_grows_without_end(text):
+    made = redact.Redactor(redact.Policy(emails=True, patterns=(r"ZD-\d+",))).text(text)
+    assert made.length == len(text.encode("utf-8", "surrogatepass")) and len(made.redacted) <= 10 * len(text) + 20
+
+
+def test_a_secret_across_the_limit_of_what_is_kept_is_masked():
+    made = redact.Redactor(redact.Policy(keep=100)).text("x " * 45 + "sk-" + "abcd1234" * 8 + " tail")
+    assert "abcd" not in made.redacted and made.cut
+
+
+def test_own_patterns_are_masked():
+    made = redact.Redactor(redact.Policy(patterns=(r"ZD-\d+", r"K\d+"))).text("see ZD-88213 and K17")
+    assert made.redacted == "see [custom] and [custom]" and made.masked == (("custom", 2),)
+
+
+def test_ordinary_words_are_left_alone():
+    said = (
+        "The basic understanding: order 4711 of 2026-11-20, version 1.2.3, tel 030 1234567, token limits, sk-learn, a@b"
+    )
+    assert redact.Redactor(redact.Policy()).text(said).redacted == said
+
+
+def test_a_name_is_one_bounded_printable_line():
+    label = redact.Redactor(redact.Policy()).label
+    assert label("a\x1b[31m\nb\ud83d") == "a�[31m�b�" and len(label("x" * 9999)) == 256 and label(["x"]) == ""
+
+
+def test_a_digest_does_not_depend_on_ids_or_spelling():
+    one = Turn("assistant", "hi ", (Wanted("a", "f", '{"x": 1, "y": 2}'),))
+    two = Turn("assistant", "hi", (Wanted("b", "f", {"y": 2.0, "x": 1}),))
+    assert turn_digest(one)[0] == turn_digest(two)[0]
+    assert turn_digest(two)[0] != turn_digest(Turn("user", "hi", two.calls))[0]
+    assert turn_digest(Turn("user", "a", (), ()))[0] != turn_digest(Turn("user", "", (), (), ("a",)))[0]
+
+
+def test_a_chain_is_equal_as_long_as_the_history_is():
+    turns = [Turn("user", str(n)) for n in range(5)]
+    whole, part = history(tuple(turns)), history(tuple(turns[:3]))
+    assert whole[:3] == part
+    other = history((Turn("user", "x"), *turns[1:]))
+    assert all(a.chain != b.chain for a, b in zip(whole, other, strict=True))
