@@ -18,6 +18,7 @@ from classifier.envelope.view import shown
 from classifier.pipeline import Pipeline
 from classifier.recording import NoTrace, Trace
 from classifier.settings import ClassifierSettings
+from classifier.store.feed import Entry
 from classifier.store.store import Accepted, Frame, NotNow, Store
 from wire import codec
 from wire.records import Deploy, Event, Identity, Record, Tick, Triage, Window
@@ -269,6 +270,30 @@ class Core:
     def event(self, id: str) -> Event | None:
         with self._lock:
             return self.store.event(id)
+
+    def fed(self, after: int, limit: int) -> list[Entry]:
+        """What an audit trail is written from, behind a place in its order."""
+        with self._lock:
+            return self.store.fed(after, limit)
+
+    def fed_until(self, seq: int) -> None:
+        """An audit trail holds everything up to here.
+
+        Raises:
+            NotNow: It stays in the feed, which does no harm.
+        """
+        with self._lock:
+            self.store.fed_until(seq)
+
+    def told_between(self, start: float, end: float, limit: int) -> list[Event]:
+        """Events of a span (seconds), oldest first."""
+        with self._lock:
+            return list(self.store.told_between(start, end, limit))
+
+    def heard(self) -> dict[str, float]:
+        """Node → seconds, its latest tick since this start."""
+        with self._lock:
+            return dict(self.store.heard)
 
     def has_finding(self, triage: Triage) -> bool:
         return any(f.id == triage.finding for f in self.findings())

@@ -31,6 +31,13 @@ STEPS: tuple[str, ...] = (
         detail TEXT NOT NULL
     );
     """,
+    # 2: what an audit trail is written from, in the order in which it was kept
+    """
+    CREATE TABLE feed (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, what TEXT NOT NULL, since REAL,
+        body BLOB NOT NULL
+    );
+    """,
 )
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from classifier.drift.finding import Finding, finding_to_dict
 from classifier.settings import Retention
+from classifier.store import feed
 from classifier.store.database import Database, NotNow, StoreError
+from classifier.store.feed import Entry
 from wire import codec
-from wire.records import Deploy, Event, Record
+from wire.records import Deploy, Event, Record, Tick
 
 __all__ = ["Accepted", "NotNow", "Snapshot", "Store", "StoreError"]
 
@@ -59,6 +61,7 @@ class Store:
         self.database = Database(path, max_bytes=retention.max_bytes)
         numbers = self.database.rows("SELECT node, epoch, number FROM numberings")
         self._numbers = {(node, epoch): number for node, epoch, number in numbers}
+        self.heard: dict[str, float] = {}  # node → seconds, its latest tick since this start
 
     # accepting ------------------------------------------------------------------------------------------------------
 
@@ -75,7 +78,7 @@ class Store:
         fresh, numbers = self._fresh(frames)
         if not fresh:
             return []
-        accepted = []
+        accepted, heard = [], dict(self.heard)
         with self.database.writing() as db:
             for frame in fresh:
                 event = frame.record if isinstance(frame.record, Event) else None
@@ -84,6 +87,9 @@ class Store:
                     "INSERT INTO journal (node, epoch, number, event, time, frame) VALUES (?,?,?,?,?,?)", row
                 )
                 accepted.append(Accepted(int(added.lastrowid or 0), frame.record))
+                feed.record(db, accepted[-1].seq, frame.record, frame.data, heard)
+                if isinstance(frame.record, Tick):
+                    heard[frame.record.node] = max(frame.record.time, heard.get(frame.record.node, 0.0))
                 if isinstance(frame.record, Deploy) and not frame.record.refused:
                     d = frame.record
                     db.execute("INSERT OR IGNORE INTO deploys VALUES (?,?,?,?)", (d.id, d.time, d.workload, frame.data))
@@ -91,6 +97,7 @@ class Store:
             named = [(*name, number, last) for name, number in numbers.items()]
             db.executemany("INSERT OR REPLACE INTO numberings VALUES (?,?,?,?)", named)
         self._numbers |= numbers
+        self.heard = heard
         return accepted
 
     def _fresh(self, frames: Iterable[Frame]) -> tuple[list[Frame], dict[tuple[str, str], int]]:
@@ -127,7 +134,7 @@ class Store:
             db.execute("DELETE FROM journal WHERE seq <= ?", (seq,))
             self._forget(db, now)
             db.execute("INSERT INTO snapshot VALUES (0, ?, NULL, ?)", (seq, state))
-            db.executemany("INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?)", map(_row, findings))
+            _keep(db, findings)
         known = self.database.rows("SELECT node, epoch FROM numberings")
         self._numbers = {(node, epoch): self._numbers[node, epoch] for node, epoch in known}
 
@@ -139,6 +146,7 @@ class Store:
             " LIMIT max(0, (SELECT count(*) FROM events) - ?))",
             (keep.event_rows,),
         )
+        feed.forget(db)
         db.execute("DELETE FROM refusals WHERE id <= (SELECT max(id) FROM refusals) - ?", (keep.refusals,))
         db.execute(
             "DELETE FROM numberings WHERE (node, epoch) IN"
@@ -186,12 +194,33 @@ class Store:
         """Keep versions of findings; a version that comes again replaces itself."""
         if findings:
             with self.database.writing() as db:
-                db.executemany("INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?)", map(_row, findings))
+                _keep(db, findings)
 
     def versions(self, id: str) -> list[dict]:
         """Every version of a finding, oldest first."""
         found = self.database.rows("SELECT json FROM findings WHERE id = ? ORDER BY version", id)
         return [json.loads(text) for (text,) in found]
+
+    def fed(self, after: int, limit: int) -> list[Entry]:
+        """What an audit trail is written from, behind a place in its order, oldest first."""
+        return feed.after(self.database.rows, after, limit)
+
+    def fed_until(self, seq: int) -> None:
+        """An audit trail holds everything up to here; the numbers go on."""
+        with self.database.writing() as db:
+            db.execute("DELETE FROM feed WHERE seq <= ?", (seq,))
+
+    def told_between(self, start: float, end: float, limit: int) -> Iterator[Event]:
+        """Events of a span (seconds), oldest first, as far as they are still kept."""
+        rows = self.database.rows(
+            "SELECT time, frame FROM events WHERE time BETWEEN ? AND ?"
+            " UNION ALL SELECT time, frame FROM journal WHERE event IS NOT NULL AND time BETWEEN ? AND ?"
+            " ORDER BY time LIMIT ?",
+            *(start, end, start, end, limit),
+        )
+        for _, frame in rows:
+            if isinstance(event := codec.decode(frame), Event):
+                yield event
 
     def event(self, id: str) -> Event | None:
         """The evidence of this id; None if there is none or it is past its time."""
@@ -236,6 +265,9 @@ class Store:
         self.database.close()
 
 
-def _row(finding: Finding) -> tuple[str, int, str, str, str]:
-    text = json.dumps(finding_to_dict(finding), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return finding.id, finding.version, finding.workload, finding.label, text
+def _keep(db, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        text = json.dumps(finding_to_dict(finding), sort_keys=True, ensure_ascii=False, allow_nan=False)
+        row = finding.id, finding.version, finding.workload, finding.label, text
+        db.execute("INSERT OR REPLACE INTO findings VALUES (?,?,?,?,?)", row)
+        feed.finding(db, finding, text)
