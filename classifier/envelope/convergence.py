@@ -8,12 +8,12 @@ forty. Chao2 is a lower bound of what is still unseen, printed as such.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from classifier.policy import Policy
 
-Session = tuple[object, int]  # whatever names a replica, day
+Session = Hashable  # whatever names a replica on a day
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, TypeVar
 
 from classifier.envelope.cells import DAYS, Cell, Lane
-from classifier.envelope.dimensions import dimension
+from classifier.envelope.dimensions import DIMENSIONS, dimension
 
 if TYPE_CHECKING:
     from classifier.envelope.envelope import Envelope
@@ -52,7 +52,7 @@ def tag(lane: Lane) -> int:
 
 def first_sessions(cell: Cell, mark: int, day: float) -> list[Session]:
     """The first sessions of one cell; beyond the days it remembers its first sight stands for the oldest."""
-    days = nsmallest(FIRST, cell.days)
+    days = sorted(cell.days)[:FIRST]
     if len(cell.days) >= DAYS:
         days = [int(cell.first // day), *days]
     return [d * TAG + mark for d in days]
@@ -83,6 +83,29 @@ def collected(e: Envelope) -> dict[str, Seen]:
     return out
 
 
+def firsts(e: Envelope) -> dict[str, dict[str, set[Session]]]:
+    """Dimension → behaviour → its sessions, or any `FIRST` of them: enough to tell one from two from more."""
+    out: dict[str, dict[str, set[Session]]] = {d: {} for d in DIMENSIONS}
+    every: dict[str, set[Session]] = {}
+    for lane in e.lanes.values():
+        mark = tag(lane)
+        for behaviour, cell in lane.cells.items():
+            sessions = every.get(behaviour)
+            if sessions is None:
+                place = dimension(behaviour)
+                if place is None:
+                    continue
+                sessions = every[behaviour] = out[place][behaviour] = set()
+            if len(sessions) < FIRST:
+                sessions.update(first_sessions(cell, mark, e.policy.day))
+    for behaviour, known in e.strange.items():
+        if (place := dimension(behaviour)) is not None and behaviour not in e.sticky:
+            out[place].setdefault(behaviour, set()).update(known)
+    for number, known in e.calls.items():
+        out["syscall"][f"call:{number}"] = set(known)
+    return out
+
+
 def _add(seen: Seen, sessions: tuple[Session, ...]) -> None:
     """Sessions that no cell tells of."""
     seen.take(sessions)
@@ -97,9 +120,7 @@ def session_days(e: Envelope) -> dict[int, int]:
     marks: set[Session] = set()
     for lane in e.lanes.values():
         mark = tag(lane)
-        mine: set[int] = set()
-        for cell in lane.cells.values():
-            mine |= cell.days
+        mine = set().union(*[cell.days for cell in lane.cells.values()])
         marks.update(d * TAG + mark for d in mine)
     for mark in marks:
         days[mark // TAG] = days.get(mark // TAG, 0) + 1

@@ -56,8 +56,8 @@ WITHIN = Break("", 0.0)
 
 
 def broken_by(size: int, limit: int, words: str) -> Break:
-    """How far a number lies beyond its bound; `WITHIN` if it does not."""
-    return Break(words, round(size / max(1, limit), 3)) if size > limit else WITHIN
+    """How far a number lies beyond its bound."""
+    return Break(words, round(size / max(1, limit), 3))
 
 
 @stored
@@ -105,6 +105,8 @@ class Quantities:
         """
         row = self.rows.get(f"{way}{behaviour}|{trail}", b"")
         if sum(row[COUNTS:EACH]) < FEW and not own:
+            if moved.size <= most:
+                return WITHIN
             return broken_by(moved.size, most, f"more than {most} bytes in a window, whoever moves them")
         over = _over_load(row, moved, most, policy, trail, own=own)
         return over if over.words else _over_rest(row, moved, policy)
@@ -187,14 +189,18 @@ def _raise(row: bytearray, place: int, value: int, fortnight: int) -> None:
 
 def _over_load(row: bytes, moved: Moved, most: int, policy: Policy, trail: str, *, own: bool) -> Break:
     who = f"by {trail}" if trail else "by an unknown trigger"
-    if not row or not any(row[:BANDS]):
+    if not any(row[:BANDS]):
+        if not own or moved.size <= policy.volume_floor:
+            return WITHIN
         words = f"{moved.size} bytes {who}, which never moved more than {policy.volume_floor // 2} in a window here"
-        return broken_by(moved.size, policy.volume_floor, words) if own else WITHIN
+        return broken_by(moved.size, policy.volume_floor, words)
     known, top = largest_at(row, moved.band)
     # The largest of a few dozen windows says little of the next hundred.
     margin = policy.volume_margin * (1 if row[COUNTS + moved.band] >= MANY else 2)
     ceiling = most << min(PEAK, max(0, moved.band - top))
     limit = max(policy.volume_floor, min(int(margin * known), ceiling))
+    if moved.size <= limit:
+        return WITHIN
     words = f"{moved.size} bytes {who} at a load of {moved.load}; largest known at such a load {known}, bound {limit}"
     return broken_by(moved.size, limit, words)
 
@@ -204,14 +210,14 @@ def largest_at(row: bytes, band: int) -> tuple[int, int]:
 
     A band with few samples borrows from the next lower one, in proportion to the load, or from the lowest one there is.
     """
-    seen = [b for b in range(BANDS) if row[b]]
-    own = upper(row[band]) if row[band] else 0
-    lower = [b for b in seen if b < band]
+    known = row[:BANDS]
+    last = len(known.rstrip(b"\0")) - 1
+    own = upper(known[band])
     if row[COUNTS + band] >= FEW:
-        return own, seen[-1]
-    if lower:
-        return max(own, upper(row[lower[-1]]) << min(PEAK, band - lower[-1])), seen[-1]
-    return max(own, upper(row[seen[0]])), seen[-1]
+        return own, last
+    if lower := known[:band].rstrip(b"\0"):
+        return max(own, upper(lower[-1]) << min(PEAK, band - len(lower) + 1)), last
+    return max(own, upper(known.lstrip(b"\0")[0])), last
 
 
 def _over_rest(row: bytes, moved: Moved, policy: Policy) -> Break:
@@ -222,10 +228,14 @@ def _over_rest(row: bytes, moved: Moved, policy: Policy) -> Break:
     each, limit = moved.size // max(1, moved.count), int(2 * policy.volume_margin * upper(row[EACH]))
     if each > limit:
         return broken_by(each, limit, f"{each} bytes per invocation; largest known {upper(row[EACH])}, bound {limit}")
+    if samples < MANY or row[WEEKS].bit_count() < 2:
+        return WITHIN
     hours = [row[HOURS + (moved.hour + d) % 168] for d in (-1, 0, 1)]
-    if samples < MANY or row[WEEKS].bit_count() < 2 or not all(hours):
+    if not all(hours):
         return WITHIN
     rate, limit = moved.size // max(1, moved.load), int(2 * policy.volume_margin * upper(max(hours)))
+    if rate <= limit:
+        return WITHIN
     hour, known = moved.hour % 168, upper(max(hours))
     words = f"{rate} bytes per request in hour {hour} of the week; largest known {known}, bound {limit}"
     return broken_by(rate, limit, words)

@@ -27,7 +27,7 @@ def period_of(days: Iterable[int], week: int, *, turns: int = TURNS) -> int:
     (7, 0)
     """
     order = sorted(days)
-    if len(order) < turns or len(hours_of_day(week)) > HOURS:
+    if len(order) < turns or week.bit_count() > 7 * HOURS or len(hours_of_day(week)) > HOURS:
         return 0
     gaps = [b - a for a, b in itertools.pairwise(order)]
     return next((p for p, slip in PERIODS if _fits(gaps, p, slip)), 0)

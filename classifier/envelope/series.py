@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from classifier.envelope import convergence
 from classifier.envelope.dimensions import DIMENSIONS, TOTAL
-from classifier.envelope.incidence import TAG, Seen, collected, session_days
+from classifier.envelope.incidence import TAG, Seen, collected, firsts, session_days
 from classifier.policy import Policy
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def rows(e: Envelope) -> list[Row]:
 
 def coverages(e: Envelope) -> dict[str, convergence.Coverage]:
     """What the sessions say at the end, for the whole and per dimension."""
-    known, sessions = collected(e), sum(session_days(e).values())
-    parts = {d: _part(known, d) for d in (TOTAL, *DIMENSIONS)}
-    return {d: _coverage(p, sessions, len(e.days)) for d, p in parts.items()}
+    parts, sessions = firsts(e), sum(session_days(e).values())
+    every = {b: s for d, p in parts.items() if d != "syscall" for b, s in p.items()}
+    return {d: convergence.coverage(p, sessions, len(e.days)) for d, p in {TOTAL: every, **parts}.items()}
 
 
 def spread_ratio(table: Iterable[Row]) -> float | None:
@@ -73,12 +73,6 @@ def _part(known: dict[str, Seen], dimension: str) -> dict[str, Seen]:
     if dimension == TOTAL:
         return {b: s for b, s in known.items() if s.dimension != "syscall"}
     return {b: s for b, s in known.items() if s.dimension == dimension}
-
-
-def _coverage(known: dict[str, Seen], sessions: int, active: int) -> convergence.Coverage:
-    single = [s.sessions[0] for s in known.values() if len(s.sessions) == 1]
-    doubles = sum(len(s.sessions) == 2 for s in known.values())
-    return convergence.Coverage(sessions, active, len(single), doubles, len(set(single)), len(known))
 
 
 def _days(e: Envelope, dimension: str, known: dict[str, Seen], sessions: dict[int, int]) -> list[Row]:

@@ -39,8 +39,9 @@ def upper(b: int) -> int:
 
 def pooled(histograms: Iterable[Histogram]) -> Histogram:
     """The sum of several histograms; none of them changes."""
-    total: Histogram = {}
-    for h in histograms:
+    some = [h for h in histograms if h]
+    total: Histogram = dict(some[0]) if some else {}
+    for h in some[1:]:
         for b, n in h.items():
             total[b] = total.get(b, 0) + n
     return total
