@@ -6,12 +6,11 @@ import ipaddress
 import re
 from functools import lru_cache
 
+from wire.fields import cut, escaped
 from wire.records import Behaviour
 
-LIMIT = 512  # characters of a behaviour
 UNKNOWN = "-"  # an image or parent that nobody saw
 
-_SUSPECT = re.compile(r"[\x00-\x20<\\\x7f-\U0010ffff]")
 _VARIABLE = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"  # UUID
     r"|(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])"  # a hash or an id
@@ -19,24 +18,6 @@ _VARIABLE = re.compile(
     r"|(?<![0-9A-Za-z._-])\d+(?![0-9A-Za-z])|(?<=-)\d+(?![0-9A-Za-z])|(?<=_)\d{3,}(?![0-9A-Za-z])",  # a number of its own
     re.IGNORECASE,
 )
-
-
-def escaped(text: str) -> str:
-    """Without what would let a name look like another: control and bidirectional characters, spaces, '<', backslashes.
-
-    >>> escaped("a b<c")
-    'a\\\\x20b\\\\x3cc'
-    """
-    return _SUSPECT.sub(_seen, text)
-
-
-def _seen(match: re.Match[str]) -> str:
-    letter = match[0]
-    return letter if letter > "\x7f" and letter.isprintable() else f"\\x{ord(letter):02x}"
-
-
-def cut(text: str) -> Behaviour:
-    return Behaviour(text if len(text) <= LIMIT else text[: LIMIT - 1] + "…")
 
 
 @lru_cache(4096)

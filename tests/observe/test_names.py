@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.observe import names
+from wire import fields
 
 ANY = st.text(st.characters())
 
@@ -44,8 +45,8 @@ def test_any_bytes_of_a_path_become_a_path(data):
 @given(ANY, ANY)
 def test_a_behaviour_is_bounded_and_says_when_it_was_cut(path, caller):
     found = names.exec_of(path, names.base(caller))
-    assert len(found) <= names.LIMIT
-    assert len(found) < names.LIMIT or found.endswith("…") or len(found) == names.LIMIT
+    assert len(found) <= fields.LIMIT
+    assert len(found) < fields.LIMIT or found.endswith("…") or len(found) == names.LIMIT
 
 
 @pytest.mark.parametrize(

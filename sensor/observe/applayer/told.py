@@ -6,28 +6,28 @@ An excerpt stands beside the digest and the length of its original; a list that 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from sensor.observe import names
-from sensor.observe.applayer.records import LlmCall, McpCall, Record, Text, ToolCall, ToolDefinition, ToolResult
+from sensor.observe.applayer.records import LlmCall, McpCall, Record, ToolCall, ToolDefinition, ToolResult
+from wire.fields import (
+    HISTORY,
+    NAME,
+    SHORT,
+    Data,
+    as_json,
+    cut,
+    escaped,
+    excerpt,
+    fitting,
+    is_too_large,
+    sendable,
+    spelled,
+    text_fields,
+    words,
+)
 from wire.records import Behaviour, Event, Replica
-
-EXCERPT, SHORT = 2048, 512  # bytes of a text, of one in a list
-HISTORY = 48  # messages, the newest
-MOST = {
-    "tools": 10 << 10,
-    "history": 9 << 10,
-    "results": 10 << 10,
-    "calls": 6 << 10,
-    "partial": 1 << 10,
-}  # bytes of a list
-NAME = 256  # characters of a name, an image, a lineage
-
-T = TypeVar("T")
-Data = dict[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +74,19 @@ class Teller:
     def _tool(self, tool: ToolCall, llm: str, time: float, context: Context) -> Event:
         name = spelled(tool.name)
         data: Data = {"name": name, "index": tool.index, "llm": llm, "exchange": tool.place.exchange}
-        data |= {"id": tool.id.value or "", "role": tool.place.role, "ended": time, "partial": _words(tool.partial)}
-        data |= _text("arguments", tool.arguments)
+        data |= {"id": tool.id.value or "", "role": tool.place.role, "ended": time, "partial": words(tool.partial)}
+        data |= text_fields("arguments", tool.arguments)
         own = tool.place.role == "client"  # who serves a model only passes on what it asks for
-        return self._event("tool", time, names.cut(f"tool:{name}") if own else None, data, context)
+        return self._event("tool", time, cut(f"tool:{name}") if own else None, data, context)
 
     def _event(self, kind: str, time: float, behaviour: Behaviour | None, data: Data, context: Context) -> Event:
         self._last = max(int(time * 1e6) * 1000, self._last + 1)
         who: Data = {"pid": context.pid, "image": context.image[:NAME], "lineage": context.lineage[:NAME]}
         who |= {"source": context.source, "basis": "verified", "connection": context.connection, "peer": context.peer}
         kept = {k: v for k, v in who.items() if v not in ("", 0)}
-        kept |= {k: _sendable(v) for k, v in data.items() if v not in ("", None) and not _is_too_large(v)}
+        kept |= {k: sendable(v) for k, v in data.items() if v not in ("", None) and not is_too_large(v)}
         id_ = f"{self._node}/{self._epoch}/{self._last}{self._mark}"
         return Event(id_, time, context.replica, kind, behaviour, kept)
-
-
-def spelled(name: str) -> str:
-    """A tool's name as one word that holds no `=`.
-
-    >>> spelled("read file=x")
-    'read\\\\x20file\\\\x3dx'
-    """
-    return names.escaped(name[:NAME]).replace("=", "\\x3d")[:NAME]
-
-
-def excerpt(text: str, most: int = EXCERPT) -> str:
-    """The beginning of a text, of so many bytes at most, without half characters.
-
-    >>> excerpt("aé", 2)
-    'a'
-    """
-    return text.encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
 
 
 # -- fields ----------------------------------------------------------------------------------------------------------
@@ -120,18 +102,18 @@ def _llm(call: LlmCall) -> Data:
         **{"model_asked": call.model_asked.value, "model_answered": call.model_answered.value},
         **{"system": system and system.identity, "system_digest": system and system.digest},
         "tools": _tools(call.tools, cut),
-        "history": _json(list(reversed(_fitting("history", newest, cut)))),
+        "history": as_json(list(reversed(fitting("history", newest, cut)))),
         **{"answer": answer and answer.digest, "answer_chain": answer and answer.chain},
-        **_text("user_turn", call.user_turn.value),
-        "results": _json(_fitting("results", map(_result, call.results), cut)),
-        "calls": _json(_fitting("calls", map(_call, call.calls), cut)),
+        **text_fields("user_turn", call.user_turn.value),
+        "results": as_json(fitting("results", map(_result, call.results), cut)),
+        "calls": as_json(fitting("calls", map(_call, call.calls), cut)),
         **{"finish": call.finish.value, "response_id": call.response_id.value, "continues": call.continues.value},
         **{"tokens_in": usage and usage.input, "tokens_out": usage and usage.output},
         "traceparent": call.trace.traceparent,
         "error": excerpt(call.error.value.redacted, SHORT) if call.error.value else None,
         **_spans(call),
     }
-    return data | {"partial": _words((*cut, *call.partial))}
+    return data | {"partial": words((*cut, *call.partial))}
 
 
 def _mcp(call: McpCall) -> Data:
@@ -144,21 +126,21 @@ def _mcp(call: McpCall) -> Data:
         **{"server": server and server.name, "version": server and server.version},
         "protocol": server and server.protocol,
         "tool": spelled(call.tool) if call.tool else None,
-        **_text("arguments", call.arguments),
-        **_text("result", call.result),
+        **text_fields("arguments", call.arguments),
+        **text_fields("result", call.result),
         "error": f"{call.error[0]} {excerpt(call.error[1].redacted, SHORT)}" if call.error else None,
         "tools": _tools(call.tools, cut),
         "traceparent": call.trace.traceparent,
         **_spans(call),
     }
-    return data | {"partial": _words((*cut, *call.partial))}
+    return data | {"partial": words((*cut, *call.partial))}
 
 
 def _mcp_behaviour(call: McpCall) -> Behaviour | None:
     if call.method != "tools/call" or not call.tool or call.server.value is None:
         return None
-    server = names.escaped(call.server.value.name[:NAME]).replace("/", "\\x2f")
-    return names.cut(f"mcp:{server}/{spelled(call.tool)}")
+    server = escaped(call.server.value.name[:NAME]).replace("/", "\\x2f")
+    return cut(f"mcp:{server}/{spelled(call.tool)}")
 
 
 def _spans(call: LlmCall | McpCall) -> Data:
@@ -180,12 +162,6 @@ def _ended(call: LlmCall | McpCall) -> float:
     return last.ended if last else 0.0
 
 
-def _text(name: str, text: Text | None) -> Data:
-    if text is None:
-        return {}
-    return {name: excerpt(text.redacted), f"{name}_digest": text.digest, f"{name}_length": text.length}
-
-
 def _result(found: ToolResult) -> dict[str, Any]:
     content = found.content
     text = excerpt(content.redacted, SHORT)
@@ -199,47 +175,4 @@ def _call(call: ToolCall) -> dict[str, Any]:
 
 
 def _tools(offered: tuple[ToolDefinition, ...], cut: list[str]) -> str:
-    return " ".join(_fitting("tools", (f"{spelled(t.name)}={t.digest}" for t in offered), cut))
-
-
-# -- bounds ----------------------------------------------------------------------------------------------------------
-
-
-def _is_too_large(value: Any) -> bool:
-    return isinstance(value, int) and abs(value) > 1 << 53  # a count of tokens that no frame can carry
-
-
-def _fitting(what: str, rows: Iterable[T], cut: list[str]) -> list[T]:
-    """The first rows that fit into the bytes of a list; notes in `cut` where there are more."""
-    kept: list[T] = []
-    left = MOST[what]
-    for row in rows:
-        left -= len(_spelling(row).encode()) + 1
-        if left < 0:
-            cut.append(f"{what}: the first {len(kept)} are told")
-            break
-        kept.append(row)
-    return kept
-
-
-def _json(rows: list[Any]) -> str:
-    return _spelling(rows) if rows else ""
-
-
-def _spelling(value: Any) -> str:
-    return _sendable(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-
-def _sendable(value: T) -> T:
-    """Lone surrogates, which JSON may hold, would stop every writer downstream."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _words(reasons: Iterable[str]) -> str:
-    """Reasons as words, with spaces only between them.
-
-    >>> _words(["answer: not seen", "results: the first 3 are told"])
-    'answer:not-seen results:the-first-3-are-told'
-    """
-    words = (names.escaped(excerpt(r, 160).replace(": ", ":").replace(" ", "-")) for r in dict.fromkeys(reasons))
-    return " ".join(_fitting("partial", words, []))
+    return " ".join(fitting("tools", (f"{spelled(t.name)}={t.digest}" for t in offered), cut))

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from sensor.observe.applayer.records import ABSENT, Fact, Message, Server, Text, ToolDefinition, ToolResult, Uncovered
-from sensor.observe.applayer.told import Context, Teller, spelled
+from sensor.observe.applayer.told import Context, Teller
 from tests.factories import replica
 from tests.observe.applayer.test_mcp import over_pipe
 from tests.observe.applayer.wires import APIS, conversation, run
 from wire import codec
+from wire.fields import spelled
 
 HERE = Context(replica(7), "tls", "c-1", pid=4711, image="/usr/bin/python3", lineage="python3>sh")
 LARGEST = 48 << 10  # bytes of an event, as docs/records.md says
