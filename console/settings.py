@@ -40,7 +40,7 @@ class SettingsError(ValueError):
 class Key:
     """One key: what it takes, what holds without it, what it does."""
 
-    kind: str  # "text", "path", "whole", "number", "flag", "texts", "rules"
+    kind: str  # "text", "path", "whole", "number", "flag", "texts", "patterns", "rules"
     default: Any  # None: nothing, which `about` explains
     about: str
     least: float | None = None
@@ -73,6 +73,12 @@ KEYS: dict[str, Key] = {
     "sensor.digest": Key("flag", True, "Hash executables that were run, read versions of opened packages."),
     "sensor.redact": Key(
         "flag", True, "Take what looks like a secret out of command lines before they leave the sensor."
+    ),
+    "sensor.capture.agents": Key(
+        "patterns",
+        ("auto",),
+        "Whose model and tool calls are read: `auto` (who opened code of an AI framework, or has the label "
+        "`driftline.io/agent=true`), `all`, `none`, or a list of patterns of workloads' names.",
     ),
     "sensor.sizes.slots": Key("whole", 512, "Replicas at a time.", 1, 65536),
     "sensor.sizes.processes": Key("whole", 32768, "Processes at a time.", 64, 1 << 22),
@@ -135,13 +141,14 @@ class Settings:
     def sensor(self, **wanted: Any) -> SensorSettings:
         """Settings of the sensor; what the command line `wanted` goes before the file."""
         from sensor.probes.pins import NAME
-        from sensor.settings import SensorSettings, Sizes
+        from sensor.settings import CaptureSettings, SensorSettings, Sizes
 
         told = self._below("sensor.") | {"node": self.node} | {k: v for k, v in wanted.items() if v is not None}
         if not NAME.fullmatch(told["name"]):  # it becomes part of paths
             raise SettingsError(f"{told['name']!r:.60} is no name for a sensor; use lower-case letters, digits and '-'")
         return SensorSettings(
             sizes=Sizes(**self._below("sensor.sizes.")),
+            capture=CaptureSettings(**self._below("sensor.capture.")),
             identity=self._identity(),
             **told
             | {
@@ -323,7 +330,7 @@ def _value(name: str, node: Node, where: str) -> Any:
         return _rules(node, where)
     if _empty(node):
         return key.default
-    if key.kind in ("texts", "wholes"):
+    if key.kind in ("texts", "wholes") or (key.kind == "patterns" and node.id == "sequence"):
         if node.id != "sequence" or any(item.id != "scalar" for item in node.value):
             raise SettingsError(f"{_at(node, where)}: {name} is a list; write `- value` lines below it")
         return tuple(_item(name, item, where) for item in node.value)
@@ -398,6 +405,13 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _pattern(text: str) -> str:
+    """A word that is none of the three and cannot be the name of a workload is a slip."""
+    if text not in ("auto", "all", "none") and not set(text) & set("*?/:"):
+        raise ValueError(text)
+    return _line(text)
+
+
 def _line(text: str) -> str:
     if not text.isprintable():
         raise ValueError(text)
@@ -413,6 +427,7 @@ CONVERT = {
     "flag": _flag,
     "address": _address,
     "texts": lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "patterns": lambda text: tuple(_pattern(part.strip()) for part in text.split(",") if part.strip()),
     "wholes": lambda text: tuple(_whole(part) for part in text.split(",")),
 }
 WORDS = {
@@ -424,6 +439,7 @@ WORDS = {
     "flag": "true or false",
     "address": "HOST:PORT",
     "texts": "a list of texts",
+    "patterns": "auto, all, none, or patterns of workloads' names such as `unit:support-*`",
     "wholes": "a list of whole numbers",
     "rules": "a list of rules",
 }

@@ -24,6 +24,13 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """What is read of what agents say."""
+
+    agents: tuple[str, ...] = ("auto",)  # "auto", "all", "none", patterns of workloads' names
+
+
+@dataclass(frozen=True, slots=True)
 class SensorSettings:
     """Settings of one sensor."""
 
@@ -39,6 +46,7 @@ class SensorSettings:
     keep_pinned: bool = True  # False: a clean stop unloads everything
     digest: bool = True  # hash executables that were run
     redact: bool = True  # take what looks like a secret out of command lines
+    capture: CaptureSettings = field(default_factory=CaptureSettings)
 
     @property
     def address(self) -> Path:

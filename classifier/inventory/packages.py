@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from classifier.inventory.kinds import INFERRED, SELF_REPORTED, UNKNOWN
 from classifier.inventory.sighting import Sighting, seen
+from wire.frameworks import FRAMEWORKS
 
 PYTHON = re.compile(r"^(?P<place>.*/(?:site|dist)-packages)/(?P<top>[^/]+)(?P<rest>/.*)?$")
 DIST = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._]*?)-(?P<version>\d[^/-]*)(?:-py[\d.]+)?\.(?:dist|egg)-info$")
@@ -21,17 +22,6 @@ PNPM = re.compile(r"/\.pnpm/(?P<name>(?:@[^/+]+\+)?[^/@]+)@(?P<version>\d[^/_(]*
 MODULE = re.compile(r"^(?P<name>[A-Za-z_]\w*)(?:\.[\w-]+)*\.(?:py|pyc|so)$")
 NO_PACKAGE = {"__pycache__", "bin", "distutils-precedence"}
 
-FRAMEWORKS = frozenset(
-    "langchain langchain-core langchain-community langchain-openai langchain-anthropic langgraph langsmith llama-index "
-    "llama-index-core llamaindex crewai autogen autogen-core autogen-agentchat ag2 haystack haystack-ai semantic-kernel "
-    "dspy dspy-ai pydantic-ai pydantic-ai-slim smolagents agno phidata openai openai-agents agents anthropic claude-agent-sdk "
-    "mistralai cohere google-genai google-generativeai google-adk ollama litellm vllm sglang transformers "
-    "sentence-transformers peft torch tensorflow onnxruntime llama-cpp-python ctransformers guidance outlines instructor "
-    "mcp fastmcp guardrails-ai nemoguardrails strands-agents bedrock-agentcore mem0ai letta chromadb faiss-cpu "
-    "ai @langchain/core @langchain/openai @langchain/langgraph @langchain/community @modelcontextprotocol/sdk "
-    "@anthropic-ai/sdk @anthropic-ai/claude-code @openai/agents @openai/codex @mastra/core @ai-sdk/openai "
-    "@ai-sdk/anthropic @google/genai @google/generative-ai llamaindex".split()
-)
 IMPORTS = {  # name of the module → name of the package, where they differ
     "yaml": "pyyaml", "pil": "pillow", "sklearn": "scikit-learn", "cv2": "opencv-python", "bs4": "beautifulsoup4",
     "dotenv": "python-dotenv", "jwt": "pyjwt", "dateutil": "python-dateutil", "llama-cpp": "llama-cpp-python",

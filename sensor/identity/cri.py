@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from sensor.identity.facts import Facts, Owners, Pod, SourceError
+from sensor.identity.facts import Facts, Owners, Pod, SourceError, agent_of
 from sensor.identity.names import clean, key
 from wire.records import Workload
 
@@ -103,6 +103,7 @@ def facts_of(answer: dict, cluster: str, owners: Owners) -> Facts:
         return Facts("cri", name="POD", pod=_pod_name(_pod(answer)), basis="sandbox")
     pod = _pod(answer.get("pod") or {})
     facts = {"name": clean(answer.get("name")), "pod": _pod_name(pod), "image": clean(answer.get("image"))}
+    facts["agent"] = agent_of(pod.labels)
     owner = owners.owner(pod) if pod.name else None
     if owner is None:
         return Facts(

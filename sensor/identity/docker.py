@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sensor.identity.facts import Facts, SourceError
+from sensor.identity.facts import Facts, SourceError, agent_of
 from sensor.identity.names import clean, key
 from wire.records import Workload
 
@@ -78,7 +78,7 @@ def inspected(told: Any, container: str, source: str, realm: str) -> Facts | Non
     workload, basis = _owner(realm, name, labels)
     node = any(label in labels for label in NODE_LABELS)
     image, revision = clean(config.get("Image")), clean(told.get("Image")) or None
-    return Facts(source, workload, revision, name, image=image, basis=basis, node=node)
+    return Facts(source, workload, revision, name, image=image, basis=basis, node=node, agent=agent_of(labels))
 
 
 def _owner(realm: str, name: str, labels: Mapping[str, str]) -> tuple[Workload | None, str]:

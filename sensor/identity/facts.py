@@ -10,6 +10,9 @@ from wire.records import Workload
 Key = NewType("Key", str)  # what a question is about: one container of one realm, or one unit
 
 
+AGENT = ("driftline.io/agent", "driftline.agent")  # labels of a pod or a container: "true" or "false"
+
+
 class SourceError(Exception):
     """Nobody answered, or not in a form that we read; the text says who."""
 
@@ -27,6 +30,7 @@ class Facts:
     basis: str = ""  # what the workload rests on; says "inferred" where it is no plain fact
     container: str = ""  # its id, where the path alone did not prove one
     node: bool = False  # the container is a node of its own (kind, minikube): others run below it
+    agent: bool | None = None  # what a label says of it; None: nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,14 @@ class Owners(Protocol):
 
     def owner(self, pod: Pod) -> Owner | None:
         """The pod's owner; None where it cannot be said."""
+
+
+def agent_of(labels: object) -> bool | None:
+    """What the labels of a container or a pod say: whether it is an agent; None where they do not say.
+
+    >>> agent_of({"driftline.io/agent": "true"}), agent_of({"driftline.agent": "False"}), agent_of({"a": "b"})
+    (True, False, None)
+    """
+    told = labels if isinstance(labels, dict) else {}
+    word = next((str(told[name]).lower() for name in AGENT if name in told), "")
+    return {"true": True, "false": False}.get(word)

@@ -29,9 +29,10 @@ class _Known:
     key: Key | None = None  # the question about it; None: nothing to ask, or a rule has answered
     waiting: bool = False
     basis: str = ""
+    agent: bool | None = None
 
     def learn(self, facts: Facts) -> None:
-        self.identity, self.basis = with_facts(self.identity, facts), facts.basis
+        self.identity, self.basis, self.agent = with_facts(self.identity, facts), facts.basis, facts.agent
 
 
 class Resolver:
@@ -93,6 +94,11 @@ class Resolver:
         """What the replica's workload rests on, in words; "" where nothing has been said."""
         known = self._known.get(replica)
         return known.basis if known else ""
+
+    def agent(self, replica: Replica) -> bool | None:
+        """Whether a label says that the replica is an agent, or none; None where no label speaks of it."""
+        known = self._known.get(replica)
+        return known.agent if known else None
 
     def close(self) -> None:
         """Ends the thread and the processes it started."""

@@ -53,13 +53,22 @@ class Observer:
         to_time: Nanoseconds of CLOCK_BOOTTIME to seconds since the epoch.
         memory: Keeps what a restart must know.
         redact: Takes what looks like a secret out of command lines.
+        on_open: Told of every file that is new to a replica, with its path and the process.
     """
 
     def __init__(
-        self, *, node: str, epoch: str, boot: int, to_time: Callable[[int], float], memory: Memory, redact: bool = True
+        self,
+        *,
+        node: str,
+        epoch: str,
+        boot: int,
+        to_time: Callable[[int], float],
+        memory: Memory,
+        redact: bool = True,
+        on_open: Callable[[Observed, str, int], None] = lambda o, path, pid: None,
     ) -> None:
         self._node, self._epoch, self._boot, self._time, self._memory = node, epoch, boot, to_time, memory
-        self._redact = redact
+        self._redact, self._on_open = redact, on_open
         self.replicas: dict[int, Observed] = {}  # by slot
         self.lineage = Lineage()
         self.images: dict[int, str] = {}  # path by the kernel side's number, oldest first
@@ -173,6 +182,7 @@ class Observer:
         if o is None:
             return
         path = _path(row)
+        self._on_open(o, path, int(row["pid"]))
         behaviour = classes.file_behaviour(path, bool(int(row["flags"]) & abi.IS_WRITE))
         data = self._actor(row) | {"path": names.escaped(path)}
         event = self._event(o, row, _kind_of(behaviour), behaviour, data)
@@ -296,6 +306,14 @@ class Observer:
         data = {"address": address, "port": int(row["port"]), "name": name or ""}
         return behaviour, data | ({"names": " ".join(map(names.escaped, told))} if len(told) > 1 else {})
 
+    def note(self, o: Observed, event: Event) -> None:
+        """A behaviour that was seen elsewhere than in the rings: its window counts it, too."""
+        if event.behaviour is not None:
+            tally = o.tally(event.behaviour, event.time)
+            tally.count += 1
+            tally.data = tally.data or {k: event.data[k] for k in ("lineage", "image") if event.data.get(k)}
+            _note(tally, event.id)
+
     # -- windows -----------------------------------------------------------------------------------------------------
 
     def windows(self, kernel: Kernel, told: Told, now: int) -> list[Window]:
@@ -418,6 +436,13 @@ class Observer:
         o = self.replicas.get(slot)
         if o is not None and o.generation == generation:
             o.book.learn(dns.Answer(name, tuple(addresses), ttl), time)
+
+    def opened(self) -> Iterator[tuple[Observed, str]]:
+        """Every file that is remembered, with the replica that opened it."""
+        for row in self._files.values():
+            o = self.replicas.get(row.slot)
+            if o is not None and o.generation == row.generation:
+                yield o, str(row.data.get("path", ""))
 
     def kept(self) -> list[list[Any]]:
         """What of the memory is still true, to begin a new one with."""

@@ -60,7 +60,7 @@ class Kernel:
         self.files = self._array("files", abi.FILE_USE)
         self.flows = self._array("flows", abi.FLOW_ROW)
         self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
-        self._poll = select.epoll()
+        self._poll, self._guests = select.epoll(), set()
         for ring in self.rings.values():
             self._poll.register(ring.fd, select.EPOLLIN)
 
@@ -70,8 +70,18 @@ class Kernel:
         return self._maps[name].array(dtype)
 
     def wait(self, seconds: float) -> bool:
-        """Whether a ring has records before the time is over."""
-        return bool(self._poll.poll(max(0.0, seconds)))
+        """Whether a ring has records before the time is over; a guest ends the waiting, too."""
+        return any(fd not in self._guests for fd, _ in self._poll.poll(max(0.0, seconds)))
+
+    def invite(self, fd: int) -> None:
+        """Ends `wait` each time that the writer of this descriptor asks for it, not for as long as it is readable."""
+        self._guests.add(fd)
+        self._poll.register(fd, select.EPOLLIN | select.EPOLLET)
+
+    def dismiss(self, fd: int) -> None:
+        """To be called before the descriptor is closed: its number may be another's soon."""
+        self._poll.unregister(fd)
+        self._guests.discard(fd)
 
     def read(self, until: int) -> Batch:
         """What waits in the rings; it stays there until `done`.

@@ -41,6 +41,9 @@ RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "
         ),
         pytest.param("sensor:\n  sizes: {slots: " + "9" * 400 + "}", "takes a whole number", id="huge-number"),
         pytest.param("sensor: 5", "c:1: sensor holds keys", id="value-for-a-section"),
+        pytest.param(
+            "sensor: {capture: {agents: aut}}", "c:1: sensor.capture.agents takes auto, all, none", id="no-pattern"
+        ),
         pytest.param("sensor: {interval: [5]}", "c:1: sensor.interval takes one value", id="list-for-a-value"),
         pytest.param("node: a\nnode: b", "c:2: node is set twice", id="twice"),
         pytest.param("a: &x [1]\nb: *x", "c:2: references", id="reference"),
@@ -144,6 +147,19 @@ def test_a_scope_is_a_directory_or_a_path_below_the_hierarchy(tmp_path):
     mounts.write_text("35 24 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")
     assert cgroup_directory("/lab/a", mounts) == Path("/sys/fs/cgroup/unified/lab/a")
     assert cgroup_directory("/sys/fs/cgroup/unified/lab", mounts) == Path("/sys/fs/cgroup/unified/lab")
+
+
+@pytest.mark.parametrize(
+    ("text", "agents"),
+    [
+        pytest.param("all", ("all",), id="word"),
+        pytest.param("[auto, 'unit:support-*']", ("auto", "unit:support-*"), id="list"),
+        pytest.param("'lab/shop/*, unit:a'", ("lab/shop/*", "unit:a"), id="commas"),
+    ],
+)
+def test_agents_are_a_word_or_patterns(text, agents):
+    found = Settings({k: v.default for k, v in KEYS.items()} | parse(f"sensor: {{capture: {{agents: {text}}}}}"))
+    assert found.sensor(node="n1").capture.agents == agents
 
 
 def test_every_key_is_documented_with_its_variable():
