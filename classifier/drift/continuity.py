@@ -93,22 +93,18 @@ def _lineage(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[s
 
 def _of_exec(s: Sighting, envelope: Envelope) -> Term:
     path, _, parent = s.behaviour.removeprefix("exec:").partition("<")
-    pairs = [b.removeprefix("exec:").partition("<") for b in envelope.items if b.startswith("exec:")]
-    parents = {plain_lineage(p) for _, _, p in pairs}
-    images = known_images(envelope)
+    known = envelope.names
     folder, owner = path.rpartition("/")[0], plain_lineage(parent)
     if severity(s.behaviour) >= 2:
         return Term(
-            "lineage", 0.2 if owner in images else 0.0, f"{path} is a shell, a tool or brought in, under {owner}"
+            "lineage", 0.2 if owner in known.images else 0.0, f"{path} is a shell, a tool or brought in, under {owner}"
         )
-    if any(plain_lineage(p) == owner and q.rpartition("/")[0] == folder for q, _, p in pairs):
+    if (owner, folder) in known.runs:
         return Term("lineage", 1.0, f"{owner} runs others from {folder}")
-    if owner in parents or owner in images:
+    if owner in known.owners or owner in known.images:
         return Term("lineage", 0.8, f"{owner} is known")
-    known = any(base(q) == base(path) for q, _, _ in pairs)
-    return Term(
-        "lineage", 0.4 if known else 0.0, f"{base(path)} is {'known' if known else 'new'}, {owner} never ran anything"
-    )
+    value, words = (0.4, "known") if base(path) in known.programs else (0.0, "new")
+    return Term("lineage", value, f"{base(path)} is {words}, {owner} never ran anything")
 
 
 def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[str]) -> Term | None:
@@ -117,9 +113,9 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[
     image = s.lineage.split("<")[0] or base(s.image)
     if not image:
         return None
-    kind = s.behaviour.split(":", 1)[0] + ":"
-    same = any(image == t.split("<")[0] for b, i in envelope.items.items() if b.startswith(kind) for t in i.lineages)
-    images = known_images(envelope)
+    kind = s.behaviour.split(":", 1)[0]
+    same = (kind, image) in envelope.names.doers
+    images = envelope.names.images
     chain = [base(i) for i in s.lineage.split("<")]
     # A new program among its owner's others was judged by its start; what it then does is half known.
     child = chain[0] in helpers and len(chain) > 1 and chain[1] in images and chain[1] not in SHELLS
@@ -127,20 +123,8 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[
     special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour))
     capped = min(value, 0.4) if special else value
     known = "known" if value > 0.5 else f"new, {chain[1]} started it" if child else "new"
-    what = f"{image} does {kind[:-1]} already" if same else f"{image} is {known}"
+    what = f"{image} does {kind} already" if same else f"{image} is {known}"
     return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
-
-
-def known_images(envelope: Envelope) -> set[str]:
-    """Base names of all images that the envelope has seen act."""
-    images: set[str] = set()
-    for behaviour, item in envelope.items.items():
-        if behaviour.startswith("exec:"):
-            path, _, parent = behaviour.removeprefix("exec:").partition("<")
-            images |= {base(path), plain_lineage(parent)}
-        for trail in item.lineages:
-            images.update(trail.split("<"))
-    return images - {""}
 
 
 def _some(names: Iterable[str]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 
 from classifier.drift.continuity import interactive
 from classifier.drift.correlation import Correlation
@@ -19,7 +18,6 @@ from classifier.drift.verdict import Judged
 from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import Envelope
 
-HABIT = 5  # files
 PAIRS = (  # what weighs more together than the sum of its parts
     ("chain", "few replicas"), ("foreign owner", "severity 2"), ("code brought in", "foreign owner"),
     ("few replicas", "severity 2"), ("chain", "out of bounds"), ("sends much", "severity 2"),
@@ -104,57 +102,6 @@ def _continuity(members: Sequence[Judged]) -> Iterable[Row]:
     yield "habit", float(own > 0), f"{own} of the files it runs are where it runs new ones every day"
     human = [m.sighting.behaviour for m in members if interactive(m.sighting)]
     yield "by a person", float(bool(human)), f"{human[0] if human else ''} was started from outside the workload"
-
-
-def nearness(s: Sighting, envelope: Envelope) -> float:
-    """How near a name lies to those that the envelope knows: 1 the same folder or the same owner of a domain, 0 nothing.
-
-    A known behaviour is near by definition.
-    """
-    if s.why != "new":
-        return 1.0
-    kind, _, rest = s.behaviour.partition(":")
-    if kind == "egress":
-        return max((_host(rest, b.partition(":")[2]) for b in envelope.items if b.startswith("egress:")), default=0.0)
-    if kind in ("ingress", "syscall", "identity"):
-        return 0.0
-    path = rest.partition("<")[0] if kind == "exec" else rest.partition(":")[2]
-    return max((_path(path, _file(b)) for b in envelope.items if b.startswith((kind, "open:", "exec:"))), default=0.0)
-
-
-def habitual(s: Sighting, envelope: Envelope) -> bool:
-    """Whether the same owner is known to run at least `HABIT` files below the same top folder, as a builder does."""
-    if not s.behaviour.startswith("exec:"):
-        return False
-    path, _, parent = s.behaviour.removeprefix("exec:").partition("<")
-    top = "exec:/" + path.split("/")[1] + "/" if path.count("/") > 1 else ""
-    known = (b for b in envelope.items if b.startswith(top) and b.endswith("<" + parent)) if top else ()
-    return sum(1 for _ in islice(known, HABIT)) == HABIT
-
-
-def _file(behaviour: str) -> str:
-    kind, _, rest = behaviour.partition(":")
-    return rest.partition("<")[0] if kind == "exec" else rest.partition(":")[2]
-
-
-def _host(one: str, two: str) -> float:
-    """Shared labels of two `proto:host:port`, from the right, the last two as the least."""
-    a, b = one.split(":")[1].split("."), two.split(":")[1].split(".")
-    same = 0
-    while same < min(len(a), len(b)) and a[-1 - same] == b[-1 - same]:
-        same += 1
-    if a[-1].isdigit():
-        return 0.5 if same == 0 and a[:3] == b[:3] else 0.0
-    return 0.0 if same < 2 else min(1.0, 0.4 + 0.3 * (same - 1))
-
-
-def _path(one: str, two: str) -> float:
-    """Share of the folders of `one` that `two` has too, in order; 1 for the same folder."""
-    a, b = one.split("/")[1:-1], two.split("/")[1:-1]
-    same = 0
-    while same < min(len(a), len(b)) and a[same] == b[same]:
-        same += 1
-    return same / len(a) if a else float(not b)
 
 
 def _placement(members: Sequence[Judged], envelope: Envelope) -> Iterable[Row]:

@@ -8,10 +8,10 @@ from classifier.deploys.timeline import Timeline
 from classifier.drift import decision
 from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, read, related, write
-from classifier.drift.continuity import continuity, known_images
+from classifier.drift.continuity import continuity
 from classifier.drift.correlation import Correlation, correlate
-from classifier.drift.features import habitual, nearness
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
+from classifier.drift.nearness import habitual, nearness
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
 from classifier.drift.sighting import Sighting
@@ -99,7 +99,7 @@ class Ward:
 
     def _foreign(self, use: Use) -> bool:
         image = base(str(use.data.get("lineage", "")).split("<")[0] or str(use.data.get("image", "")))
-        return is_secret(use.behaviour) and bool(image) and image not in known_images(self.envelope)
+        return is_secret(use.behaviour) and bool(image) and image not in self.envelope.names.images
 
     def _sighting(self, behaviour: str, why: str, first: float, end: float) -> Sighting | None:
         key = f"{why}|{behaviour}"

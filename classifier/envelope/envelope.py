@@ -18,6 +18,7 @@ from classifier.envelope.dimensions import DIMENSIONS, TOTAL, touched
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
 from classifier.envelope.lineage import lineage_of
+from classifier.envelope.names import Names
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
 from classifier.envelope.reference import Reference
@@ -83,6 +84,8 @@ class Envelope:
     touched: dict[str, tuple[int, str]] = field(default_factory=dict)  # dimension → day and words of the last change
     signed: Reference | None = None  # what a person has signed
     crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
+    # Follows from the items, so no snapshot holds it.
+    _names: Names | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.ledger is None:
@@ -183,13 +186,32 @@ class Envelope:
         if item is None or item.state == RETIRED:
             if len(self.items) >= self.policy.max_behaviours and item is None:
                 return self._full("behaviours")
-            item = self.items[use.behaviour] = Item(guarded=use.behaviour.startswith(GUARDED))
+            item = self._item(use.behaviour, Item())
             if suspicion := quarantine.suspicion(self, window, use):
                 item.move("suspected", suspicion)
         if item.state == DORMANT:
             item.move("seen", "seen again")
         self._count(lane, use, window, hour, item, trail, load)
         return None
+
+    def _item(self, behaviour: str, item: Item) -> Item:
+        """A behaviour gets an item; one that was retired begins anew."""
+        before = self.items.get(behaviour)
+        self.items[behaviour] = item
+        item.guarded = behaviour.startswith(GUARDED)
+        if self._names is not None and before is None:
+            self._names.add(behaviour)
+        elif self._names is not None:
+            self._names.owned(behaviour, before.lineages, ())
+        return item
+
+    def _own(self, behaviour: str, item: Item, lineages: Collection[str]) -> None:
+        """These do it too."""
+        if item.lineages.issuperset(lineages):
+            return
+        before, item.lineages = item.lineages, smallest(item.lineages.union(lineages))
+        if self._names is not None:
+            self._names.owned(behaviour, before, item.lineages)
 
     def take(self, window: Window, use: Use, *, epoch: str = "") -> None:
         """Learn a use that came back as a stranger after all."""
@@ -272,7 +294,7 @@ class Envelope:
         cell.week |= 1 << (hour % 168)
         if trail:
             cell.lineages = smallest(cell.lineages | {trail})
-            item.lineages = smallest(item.lineages | {trail})
+            self._own(use.behaviour, item, {trail})
         item.note(cell, lane.revision)
 
     def _measure(self, use: Use, cell: Cell, item: Item, trail: str, load: tuple[int, int], hour: int) -> None:
@@ -343,6 +365,16 @@ class Envelope:
         """Replicas that the ledger knows of."""
         return len(self.ledger.exposures)
 
+    @property
+    def names(self) -> Names:
+        """Who acts here, and what is near by name."""
+        if self._names is None:
+            self._names = Names()
+            for behaviour, item in self.items.items():
+                self._names.add(behaviour)
+                self._names.owned(behaviour, (), item.lineages)
+        return self._names
+
     def knows(self, behaviour: str) -> bool:
         """Whether a behaviour is part of what was learned, admitted or not."""
         item = self.items.get(behaviour)
@@ -353,7 +385,7 @@ class Envelope:
         self.sticky.pop(behaviour, None)
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self.items[behaviour] = Item(guarded=behaviour.startswith(GUARDED))
+            item = self._item(behaviour, Item())
         item.move("accepted", because)
         item.days = item.days or {self.day}
         item.suspect = False
@@ -362,7 +394,7 @@ class Envelope:
         """It was judged to be what the workload does now and then: kept in view, provisional, and counted from now on."""
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self.items[behaviour] = Item(guarded=behaviour.startswith(GUARDED), because=because)
+            item = self._item(behaviour, Item(because=because))
         elif item.state == DORMANT:
             item.move("seen", because)
         item.days = item.days or {self.day}
@@ -374,7 +406,7 @@ class Envelope:
             return
         item.limit_out = max(item.limit_out, int(out * self.policy.volume_margin))
         item.limit_in = max(item.limit_in, int(into * self.policy.volume_margin))
-        item.lineages = smallest(item.lineages | set(lineages))
+        self._own(behaviour, item, lineages)
         item.week |= 1 << (int(time // self.policy.hour) % 168)
         self.quantities.widen(OUT_WAY, behaviour, lineages, out)
         self.quantities.widen(IN_WAY, behaviour, lineages, into)

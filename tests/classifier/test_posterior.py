@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from classifier.drift import source
 from classifier.drift.correlation import correlate
-from classifier.drift.features import _host, _path
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Posterior, Signal, Term
 from classifier.drift.posterior import shipped
 from classifier.drift.verdict import TABLE, VARIANCE, Judged, verdict
@@ -79,16 +78,6 @@ def test_a_secret_that_no_event_names_is_never_below_risky():
         quiet=False,
     )
     assert (v.label, v.severity) == (RISKY, "high")
-
-
-def test_names_of_one_owner_are_near():
-    assert (
-        _host("tcp:a.eu.example.org:443", "tcp:b.eu.example.org:443")
-        > _host("tcp:a.example.org:443", "tcp:b.example.org:443")
-        > 0
-    )
-    assert _host("tcp:a.example.org:443", "tcp:a.example.net:443") == 0.0 == _host("tcp:10.0.0.1:1", "tcp:10.9.0.1:1")
-    assert _path("/a/b/c", "/a/b/d") == 1.0 > _path("/a/b/c", "/a/x/d") == 0.5 > _path("/a/b", "/z/y") == 0.0
 
 
 def test_what_changed_is_named():
