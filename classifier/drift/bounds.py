@@ -19,11 +19,13 @@ def bounds(s: Sighting, envelope: Envelope, policy: Policy) -> Signal:
         return _beyond(s, envelope)
     if s.why == CREEP:
         return Signal(False, creep.LIMIT, s.broken)
-    out, into = envelope.volumes()
-    if volume.count(out) + volume.count(into) < policy.volume_windows:
+    if not envelope.measured(policy.volume_windows):
         return Signal(None, 0.0, "no bound is learned yet")
     if s.why == "schedule":
         return Signal(False, 0.0, f"{s.bytes_out} bytes out and {s.bytes_in} in, off schedule")
+    if max(s.peak_out, s.peak_in) <= policy.volume_floor:
+        return _within(s)
+    out, into = envelope.volumes()
     sides = (("out", out, s.peak_out), ("in", into, s.peak_in))
     return next((x for side in sides if (x := _larger(*side, policy)) is not None), _within(s))
 

@@ -6,6 +6,7 @@ copies of it merge by taking the later of each field, so deltas may come twice a
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
@@ -29,11 +30,11 @@ class Cell:
     count: int = 0
     windows: int = 0
     hour: int = -1
-    days: set[int] = field(default_factory=set)
+    days: frozenset[int] = frozenset()
     week: int = 0  # bit per hour of the week in which it was seen
     out: Histogram = field(default_factory=dict)
     into: Histogram = field(default_factory=dict)
-    lineages: set[str] = field(default_factory=set)
+    lineages: frozenset[str] = frozenset()
     folded: int = 0  # replicas whose cells were added up here; 0 in a cell of one replica
     limit_out: int = NO_LIMIT  # bytes a window; beyond it the window is looked at
     limit_in: int = NO_LIMIT
@@ -106,14 +107,14 @@ def _later(one: Cell | None, two: Cell | None) -> Cell:
     return known[0].merged(known[-1])
 
 
-def latest(days: set[int]) -> set[int]:
+def latest(days: Set[int]) -> frozenset[int]:
     """At most the `DAYS` last of some days."""
-    return days if len(days) <= DAYS else set(sorted(days)[-DAYS:])
+    return frozenset(days if len(days) <= DAYS else sorted(days)[-DAYS:])
 
 
-def smallest(names: set[str]) -> set[str]:
+def smallest(names: Set[str]) -> frozenset[str]:
     """At most the `LINEAGES` first of some names in the alphabet: a bound that any order of merging reaches alike."""
-    return names if len(names) <= LINEAGES else set(sorted(names)[:LINEAGES])
+    return frozenset(names if len(names) <= LINEAGES else sorted(names)[:LINEAGES])
 
 
 def count_known(window: Window, hot: dict[str, Cell]) -> list[Use]:

@@ -9,6 +9,7 @@ from classifier.drift.severity import GUARDED, severity
 from classifier.envelope import convergence, creep, items, quarantine, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane
 from classifier.envelope.quantities import IN_WAY, OUT_WAY
+from classifier.envelope.shared import Shared
 from wire.records import CgroupId, Replica
 
 if TYPE_CHECKING:
@@ -34,10 +35,21 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
         _bound(e, behaviour, item, cells.get(behaviour, []), day, least)
+    share(e)
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
     return crept
+
+
+def share(e: Envelope) -> None:
+    """Equal sets become one object again; those that nobody has any more go."""
+    e.shared = Shared()
+    for item in e.items.values():
+        item.share(e.shared)
+    for lane in e.lanes.values():
+        for c in lane.cells.values():
+            c.days, c.lineages = e.shared.one(c.days), e.shared.one(c.lineages)
 
 
 def _bound(e: Envelope, name: str, item: items.Item, cells: list[Cell], day: int, least: dict[str, int]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from classifier.drift.severity import GUARDED, sensitive_calls, severity
@@ -22,6 +23,7 @@ from classifier.envelope.names import Names
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
 from classifier.envelope.reference import Reference
+from classifier.envelope.shared import Shared
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
@@ -64,7 +66,7 @@ class Envelope:
     grams: set[int] = field(default_factory=set)
     profiles: Profiles = None  # type: ignore[assignment]
     sticky: dict[str, str] = field(default_factory=dict)  # behaviour → finding that refused it, for ever
-    days: set[int] = field(default_factory=set)  # active days without loss
+    days: frozenset[int] = frozenset()  # active days without loss
     lost: dict[str, int] = field(default_factory=dict)
     lost_last: float = float("-inf")  # end of the last window or span with loss
     windows: int = 0
@@ -86,6 +88,7 @@ class Envelope:
     crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
     # Follows from the items, so no snapshot holds it.
     _names: Names | None = field(default=None, init=False, repr=False, compare=False)
+    shared: Shared = field(default_factory=Shared, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.ledger is None:
@@ -94,6 +97,7 @@ class Envelope:
             self.profiles = Profiles(self.policy.max_profiles)
         if self.quantities is None:
             self.quantities = Quantities(self.policy.max_quantities)
+        daily.share(self)
 
     # learning -----------------------------------------------------------------------------------------------------
 
@@ -209,7 +213,7 @@ class Envelope:
         """These do it too."""
         if item.lineages.issuperset(lineages):
             return
-        before, item.lineages = item.lineages, smallest(item.lineages.union(lineages))
+        before, item.lineages = item.lineages, self.shared.one(smallest(item.lineages.union(lineages)))
         if self._names is not None:
             self._names.owned(behaviour, before, item.lineages)
 
@@ -263,8 +267,8 @@ class Envelope:
             (OUT, OUT_WAY, use.bytes_out, item.limit_out),
             (INTO, IN_WAY, use.bytes_in, item.limit_in),
         ):
-            what = Moved(size, use.count, load_for(use.count, load), hour)
             if size > self.policy.volume_floor and (own or most < NO_LIMIT):
+                what = Moved(size, use.count, load_for(use.count, load), hour)
                 broken = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
                 found += [(size, why, f"{why.split()[1]}: {broken.words}", broken.times)] if broken.words else []
         if not found:
@@ -280,7 +284,7 @@ class Envelope:
             least = self.policy.volume_floor // 2
             cell.limit_out, cell.limit_in = max(least, item.look_out), max(least, item.look_in)
             cell.guarded = item.guarded
-            item.met(lane.replica)
+            item.met(lane.replica, self.shared)
         cell.count += use.count
         cell.windows += 1
         cell.last = max(cell.last, window.end)
@@ -290,32 +294,36 @@ class Envelope:
         cell.hour = hour
         if lane.hot is not None and lane.hour == hour and not cell.guarded:
             lane.hot[use.behaviour] = cell
-        cell.days = latest(cell.days | {int(window.start // self.policy.day)})
+        day = int(window.start // self.policy.day)
+        if day not in cell.days:
+            cell.days = self.shared.grown(cell.days, day, latest)
         cell.week |= 1 << (hour % 168)
-        if trail:
-            cell.lineages = smallest(cell.lineages | {trail})
+        if trail and trail not in cell.lineages:
+            cell.lineages = self.shared.grown(cell.lineages, trail, smallest)
+        if trail and trail not in item.lineages:
             self._own(use.behaviour, item, {trail})
-        item.note(cell, lane.revision)
+        item.note(cell, lane.revision, self.shared)
 
     def _measure(self, use: Use, cell: Cell, item: Item, trail: str, load: tuple[int, int], hour: int) -> None:
         """Learn the bytes of a use that took the careful road: the first of an hour, and each larger than most."""
-        least = self.policy.volume_floor // 2
-        for way, h, size, most in (
-            (OUT_WAY, cell.out, use.bytes_out, item.limit_out),
-            (IN_WAY, cell.into, use.bytes_in, item.limit_in),
-        ):
-            if not size:
-                continue
-            h[volume.bucket(size)] = h.get(volume.bucket(size), 0) + 1
+        if size := use.bytes_out:
             what = Moved(size, use.count, load_for(use.count, load), hour)
-            bounded = most < NO_LIMIT
-            if size > least and not self.quantities.learn(way, use.behaviour, trail, what, bounded=bounded):
-                self._full("triggers with bounds")
-            if not bounded and size > least:  # until there are bounds, only what exceeds all before is looked at again
-                if way == OUT_WAY:
-                    cell.limit_out = max(cell.limit_out, size)
-                else:
-                    cell.limit_in = max(cell.limit_in, size)
+            if self._moved(OUT_WAY, use.behaviour, trail, what, cell.out, bounded=item.limit_out < NO_LIMIT):
+                cell.limit_out = max(cell.limit_out, size)
+        if size := use.bytes_in:
+            what = Moved(size, use.count, load_for(use.count, load), hour)
+            if self._moved(IN_WAY, use.behaviour, trail, what, cell.into, bounded=item.limit_in < NO_LIMIT):
+                cell.limit_in = max(cell.limit_in, size)
+
+    def _moved(self, way: str, behaviour: str, trail: str, what: Moved, h: volume.Histogram, *, bounded: bool) -> bool:
+        """Whether only what exceeds this is looked at again: there is no bound yet, and this is much."""
+        place = volume.bucket(what.size)
+        h[place] = h.get(place, 0) + 1
+        if what.size <= self.policy.volume_floor // 2:
+            return False
+        if not self.quantities.learn(way, behaviour, trail, what, bounded=bounded):
+            self._full("triggers with bounds")
+        return not bounded
 
     def _calls(self, lane: Lane, window: Window, arch: str) -> list[Use]:
         """System calls new to a replica: sensitive ones become uses, the others are remembered."""
@@ -387,7 +395,7 @@ class Envelope:
         if item is None or item.state == RETIRED:
             item = self._item(behaviour, Item())
         item.move("accepted", because)
-        item.days = item.days or {self.day}
+        item.days = item.days or frozenset({self.day})
         item.suspect = False
 
     def tolerate(self, behaviour: str, because: str) -> None:
@@ -397,7 +405,7 @@ class Envelope:
             item = self._item(behaviour, Item(because=because))
         elif item.state == DORMANT:
             item.move("seen", because)
-        item.days = item.days or {self.day}
+        item.days = item.days or frozenset({self.day})
 
     def widen(self, behaviour: str, out: int, into: int, lineages: Collection[str], time: float) -> None:
         """More of a known behaviour is normal: windows of so many bytes, these owners, this hour of the week."""
@@ -468,6 +476,11 @@ class Envelope:
             "removed": sorted(mine.keys() - theirs.keys()),
             "changed": sorted(b for b in mine.keys() & theirs.keys() if mine[b] != theirs[b]),
         }
+
+    def measured(self, windows: int, prefix: str = "egress:") -> bool:
+        """Whether at least so many windows had bytes of a kind of behaviour, those in and those out counted apart."""
+        cells = (c for lane in self.lanes.values() for b, c in lane.cells.items() if b.startswith(prefix))
+        return any(n >= windows for n in accumulate(volume.count(c.out) + volume.count(c.into) for c in cells))
 
     def volumes(self, prefix: str = "egress:") -> tuple[volume.Histogram, volume.Histogram]:
         """Bytes out and in per window, over all behaviours of a kind."""

@@ -120,7 +120,7 @@ def session_days(e: Envelope) -> dict[int, int]:
     marks: set[Session] = set()
     for lane in e.lanes.values():
         mark = tag(lane)
-        mine = set().union(*[cell.days for cell in lane.cells.values()])
+        mine = set().union(*{cell.days for cell in lane.cells.values()})
         marks.update(d * TAG + mark for d in mine)
     for mark in marks:
         days[mark // TAG] = days.get(mark // TAG, 0) + 1

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from classifier.envelope import schedule, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, latest
+from classifier.envelope.shared import Shared
 from classifier.envelope.state import stored
 from classifier.policy import Policy
 from wire.records import Replica
@@ -47,12 +48,12 @@ class Item:
     state: str = PROVISIONAL
     because: str = "learned"
     replicas: int = 0  # exact up to `WHO`; beyond it one that was folded and came back counts again
-    who: set[Replica] = field(default_factory=set)  # the first `WHO` of them
-    revisions: set[str] = field(default_factory=set)
-    days: set[int] = field(default_factory=set)
+    who: frozenset[Replica] = frozenset()  # the first `WHO` of them
+    revisions: frozenset[str] = frozenset()
+    days: frozenset[int] = frozenset()
     first: float = 0.0
     week: int = 0
-    lineages: set[str] = field(default_factory=set)
+    lineages: frozenset[str] = frozenset()
     limit_out: int = NO_LIMIT
     limit_in: int = NO_LIMIT
     limited: float = 0.0  # when the limits were first set
@@ -101,21 +102,28 @@ class Item:
             raise ValueError(f"an item that is {self.state} cannot be {event}")
         self.state, self.because = MOVES[self.state, event], because
 
-    def met(self, replica: Replica) -> None:
+    def met(self, replica: Replica, shared: Shared) -> None:
         """A replica shows this, for the first time since its cells were folded."""
         if replica in self.who:
             return
         self.replicas += 1
         if len(self.who) < WHO:
-            self.who.add(replica)
+            self.who = shared.grown(self.who, replica, frozenset)
 
-    def note(self, cell: Cell, revision: str | None) -> None:
+    def note(self, cell: Cell, revision: str | None, shared: Shared) -> None:
         """Take over what a cell says."""
-        self.days = latest(self.days | cell.days)
+        if cell.days is not self.days and not cell.days <= self.days:
+            self.days = shared.one(latest(self.days | cell.days))
         self.week |= cell.week
-        self.first = min(self.first, cell.first) if self.first else cell.first
-        if revision is not None:
-            self.revisions.add(revision)
+        if not self.first or cell.first < self.first:
+            self.first = cell.first
+        if revision is not None and revision not in self.revisions:
+            self.revisions = shared.grown(self.revisions, revision, frozenset)
+
+    def share(self, shared: Shared) -> None:
+        """Have the sets that others have too."""
+        self.days, self.lineages = shared.one(self.days), shared.one(self.lineages)
+        self.who, self.revisions = shared.one(self.who), shared.one(self.revisions)
 
 
 def promote(item: Item, policy: Policy, *, replicas: int, severity: int) -> None:

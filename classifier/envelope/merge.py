@@ -89,13 +89,13 @@ def _items(out: Envelope, one: Envelope, two: Envelope) -> None:
         best = max(known, key=lambda i: (RANK[i.state], [-ord(c) for c in i.because]))
         item = out.items[behaviour] = Item(best.state, best.because)
         item.days = latest(set().union(*(i.days for i in known)))
-        item.who = set(sorted(set().union(*(i.who for i in known)))[:WHO])
+        item.who = frozenset(sorted(set().union(*(i.who for i in known)))[:WHO])
         item.suspect = any(i.suspect for i in known)
         item.guarded = behaviour.startswith(GUARDED)
     for lane in out.lanes.values():
         for behaviour, cell in lane.cells.items():
             item = out.items[behaviour]
-            item.note(cell, lane.revision)
+            item.note(cell, lane.revision, out.shared)
             item.replicas += max(1, cell.folded)
             item.lineages |= cell.lineages
     # Nothing is promoted or bounded here: what two of three envelopes would admit, the third may hold back. The next

@@ -18,6 +18,7 @@ from classifier.policy import Policy
 from wire.records import Window
 
 BANDS = 16  # octaves of load; more requests than 2^15 a window are one band
+TOP = 1 << BANDS - 1  # load of the last band
 COUNTS = BANDS  # where the samples per band begin
 EACH, WEEKS, RAISED, HOURS = (
     32,
@@ -41,7 +42,7 @@ class Moved(NamedTuple):
 
     @property
     def band(self) -> int:
-        return min(BANDS - 1, self.load.bit_length())
+        return self.load.bit_length() if self.load < TOP else BANDS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,16 @@ class Quantities:
             if len(self.rows) >= self.limit:
                 return False
             old = bytes(LENGTH)
-        band, hour = moved.band, moved.hour % 168
-        size = coarse(moved.size)
-        each, rate = coarse(moved.size // max(1, moved.count)), coarse(moved.size // max(1, moved.load))
+        band, hour, size = moved.band, moved.hour % 168, coarse(moved.size)
+        each = coarse(moved.size // moved.count) if moved.count > 1 else size
+        rate = coarse(moved.size // moved.load) if moved.load > 1 else size
         known = old[COUNTS + band] == 255 and old[WEEKS] >> (moved.hour // 168 % 8) & 1
         if known and size <= old[band] and each <= old[EACH] and rate <= old[HOURS + hour]:
             return True
         row, fortnight = bytearray(old), (1 + moved.hour // 336 % 255) if bounded else 0
         for place, value in ((band, size), (EACH, each), (HOURS + hour, rate)):
-            _raise(row, place, value, fortnight)
+            if value > row[place]:
+                _raise(row, place, value, fortnight)
         row[COUNTS + band] = min(255, row[COUNTS + band] + 1)
         row[WEEKS] |= 1 << (moved.hour // 168 % 8)
         self.rows[key] = bytes(row)
@@ -104,12 +106,13 @@ class Quantities:
             own: Only what this trigger moved itself counts, however little is known of it.
         """
         row = self.rows.get(f"{way}{behaviour}|{trail}", b"")
-        if sum(row[COUNTS:EACH]) < FEW and not own:
+        samples = sum(row[COUNTS:EACH])
+        if samples < FEW and not own:
             if moved.size <= most:
                 return WITHIN
             return broken_by(moved.size, most, f"more than {most} bytes in a window, whoever moves them")
         over = _over_load(row, moved, most, policy, trail, own=own)
-        return over if over.words else _over_rest(row, moved, policy)
+        return over if over.words else _over_rest(row, moved, policy, samples)
 
     def least(self, policy: Policy) -> dict[str, int]:
         """Direction and behaviour → the smallest bound of any of its triggers, below which no window needs a look."""
@@ -160,8 +163,10 @@ def coarse(n: int) -> int:
     >>> [coarse(n) for n in (0, 3, 4, 5, 8, 1_000_000, 1 << 62)]
     [0, 3, 12, 13, 16, 83, 252]
     """
-    bits = min(n, (1 << 63) - 1).bit_length()
-    return n if bits <= 2 else (bits << 2) | ((min(n, (1 << 63) - 1) >> (bits - 3)) & 3)
+    if n < 4:
+        return n
+    bits = n.bit_length()
+    return (bits << 2) | ((n >> (bits - 3)) & 3) if bits < 64 else 255
 
 
 def upper(b: int) -> int:
@@ -177,10 +182,8 @@ def upper(b: int) -> int:
 
 
 def _raise(row: bytearray, place: int, value: int, fortnight: int) -> None:
-    """Raise one maximum; under a bound at most by one bucket, and once in a fortnight for the whole row."""
+    """Raise one maximum to a value beyond it; under a bound at most by one bucket, and once in a fortnight for the whole row."""
     known = row[place]
-    if value <= known:
-        return
     if not fortnight or not known:
         row[place] = value
     elif row[RAISED] != fortnight:
@@ -220,9 +223,8 @@ def largest_at(row: bytes, band: int) -> tuple[int, int]:
     return max(own, upper(known.lstrip(b"\0")[0])), last
 
 
-def _over_rest(row: bytes, moved: Moved, policy: Policy) -> Break:
+def _over_rest(row: bytes, moved: Moved, policy: Policy, samples: int) -> Break:
     """Per invocation, and per request in this hour of the week; both need more samples."""
-    samples = sum(row[COUNTS:EACH])
     if not row or moved.size <= policy.volume_floor or samples < FEW:
         return WITHIN
     each, limit = moved.size // max(1, moved.count), int(2 * policy.volume_margin * upper(row[EACH]))

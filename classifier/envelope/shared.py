@@ -1,0 +1,40 @@
+"""Equal sets to one object: most behaviours of a workload were seen on the same days, by the same owners and replicas.
+
+An envelope has thousands of such sets and a few dozen different ones. Nothing follows from what is shared here, so no
+snapshot holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Shared:
+    """Sets that many have.
+
+    >>> s = Shared()
+    >>> s.one({1, 2}) is s.one([2, 1])
+    True
+    """
+
+    __slots__ = ("_grown", "_known")
+
+    def __init__(self) -> None:
+        self._known: dict[frozenset, frozenset] = {}
+        self._grown: dict[tuple[frozenset, object], frozenset] = {}
+
+    def one(self, some: Collection[T]) -> frozenset[T]:
+        """The one that stands for all equal ones."""
+        known = frozenset(some)
+        return self._known.setdefault(known, known)
+
+    def grown(self, some: Collection[T], more: T, bound: Callable[[frozenset[T]], frozenset[T]]) -> frozenset[T]:
+        """With one more, and bounded."""
+        known = frozenset(some)
+        found = self._grown.get((known, more))
+        if found is None:
+            found = self._grown[known, more] = self.one(bound(known | {more}))
+        return found
