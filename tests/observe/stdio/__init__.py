@@ -1,0 +1,1 @@
+"""MCP over pipes, with the kernel side played."""
