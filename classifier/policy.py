@@ -64,7 +64,8 @@ class Policy:
     )  # closeness below which a pattern is broken, from which it is continued
     quiet: float = 0.1  # sessions a day with something new, up to which any undeclared variation is worth a look
     far: float = 12.0  # robust z from which a quantity is out of bounds whatever else is known
-    times: float = 10.0  # the same as a multiple of its bound
+    times: float = 10.0  # the same as a multiple of its bound, where the robust z is at least
+    unusual: float = 3.5  # this
     exposure_cap: float = 72.0  # hours of one replica's exposure that count
 
     # bounds of memory, per workload unless said otherwise
@@ -94,7 +95,7 @@ class Policy:
 
 
 NOT_TIMES = frozenset(
-    {"expected_new", "volume_margin", "volume_z", "volume_growth", "quiet", "far", "times", "exposure_cap"},
+    {"expected_new", "volume_margin", "volume_z", "volume_growth", "quiet", "far", "times", "unusual", "exposure_cap"},
 )
 FLOORS = {  # seconds
     "park": 5.0,

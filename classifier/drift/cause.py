@@ -109,7 +109,11 @@ def write(
     if v.label == VARIANCE:
         if before is None:
             return None
-        v = Verdict(REVIEW, "low", f"{v.rule}; by now it looks like normal variance, but it has been told")
+        if before.label == EXPECTED and signals[0].holds is not False:
+            # What an event explained stays explained until something speaks against it.
+            v = Verdict(EXPECTED, "info", f"{v.rule}; an event explained it, and nothing speaks against that since")
+        else:
+            v = Verdict(REVIEW, "low", f"{v.rule}; by now it looks like normal variance, but it has been told")
     same = before is not None and before.label == v.label and not grew
     version = 1 if before is None else before.version + (not same)
     because = _because(cause, members, signals, v)

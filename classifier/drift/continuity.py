@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from classifier.drift.finding import Signal, Term
-from classifier.drift.severity import RAW_PEER, is_secret, severity
+from classifier.drift.severity import RAW_PEER, is_secret, of_host, severity
 from classifier.drift.sighting import Sighting
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.lineage import base, plain_lineage
 
 RUNTIMES = frozenset({"containerd-shim", "containerd-shim-runc-v", "runc", "crun", "conmon", "dockerd"})
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
+KIN = 0.6  # nearness from which a peer's name is one more of a known owner
 WEIGHTS = {"lineage": 0.7, "profile": 0.2, "sequences": 0.1}
 
 
@@ -48,6 +49,8 @@ def continuity(
     if interactive(s):
         return Signal(None, value, words + "; put beside the workload by its runtime, as a person would"), terms
     holds = True if value >= limits[1] else False if value < limits[0] else None
+    if holds and s.why == "new" and s.behaviour.startswith("egress:") and s.near < KIN and not named:
+        return Signal(None, value, words + "; but no name of this owner is known"), terms
     return Signal(holds, value, words), terms
 
 
@@ -120,11 +123,11 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[
     # A new program among its owner's others was judged by its start; what it then does is half known.
     child = chain[0] in helpers and len(chain) > 1 and chain[1] in images and chain[1] not in SHELLS
     value = 1.0 if same else 0.6 if image in images else 0.5 if child else 0.0
-    special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour))
+    special = not named and (is_secret(s.behaviour) or RAW_PEER.match(s.behaviour) or of_host(s.behaviour))
     capped = min(value, 0.4) if special else value
     known = "known" if value > 0.5 else f"new, {chain[1]} started it" if child else "new"
     what = f"{image} does {kind} already" if same else f"{image} is {known}"
-    return Term("lineage", capped, what + (", never with a secret or a bare address" if capped < value else ""))
+    return Term("lineage", capped, what + (", never with a secret, a bare address or files of the host" if capped < value else ""))
 
 
 def _some(names: Iterable[str]) -> str:

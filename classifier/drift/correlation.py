@@ -25,6 +25,7 @@ RATE = math.log(1 / 720)  # one unexplained novelty a month
 CAP = 8.0  # of the revision term
 HOT = 0.7  # weight of the revision term for a change without a new revision: nobody stands beside it
 LEAST = -1.0  # of the kind term, where nothing was declared
+FRESH = 0.1  # hours that a replica counts for whose first window is still to come
 PLACED = 1.0  # of the revision term, from which on the replicas alone can decide
 GRID = [math.exp(math.log(1e-4) + i * math.log(3e5) / 39) for i in range(40)]  # hits per hour
 GAMMA = math.lgamma(0.8)
@@ -194,13 +195,23 @@ def _scope(d: Deploy, s: Sighting, pattern: str | None) -> Term:
 
 
 def _sides(d: Deploy, s: Sighting, ledger: Ledger, policy: Policy) -> tuple[Group, Group]:
-    """Replicas that carry the change, and all others."""
+    """Replicas that carry the change, and those of revisions before it.
+
+    Later revisions are on neither side: what one change brought stays in those that build upon it.
+    """
     exposures = ledger.exposures.values()
     if d.revision is None:  # applied to running replicas: whatever ran after it carries it
         return _group([e for e in exposures if e.end >= d.time], s, policy), Group((), (), 0)
-    new = [e for e in exposures if e.revision == d.revision]
-    old = [e for e in exposures if e.revision not in (d.revision, None) and _lately(e, s, policy)]
-    return _group(new, s, policy), _group(old, s, policy)
+    begun = ledger.revisions()
+    before = {r for r, t in begun.items() if r != d.revision and t <= begun.get(d.revision, d.time)}
+    new = _group([e for e in exposures if e.revision == d.revision], s, policy)
+    old = _group([e for e in exposures if e.revision in before and _lately(e, s, policy)], s, policy)
+    # An event comes before the first window of its replica, which brings it into the ledger.
+    fresh = [x.revision for r, x in s.sights.items() if r not in ledger.exposures]
+    return (
+        replace(new, hits=(*(FRESH for r in fresh if r == d.revision), *new.hits)),
+        replace(old, hits=(*(FRESH for r in fresh if r in before), *old.hits)),
+    )
 
 
 def _lately(e: Exposure, s: Sighting, policy: Policy) -> bool:

@@ -16,6 +16,12 @@ CALLS = (
     r"(?:ptrace|mount|bpf|setns|unshare|init_module|finit_module|delete_module|kexec_load|pivot_root|process_vm_writev)"
 )
 
+HOST = (  # files through which a container reaches its host, or learns where it is weak
+    r"(?:open|write):\w+:(?:/(?:host|hostfs|rootfs)/|/proc/(?:\*|\d+|self|sys/kernel)/(?:root/|kallsyms|kcore|mem$|core_pattern|modprobe)|/proc/(?:kallsyms|kcore|sysrq)"
+    r"|/sys/fs/cgroup/.*(?:release_agent|devices\.allow)|/dev/(?:[svx]d[a-z]|nvme|dm-|mem$|kmem|port$)|/sys/kernel/(?:debug|security)/"
+    r"|/(?:var/)?run/(?:docker|containerd|crio|podman)/?[^:]*\.sock|/var/lib/(?:kubelet|docker|containerd)/|/etc/kubernetes/)"
+)
+
 TABLE: tuple[tuple[str, int, str], ...] = (
     (r"identity:", 3, "T1552 credentials"),
     (r"open:secret:", 3, "T1552 credentials"),
@@ -23,6 +29,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     (r"syscall:process_vm_readv$", 3, "T1003 memory of another process"),
     (r"exec:(?:/proc/self/fd/|/dev/fd/|/dev/shm/|/memfd:|memfd:)", 3, "T1620 code without a file"),
     (r"exec:(?:/tmp/|/var/tmp/|/run/)", 3, "T1105 tool brought in"),
+    (HOST, 2, "T1611 files of the host"),
     (r"write:code:", 2, "T1195 code changed in place"),
     (rf"exec:[^<]*/{SHELLS}(?:<|$)", 2, "T1059 command interpreter"),
     (rf"exec:[^<]*/{TOOLS}[\d.]*(?:<|$)", 2, "T1105 transfer or inspection tool"),
@@ -38,6 +45,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
 COMPILED = tuple((re.compile(p), s, w) for p, s, w in TABLE)
 
 SECRET = re.compile(r"identity:|open:secret:|write:secret:")
+OF_HOST = re.compile(HOST)
 GUARDED = ("identity:", "open:secret:")
 SPECIAL_EXEC = re.compile(r"exec:(?:/proc/self/fd/|/dev/fd/|/dev/shm/|/memfd:|memfd:|/tmp/|/var/tmp/)")
 ESCAPE = re.compile(rf"syscall:(?:{CALLS}|process_vm_readv)$")
@@ -73,6 +81,15 @@ def rated(behaviour: str) -> tuple[int, str]:
 def is_secret(behaviour: str) -> bool:
     """Whether this uses an identity or a secret."""
     return SECRET.match(behaviour) is not None
+
+
+def of_host(behaviour: str) -> bool:
+    """Whether this touches files of the host, or tells how to get at it.
+
+    >>> of_host("open:data:/sys/fs/cgroup/*/release_agent"), of_host("open:data:/proc/*/status")
+    (True, False)
+    """
+    return OF_HOST.match(behaviour) is not None
 
 
 def sensitive_calls(arch: str) -> dict[int, str]:

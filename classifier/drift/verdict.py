@@ -97,17 +97,19 @@ def _open(
     return (REVIEW, "low", f"{odds}; hardly anything is ever new here") if quiet else (VARIANCE, "info", odds)
 
 
-def settled(m: Judged, *, far: float, times: float, young: bool) -> Judged:
+def settled(m: Judged, *, far: float, times: float, least: float, young: bool) -> Judged:
     """Leave open what one number cannot decide: a quantity that is a little too large.
 
     Args:
         far: Robust z from which a quantity is out of bounds whatever else is known.
-        times: Multiple of its bound from which it is.
+        times: Multiple of its bound from which it is, if it is also unusual among all hours:
+        least: robust z from which that is so.
         young: Of the behaviour, or of all that the workload does, too little is known for a bound to decide alone.
     """
     b = m.bounds
     another = m.sighting.why == "schedule" and m.continuity.holds is False  # at another time, and by somebody else
-    if b.holds is False and not another and (young or (b.value < far and m.sighting.over < times)):
+    beyond = b.value >= far or (b.value >= least and m.sighting.over >= times)
+    if b.holds is False and not another and (young or not beyond):
         return replace(m, bounds=replace(b, holds=None), young=young)
     return m
 

@@ -234,15 +234,16 @@ class Ward:
         c = correlate(s, deploys, self.envelope.ledger, self.policy)
         if s.continuity is None or (c.named and not s.named):
             limits, s.named = self.policy.continuity, c.named
-            s.continuity, s.continuity_terms = continuity(
-                s, self.envelope, limits, named=c.named, helpers=self._helpers() if s.why == NEW else ()
-            )
             s.near, s.habit = nearness(s, self.envelope), habitual(s, self.envelope)
+            s.continuity, s.continuity_terms = continuity(
+                s, self.envelope, limits, named=c.named, helpers=self._helpers(s) if s.why == NEW else ()
+            )
         peaks = s.peak_out, s.peak_in, s.note + s.broken
         if s.bounds is None or s.bounded != peaks:
             s.bounds, s.bounded = bounds(s, self.envelope, self.policy), peaks
         j = Judged(s, c, s.continuity, s.bounds)
-        return settled(j, far=self.policy.far, times=self.policy.times, young=self._young(s))
+        p = self.policy
+        return settled(j, far=p.far, times=p.times, least=p.unusual, young=self._young(s))
 
     def _young(self, s: Sighting) -> bool:
         """Whether a behaviour, or the revision that shows it, has been watched for too short a time."""
@@ -254,13 +255,15 @@ class Ward:
         fresh = newest is not None and s.first - newest < self.policy.day
         return self.envelope.stage != "converged" or not known or fresh
 
-    def _helpers(self) -> set[str]:
-        """New programs that lie where their owner runs others from."""
+    def _helpers(self, by: Sighting) -> set[str]:
+        """New programs that lie where their owner runs others from; for an ordinary file a known owner is enough."""
+        least = 1.0 if severity(by.behaviour) else 0.8
         new = (s for s in self.sightings.values() if s.behaviour.startswith("exec:") and s.why == NEW)
         return {
             base(s.behaviour[5:].partition("<")[0])
             for s in new
-            if any(t.name == "lineage" and t.value >= 1.0 for t in s.continuity_terms)
+            if s.layer not in ("memfd", "upper")
+            and any(t.name == "lineage" and t.value >= least for t in s.continuity_terms)
         }
 
     def _look(

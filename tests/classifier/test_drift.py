@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,21 @@ def test_deploy_correlation_is_causal(changes, on, holds, words):
     d = deploy(**({"time": 40.0, "received": 40.0, "scope": SCOPE, "trust": "signed"} | changes))
     c = correlate(seen(**on), [d], SIDES, POLICY)
     assert c.signal.holds is holds and words in c.signal.words and (c.deploy == "d1") is holds
+
+
+def test_the_event_of_a_replica_without_a_window_yet_counts_where_its_revision_is_known():
+    """A credential is judged at once; the window that brings its replica into the ledger comes later."""
+    before = ledger(_1="r1", _2="r1")
+    c = correlate(seen(_9="r2"), [rollout(40.9)], before, POLICY)
+    assert c.signal.holds is True and c.placement.new_hits == 1
+    assert correlate(seen(_9="r1"), [rollout(40.9)], before, POLICY).signal.holds is False
+
+
+def test_a_later_revision_inherits_what_a_change_brought():
+    later = ledger(_1="r1", _2="r1", _3="r2", _4="r2")
+    later.extend(replica(5), "r3", 45.0, 60.0)
+    c = correlate(seen(_3="r2", _4="r2", _5="r3"), [rollout(40.0)], later, POLICY)
+    assert c.signal.holds is True and c.placement.old_hits == 0
 
 
 def test_prompt_does_not_explain_an_executable():
@@ -166,7 +182,9 @@ CALM = play(learned(1, 2)).envelope(SHOP)
         pytest.param(seen("exec:/opt/tool<python3.11"), True, id="known-parent"),
         pytest.param(seen("exec:/bin/sh<python3.11"), False, id="shell-under-a-known-parent"),
         pytest.param(seen("exec:/opt/tool<weird"), False, id="unknown-parent"),
-        pytest.param(seen(lineage="python3.12"), True, id="upgraded-interpreter-is-the-same-owner"),
+        pytest.param(replace(seen(lineage="python3.12"), near=1.0), True, id="upgraded-interpreter-is-the-same-owner"),
+        pytest.param(seen(lineage="python3.11"), None, id="name-of-an-unknown-owner"),
+        pytest.param(seen("open:data:/host/etc/shadow", lineage="python3.11"), False, id="file-of-the-host"),
         pytest.param(seen(lineage="curl<sh<python3.11"), False, id="new-image"),
         pytest.param(seen("egress:tcp:10.9.8.7:443", lineage="python3.11"), False, id="bare-address"),
         pytest.param(seen("syscall:ptrace"), False, id="escape"),
