@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import numpy as np
 import xxhash
 
 from sensor.observe import names
+from sensor.observe.agents import Agents
 from sensor.observe.observer import SOCKET, Observer
 from sensor.probes import abi
 from sensor.probes.kernel import Kernel
+from wire.records import Replica
 
 TIMEOUT = 30  # seconds for looking at everything that was there
 
@@ -101,3 +105,29 @@ def _sockets(kernel: Kernel, rows: list[dict[str, Any]], images: dict[int, int],
 def _mapped(address: str) -> bytes:
     value = ipaddress.ip_address(address)
     return value.packed if value.version == 6 else bytes(10) + b"\xff\xff" + value.packed
+
+
+def agents(known: Agents, observer: Observer, directory: Callable[[Replica], Path | None], *, fresh: bool) -> None:
+    """Who became an agent before this sensor began: by the files that are remembered, else by what is mapped still."""
+    for o in observer.replicas.values():
+        known.seated(o.replica)
+    for o, path in observer.opened():
+        known.opened(o.replica, path)
+    for o in observer.replicas.values() if fresh and known.by_code else ():
+        for path in mapped(directory(o.replica)):
+            known.opened(o.replica, path)
+
+
+def mapped(directory: Path | None) -> Iterator[str]:
+    """Compiled code of packages that the processes of a cgroup have mapped."""
+    if directory is None:
+        return
+    try:
+        pids = (directory / "cgroup.procs").read_text().split()
+    except OSError:  # the cgroup has gone
+        return
+    for pid in pids:
+        with contextlib.suppress(OSError):  # the process has gone
+            for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
+                if b"-packages/" in line or b"/node_modules/" in line:
+                    yield line[line.find(b"/") :].decode(errors="backslashreplace")

@@ -11,14 +11,17 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from sensor import adopt
+from sensor.ears import tls
 from sensor.health import health
+from sensor.hearing import Hearing
 from sensor.identity.resolver import Resolver
+from sensor.observe.agents import Agents
 from sensor.observe.binaries import Binaries
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
@@ -89,6 +92,17 @@ class Agent:
             to_time=self.to_time,
             memory=memory,
             redact=settings.redact,
+            on_open=lambda o, path, pid: self.hearing.opened(o, path, pid),
+        )
+        self.hearing = Hearing(
+            Agents(settings.capture.agents),
+            [tls(self._scope, self.to_time)],
+            self.observer,
+            self.kernel,
+            node=self.node,
+            epoch=self.loaded.epoch,
+            to_time=self.to_time,
+            directory=self._directory,
         )
         self.told = Told(self.kernel)
         epoch, before = getattr(sink, "told", None) or (None, None)
@@ -101,6 +115,7 @@ class Agent:
         self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
+        self._shown: tuple[ProbeState, ...] = ()  # what the last head said of listening
         self._begin(memory)
 
     # -- start and end -----------------------------------------------------------------------------------------------
@@ -113,6 +128,7 @@ class Agent:
         else:
             self.observer.recall(memory.recall(), self.kernel)
             adopt.known(self.kernel, self.observer)
+        adopt.agents(self.hearing.agents, self.observer, self._directory, fresh=self.loaded.fresh)
         memory.begin(self.observer.kept())
         self._announce()
 
@@ -136,6 +152,7 @@ class Agent:
         )
         scope, interval = self.loaded.scope, self.settings.interval
         now = self.to_time(_boottime())
+        states += self._shown
         return Head(now, self.node, platform.release(), self.loaded.epoch, scope, interval, platform.machine(), states)
 
     def _existing(self) -> dict[int, Path]:
@@ -160,8 +177,9 @@ class Agent:
     def loop(self) -> None:
         due = _boottime() + self._interval()
         while not self.stop.asked:
-            if self.kernel.wait(min(0.25, (due - _boottime()) / 1e9)):
+            if self.kernel.wait(min(0.25, self.hearing.rest, (due - _boottime()) / 1e9)):
                 self.take()
+            self._listen()
             self._late()
             self.sink.pump()
             self._delivered()
@@ -184,6 +202,7 @@ class Agent:
     def close(self) -> None:
         """Sends what is left, and unloads unless the settings say otherwise."""
         self.take()
+        self._send_all(self.hearing.close(_boottime()))
         self.windows()
         self.binaries.close()
         self.packages.close()
@@ -208,6 +227,8 @@ class Agent:
                 self.binaries.see(record)
             elif isinstance(record, Event) and record.kind == "open":
                 self.packages.see(record)
+            if isinstance(record, Event):
+                self.hearing.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
             self._send(event)
@@ -220,6 +241,8 @@ class Agent:
         now = _boottime()
         self.take()
         self._unheard(now)
+        self._listen()
+        self.hearing.tell_losses()
         self._late()
         self._round("begin_round")
         for window in self.observer.windows(self.kernel, self.told, now):
@@ -228,7 +251,7 @@ class Agent:
         self._unseated(now)
         self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
-        state = health(self.kernel, self.observer, self.sent, waiting)
+        state = health(self.kernel, self.observer, self.sent, waiting) | self.hearing.health()
         self._send(Tick(self.node, self.to_time(now), state))
         self._make_room(now)
         self._round("end_round", lambda: [self.loaded.epoch, self.told.state()])
@@ -236,6 +259,13 @@ class Agent:
         self._delivered()
         if self._on_window is not None:
             self._on_window(self)
+
+    def _listen(self) -> None:
+        """What agents say, and what is known by now of whether they can be heard."""
+        self._send_all(self.hearing.poll(_boottime()))
+        if self.hearing.states != self._shown:
+            self._shown = self.hearing.states
+            self._send(self._head())
 
     def _round(self, step: str, value: Callable[[], object] | None = None) -> None:
         """Tells a sink that survives a kill what belongs together; a trace file ends with its sensor."""
@@ -247,12 +277,17 @@ class Agent:
         for slot, o in self.observer.replicas.items():
             if self._announced.get(slot) != o.generation:
                 self._announced[slot] = o.generation
-                self._send(self._dated(self.resolver.resolve(o.replica, o.path, o.since)))
+                self.hearing.agents.seated(o.replica)
+                self._identify(self.resolver.resolve(o.replica, o.path, o.since))
 
     def _directory(self, replica: Replica) -> Path | None:
         """Directory of a replica's cgroup."""
         paths = (o.path for o in self.observer.replicas.values() if o.replica == replica)
         return next((self.loaded.base / path.strip("/") for path in paths), None)
+
+    def _identify(self, identity: Identity) -> None:
+        self.hearing.identified(identity, self.resolver.agent(identity.replica))
+        self._send(self._dated(identity))
 
     def _dated(self, identity: Identity) -> Identity:
         """With what only the agent knows: whether the replica ran before the probes did."""
@@ -264,6 +299,7 @@ class Agent:
             row = self.kernel.slots[slot]
             if slot not in self._ended and int(row["generation"]) == o.generation and 0 < int(row["left"]) < now:
                 self._ended[slot] = o.replica
+                self._send_all(self.hearing.ended(o.replica, now))
                 self._send(self._dated(self.resolver.ended(o.replica, self.to_time(int(row["left"])))))
 
     def _delivered(self) -> None:
@@ -279,15 +315,15 @@ class Agent:
             self.told.forget(slot, files=files, flows=flows)
             self.binaries.forget(replica)
             self.packages.forget(replica)
+            self.hearing.forget(replica)
             self._announced.pop(slot, None)
         self._ended.clear()
 
     def _late(self) -> None:
         """What others found out meanwhile: identities from runtimes, digests of executables."""
         for identity in self.resolver.poll(self.to_time(_boottime())):
-            self._send(self._dated(identity))
-        for event in (*self.binaries.poll(), *self.packages.poll()):
-            self._send(event)
+            self._identify(identity)
+        self._send_all((*self.binaries.poll(), *self.packages.poll()))
 
     def _unheard(self, now: int) -> None:
         """Cgroups whose first record was lost with a full ring are found by their directories."""
@@ -319,6 +355,10 @@ class Agent:
             rows = self.kernel.free_idle_files(now - IDLE)
             self.observer.forget_files(rows)
             self.told.forget(files=rows)
+
+    def _send_all(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._send(record)
 
     def _send(self, record: Record) -> None:
         kind = type(record).__name__.lower()

@@ -26,15 +26,16 @@ class Agents:
     """The agents among the replicas.
 
     >>> agents, replica = Agents(("auto",)), Replica("n1", 7)
+    >>> agents.seated(replica)
     >>> agents.opened(replica, "/app/lib/python3.12/site-packages/openai/_client.py")
     >>> replica in agents
     True
     """
 
     def __init__(self, wanted: tuple[str, ...] = (AUTO,)) -> None:
-        self._auto, self._all = AUTO in wanted, ALL in wanted
+        self.by_code, self._all = AUTO in wanted, ALL in wanted
         self._patterns = tuple(w for w in wanted if w not in (AUTO, ALL, NONE))
-        self.on = bool(self._auto or self._all or self._patterns)  # False: nobody is one, whatever a label says
+        self.on = bool(self.by_code or self._all or self._patterns)  # False: nobody is one, whatever a label says
         self._by_code: dict[Replica, str] = {}  # → what it opened
         self._by_name: dict[Replica, str] = {}  # → the pattern that its workload fits
         self._label: dict[Replica, bool] = {}
@@ -63,15 +64,13 @@ class Agents:
 
     def opened(self, replica: Replica, path: str) -> None:
         """It opened a file."""
-        if self._auto and replica not in self._by_code and (package := talking(path)):
+        if self.by_code and replica not in self._by_code and (package := talking(path)):
             self._by_code[replica] = f"it opened code of {package}"
-            self._seated.add(replica)
             self.changes += 1
 
     def named(self, replica: Replica, workload: Workload | None, label: bool | None) -> None:
         """Somebody has said whose it is; `label`: what a label says, None where there is none."""
         before = self.why(replica)
-        self._seated.add(replica)
         if label is not None:
             self._label[replica] = label
         pattern = next((p for p in self._patterns if workload and fnmatchcase(workload, p)), None)

@@ -81,6 +81,14 @@ class Capture:
         elif self._workloads:
             self._discover(now)
 
+    def hints(self, pids: set[int], now: int) -> None:
+        """The same of many at once: processes that are new are looked for once."""
+        known = pids & self._processes.keys()
+        for pid in known:
+            self.hint(pid, now)
+        if pids - known and self._workloads:
+            self._discover(now)
+
     def hello(self, pid: int) -> None:
         """A ClientHello of a process was seen on the network, so it speaks TLS, by whatever code."""
         if pid in self._processes:
@@ -117,6 +125,21 @@ class Capture:
         rows = {cgroup: self._kernel.watched(cgroup) for cgroup in self._workloads}
         return {cgroup: row for cgroup, row in rows.items() if row is not None}
 
+    def health(self) -> dict[str, float]:
+        """Numbers for metrics."""
+        d = self._decoder
+        return {
+            "processes": float(len(self._processes)),
+            "connections": float(len(self._streams)),
+            "ring_fill": round(self._kernel.fill(), 4),
+            "held_bytes": float(d.held),
+            "read_bytes": float(d.health.bytes),
+            "lost_bytes": float(d.health.lost),
+            "dropped": float(sum(d.health.dropped.values())),
+            "failed": float(self.failed + d.health.failed),
+            "refused": float(self.refused + self._streams.given_up),
+        }
+
     def close(self, now: int) -> list[Record]:
         """Detaches everything, and tells what all connections still had."""
         for process in self._processes.values():
@@ -124,6 +147,10 @@ class Capture:
         out = self._read()
         self._processes.clear()
         return out + self._decoder.finish(self._streams.time(now))
+
+    def release(self) -> None:
+        """Gives the kernel's part back; to be called last."""
+        self._kernel.close()
 
     # -- processes ---------------------------------------------------------------------------------------------------
 

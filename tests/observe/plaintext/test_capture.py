@@ -35,6 +35,9 @@ class Kernel:
         waiting, self.waiting = self.waiting, []
         yield from waiting
 
+    def fill(self):
+        return 0.25
+
     def program(self, name):
         raise AssertionError("nothing to attach to")
 
@@ -83,6 +86,20 @@ def test_a_number_that_is_used_again_is_another_process(made, sleeper):
     made.poll(2 * 10**9)
     made.poll(3 * 10**9)
     assert made._processes[sleeper.pid].started == started(sleeper.pid)
+
+
+def test_many_hints_look_for_new_processes_once(made, tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(module, "_members", lambda directory: looks.append(directory) or [])
+    made.hints({1, 2, 3}, 2 * 10**9)
+    assert looks == [tmp_path]
+
+
+def test_its_numbers_are_plain(made):
+    found = made.health()
+    assert {"processes": 1.0, "connections": 0.0, "lost_bytes": 0.0, "ring_fill": 0.25} == {
+        name: found[name] for name in ("processes", "connections", "lost_bytes", "ring_fill")
+    }
 
 
 def test_a_cgroup_that_is_gone_is_survived(made, tmp_path):

@@ -1,0 +1,116 @@
+"""Ways to listen to what agents say, each made when the first agent is there: imports, a compile, memory.
+
+The kernel's part is made in a thread, for compiling takes a second in which the rings must be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sensor.probes.client import ProbeError
+
+log = logging.getLogger("driftline.sensor")
+
+DESCRIPTORS = 1 << 16  # ten for each process that is attached to
+HELD = 96 << 20  # bytes of conversations that are under way, of the 512 MiB that the unit allows
+
+
+class Ear(Protocol):
+    """Reads what the processes of watched workloads say; see `sensor/observe/plaintext/capture.py`."""
+
+    @property
+    def wake(self) -> int: ...
+
+    def watch(self, cgroup: int, directory: Path, now: int) -> bool: ...
+
+    def forget(self, cgroup: int, now: int) -> list[Any]: ...
+
+    def hints(self, pids: set[int], now: int) -> None: ...
+
+    def hello(self, pid: int) -> None: ...
+
+    def poll(self, now: int) -> list[Any]: ...
+
+    def coverage(self) -> list[Any]: ...
+
+    def losses(self) -> dict[int, Any]: ...
+
+    def health(self) -> dict[str, float]: ...
+
+    def close(self, now: int) -> list[Any]: ...
+
+    def release(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One way to listen."""
+
+    name: str  # as in events, "tls" or "stdio"
+    mark: str  # of the ids of its events
+    misses: str  # what is not seen where it cannot be had
+    make: Callable[[], Ear]  # raises ProbeError
+
+
+class Making:
+    """The kernel's part, while a thread makes it."""
+
+    def __init__(self, make: Callable[[], Ear]) -> None:
+        self.done, self.refused = False, ""
+        self.ear: Ear | None = None
+        self._abandoned, self._lock = False, threading.Lock()
+        threading.Thread(target=self._run, args=(make,), name="listening", daemon=True).start()
+
+    def _run(self, make: Callable[[], Ear]) -> None:
+        prepare()
+        ear, refused = None, ""
+        try:
+            ear = make()
+        except ProbeError as e:
+            refused = str(e)
+        except Exception:
+            log.exception("listening to agents failed")
+            refused = "a fault of this sensor; see its log"
+        with self._lock:
+            if self._abandoned and ear is not None:
+                ear.release()
+            else:
+                self.ear, self.refused, self.done = ear, refused, True
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more."""
+        with self._lock:
+            self._abandoned = True
+            if self.ear is not None:
+                self.ear.release()
+                self.ear = None
+
+
+def prepare() -> None:
+    """From now on prompts are in memory: no core of this process is written. And attaching takes descriptors."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+def tls(scope: Path, to_time: Callable[[int], float]) -> Source:
+    """Plaintext of TLS."""
+
+    def make() -> Ear:
+        from sensor.observe.applayer.decoder import Decoder  # with its parsers of HTTP/2, brotli and zstd
+        from sensor.observe.applayer.limits import Limits
+        from sensor.observe.plaintext.capture import Capture
+        from sensor.probes.tls import TlsKernel
+
+        return Capture(TlsKernel(scope), Decoder(Limits(total=HELD)), to_time)
+
+    return Source("tls", "t", "model and tool calls inside TLS", make)
