@@ -48,12 +48,12 @@ USER_TURN, INBOUND, NOT_CAPTURED = "user_turn", "inbound", "not_captured"
 class Edge:
     """One link. Ids are those of events."""
 
-    source: str  # the cause; "" where only the alternatives are known
+    source: str  # the cause, or the likeliest of `ambiguous`
     target: str
     kind: str  # of KINDS
     method: str  # of METHODS, joined by "+", strongest first
     basis: str  # verified, inferred or self_reported
-    ambiguous: tuple[str, ...] = ()  # ids that could be the source as well as `source`; at most 16
+    ambiguous: tuple[str, ...] = ()  # other ids that could as well be the source; at most 16; never silently empty
     why: str = ""  # in words, with numbers
     error: float | None = None  # seconds, of the clocks compared; None: time had no part
 
