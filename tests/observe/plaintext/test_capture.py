@@ -97,8 +97,11 @@ def test_many_hints_look_for_new_processes_once(made, tmp_path, monkeypatch):
 
 def test_its_numbers_are_plain(made):
     found = made.health()
-    assert {"processes": 1.0, "connections": 0.0, "lost_bytes": 0.0, "ring_fill": 0.25} == {
-        name: found[name] for name in ("processes", "connections", "lost_bytes", "ring_fill")
+    assert {name: found[name] for name in ("processes", "connections", "lost_bytes", "ring_fill")} == {
+        "processes": 1.0,
+        "connections": 0.0,
+        "lost_bytes": 0.0,
+        "ring_fill": 0.25,
     }
 
 
