@@ -53,16 +53,19 @@ def share(e: Envelope) -> None:
 
 
 def _bound(e: Envelope, name: str, item: items.Item, cells: list[Cell], day: int, least: dict[str, int]) -> None:
-    out, into = items.pooled_cells(cells)
-    if e.stage not in ("missing", "learning") and (out or into):
-        days = day - item.limited if item.limited else 0.0
-        item.limit_out = items.limit(out, e.policy, item.limit_out, days, lone(c.out for c in cells))
-        item.limit_in = items.limit(into, e.policy, item.limit_in, days, lone(c.into for c in cells))
-        item.limited = float(day)
     floor = e.policy.volume_floor // 2
-    item.look_out = items.look(out, floor, item.limit_out, least.get(OUT_WAY + name, item.limit_out))
-    item.look_in = items.look(into, floor, item.limit_in, least.get(IN_WAY + name, item.limit_in))
-    item.usual = volume.quantile(out, 0.05), volume.maximum(out)
+    item.look_out, item.look_in, item.usual = floor, floor, (0, 0)
+    some = [c for c in cells if c.out or c.into]
+    if some:
+        out, into = items.pooled_cells(some)
+        if e.stage not in ("missing", "learning"):
+            days = day - item.limited if item.limited else 0.0
+            item.limit_out = items.limit(out, e.policy, item.limit_out, days, lone(c.out for c in some))
+            item.limit_in = items.limit(into, e.policy, item.limit_in, days, lone(c.into for c in some))
+            item.limited = float(day)
+        item.look_out = items.look(out, floor, item.limit_out, least.get(OUT_WAY + name, item.limit_out))
+        item.look_in = items.look(into, floor, item.limit_in, least.get(IN_WAY + name, item.limit_in))
+        item.usual = volume.quantile(out, 0.05), volume.maximum(out)
     for c in cells:
         c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
 

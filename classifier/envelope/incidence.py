@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import nsmallest
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,10 +53,14 @@ def tag(lane: Lane) -> int:
 
 def first_sessions(cell: Cell, mark: int, day: float) -> list[Session]:
     """The first sessions of one cell; beyond the days it remembers its first sight stands for the oldest."""
-    days = sorted(cell.days)[:FIRST]
     if len(cell.days) >= DAYS:
-        days = [int(cell.first // day), *days]
-    return [d * TAG + mark for d in days]
+        return [d * TAG + mark for d in (int(cell.first // day), *_earliest(cell.days))]
+    return [d * TAG + mark for d in _earliest(cell.days)]
+
+
+@lru_cache(maxsize=1024)  # thousands of cells have a few dozen such sets
+def _earliest(days: frozenset[int]) -> tuple[int, ...]:
+    return tuple(sorted(days)[:FIRST])
 
 
 def collected(e: Envelope) -> dict[str, Seen]:

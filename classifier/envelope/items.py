@@ -72,9 +72,9 @@ class Item:
     def schedule(self) -> None:
         """Say anew how often it comes; once a day, as it takes a look at all days."""
         self.period = schedule.period_of(self.days, self.week)
-        hours, span = self.week.bit_count(), max(self.days) - min(self.days) if self.days else 0
-        few = hours <= RARE_HOURS and 2 * hours <= len(self.days)
-        if not self.period and len(self.days) >= schedule.TURNS and span >= SCHEDULE_DAYS and few:
+        hours, days = self.week.bit_count(), len(self.days)
+        few = days >= schedule.TURNS and hours <= RARE_HOURS and 2 * hours <= days
+        if not self.period and few and max(self.days) - min(self.days) >= SCHEDULE_DAYS:
             self.period = 7  # several turns in a week, in the same hours every week
 
     def off_schedule(self, hour: int, active: int) -> bool:
@@ -144,6 +144,8 @@ def age(item: Item, policy: Policy, day: int) -> None:
     if not item.days or item.state == RETIRED:
         return
     idle = (day - max(item.days)) * policy.day
+    if idle <= min(policy.dormant_after, policy.forget_after):
+        return  # whatever its rhythm
     rhythm = item.period or schedule.period_of(item.days, item.week, turns=2)
     idle -= schedule.MISSED * rhythm * policy.day  # what comes once a month is not gone after a month
     if item.state in (PROVISIONAL, ADMITTED, QUARANTINED) and idle > policy.dormant_after:

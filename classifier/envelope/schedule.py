@@ -13,6 +13,7 @@ PERIODS = ((1, 0), (7, 0), (14, 1), (30, 3))  # days, and how many a turn may be
 HOURS = 3  # of the day; what comes at more of them has no schedule
 TURNS = 3
 MISSED = 2  # periods between two turns at most
+DAY = (1 << 24) - 1
 SPAN = 14  # days that a daily schedule must have been kept before it is believed
 
 
@@ -27,7 +28,7 @@ def period_of(days: Iterable[int], week: int, *, turns: int = TURNS) -> int:
     (7, 0)
     """
     order = sorted(days)
-    if len(order) < turns or week.bit_count() > 7 * HOURS or len(hours_of_day(week)) > HOURS:
+    if len(order) < turns or week.bit_count() > 7 * HOURS or _folded(week).bit_count() > HOURS:
         return 0
     gaps = [b - a for a, b in itertools.pairwise(order)]
     return next((p for p, slip in PERIODS if _fits(gaps, p, slip)), 0)
@@ -46,7 +47,17 @@ def hours_of_day(week: int) -> set[int]:
     >>> hours_of_day(1 << 2 | 1 << 26)
     {2}
     """
-    return {h % 24 for h in range(168) if week >> h & 1}
+    day = _folded(week)
+    return {h for h in range(24) if day >> h & 1}
+
+
+def _folded(week: int) -> int:
+    """Bit per hour of the day."""
+    day = 0
+    while week:
+        day |= week & DAY
+        week >>= 24
+    return day
 
 
 def due(days: Iterable[int], week: int, period: int, hour: int) -> bool:

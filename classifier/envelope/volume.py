@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import cache
 
 Histogram = dict[int, int]  # bucket → windows
 
@@ -25,6 +26,7 @@ def bucket(n: int) -> int:
     return n if bits <= 5 else (bits << 4) | ((n >> (bits - 5)) & 15)
 
 
+@cache  # some 16 buckets to an octave
 def upper(b: int) -> int:
     """The largest number of a bucket.
 
@@ -75,13 +77,18 @@ def maximum(h: Histogram) -> int:
 def centre(h: Histogram) -> tuple[float, float]:
     """Median and scale of ln(bytes + 1); the scale is 1.4826 times the median absolute deviation, or `SPREAD`."""
     middle = math.log(quantile(h, 0.5) + 1)
-    away = sorted((abs(math.log(upper(b) + 1) - middle), n) for b, n in h.items())
+    away = sorted([(abs(_ln(b) - middle), n) for b, n in h.items()])
     left = count(h) / 2
     for distance, n in away:
         left -= n
         if left <= 0:
             return middle, max(MAD * distance, SPREAD)
     return middle, SPREAD
+
+
+@cache
+def _ln(b: int) -> float:
+    return math.log(upper(b) + 1)
 
 
 def robust_z(h: Histogram, n: int) -> float:

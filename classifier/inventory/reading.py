@@ -34,14 +34,18 @@ def of_event(event: Event) -> tuple[Sighting, ...]:
 def of_use(use: Use) -> tuple[Sighting, ...]:
     """What a use of a window shows: the same without a command line and without the process."""
     path = use.data.get("path")
-    return of_behaviour(use.behaviour, path if isinstance(path, str) else "", "")
+    return _of_name(use.behaviour, path[:PATHS] if isinstance(path, str) else "")
 
 
 def of_behaviour(behaviour: str, path: str, argv: str) -> tuple[Sighting, ...]:
     """What a behaviour shows; without a path of its own, that in its name stands in."""
-    kind, _, rest = behaviour.partition(":")
-    if kind != "exec":
-        return _quiet(behaviour, path[:PATHS])
+    if not argv or not behaviour.startswith("exec:"):
+        return _of_name(behaviour, path[:PATHS])
+    return _run(behaviour, path, argv)
+
+
+def _run(behaviour: str, path: str, argv: str) -> tuple[Sighting, ...]:
+    rest = behaviour.partition(":")[2]
     program, _, caller = rest.partition("<")
     if LAUNCHER.match(base(caller)):
         return ()  # the workload itself, whatever it is called
@@ -49,9 +53,11 @@ def of_behaviour(behaviour: str, path: str, argv: str) -> tuple[Sighting, ...]:
 
 
 @lru_cache(maxsize=4096)  # paths of workloads are long, so no more of them
-def _quiet(behaviour: str, path: str) -> tuple[Sighting, ...]:
-    """What anything but an exec shows."""
+def _of_name(behaviour: str, path: str) -> tuple[Sighting, ...]:
+    """What is told without a command line."""
     kind, _, rest = behaviour.partition(":")
+    if kind == "exec":
+        return _run(behaviour, path, "")
     if kind == "egress":
         return _some(of_peer(behaviour))
     if kind == "identity":
