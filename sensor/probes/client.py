@@ -202,8 +202,11 @@ def _private(path: str, flags: int) -> int:
 
 
 def _keep(settings: SensorSettings, state: dict) -> None:
-    with open(_state_file(settings), "w", opener=_private) as file:
+    """Whole or not at all: a daemon that is killed meanwhile must find its pins again."""
+    draft = _state_file(settings).with_suffix(".new")
+    with open(draft, "w", opener=_private) as file:
         json.dump(state, file)
+    draft.replace(_state_file(settings))
 
 
 def _state_file(settings: SensorSettings) -> Path:

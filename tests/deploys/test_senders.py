@@ -14,6 +14,7 @@ import pytest
 from classifier.deploys.senders import LOCAL, REMOTE, Ends, Origin, Senders, boot, cgroup_behind, cgroup_of, place_of
 from classifier.deploys.signing import Key, sign
 from tests.factories import SHOP
+from tests.service.daemon import DEADLINE, free_address
 from wire.records import Head, Identity, Replica, Tick
 
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -41,7 +42,7 @@ def cgroup():
     made = root / f"driftline-test-senders-{os.getpid()}"
     made.mkdir()
     yield made
-    end = time.monotonic() + 5
+    end = time.monotonic() + DEADLINE
     while (made / "cgroup.procs").read_text().strip() and time.monotonic() < end:
         time.sleep(0.02)
     made.rmdir()
@@ -69,7 +70,7 @@ def test_the_cgroup_behind_a_connection_is_the_one_that_made_it(cgroup, address)
             assert cgroup_of(ends) == cgroup.stat().st_ino
             senders = Senders({cgroup.stat().st_ino: [identity(cgroup)]}.get, late=0)
             assert senders.sender(senders.origin(ends)).name == SHOP
-        process.wait(5)
+        process.wait(DEADLINE)
 
 
 def test_who_closes_at_once_is_unknown_and_not_a_stranger(cgroup):
@@ -113,7 +114,7 @@ def test_an_address_behind_a_veth_of_this_machine_is_a_neighbour():
 
 def test_a_cgroup_that_is_named_a_moment_later_is_waited_for(cgroup):
     found = iter([[], [], [identity(cgroup)]])
-    assert Senders(lambda _: next(found)).sender(Origin(7, LOCAL)).name == SHOP
+    assert Senders(lambda _: next(found), late=DEADLINE).sender(Origin(7, LOCAL)).name == SHOP
     assert Senders(lambda _: [], late=0.1).sender(Origin(7, LOCAL)).name == ""
 
 
@@ -135,15 +136,10 @@ def test_of_unix_sockets_only_a_container_is_turned_away(cgroup, tmp_path, conta
             assert cgroup_behind(connection) == cgroup.stat().st_ino
             found = Senders(lambda _: [identity(cgroup, container=container)]).container(connection)
             assert (found is not None) == bool(container)
-        process.wait(5)
+        process.wait(DEADLINE)
 
 
 # the daemon -------------------------------------------------------------------------------------------------------------
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
 
 
 def request(body, path="/deploys", headers=()):
@@ -185,10 +181,10 @@ def observed(cgroup, **told):
 )
 def test_a_workload_that_stole_a_key_announces_nothing(cgroup, daemon, tmp_path, told, lent, wanted, refused):
     """Row D104: the signature is right, the process that sends it is observed."""
-    port = free_port()
-    one = daemon(http_address=["127.0.0.1", port], keys_file=keys(tmp_path, **lent)).start()
+    at = free_address()
+    one = daemon(http_address=at, keys_file=keys(tmp_path, **lent)).start()
     one.send(observed(cgroup) if told else observed(cgroup)[:1])
-    answer, _ = talker(cgroup, "tcp", f"127.0.0.1:{port}").communicate(signed(), timeout=20)
+    answer, _ = talker(cgroup, "tcp", "{}:{}".format(*at)).communicate(signed(), timeout=DEADLINE)
     assert wanted in answer.splitlines()[0], answer
     deploys = one.get("/deploys")[1]
     assert [d["refused"] for d in deploys] == refused
@@ -198,11 +194,11 @@ def test_a_workload_that_stole_a_key_announces_nothing(cgroup, daemon, tmp_path,
 
 
 def test_a_workload_that_does_not_wait_for_the_answer_announces_nothing_either(cgroup, daemon, tmp_path):
-    port = free_port()
-    one = daemon(http_address=["127.0.0.1", port], keys_file=keys(tmp_path)).start()
+    at = free_address()
+    one = daemon(http_address=at, keys_file=keys(tmp_path)).start()
     one.send(observed(cgroup))
-    talker(cgroup, "tcp", f"127.0.0.1:{port}", close=True).communicate(signed(), timeout=20)
-    time.sleep(1.5)
+    talker(cgroup, "tcp", "{}:{}".format(*at), close=True).communicate(signed(), timeout=DEADLINE)
+    time.sleep(1.5)  # for what must not come: a shorter rest could only hide it, not fail
     assert not [d for d in one.get("/deploys")[1] if not d["refused"]]
 
 
@@ -211,7 +207,7 @@ def test_the_control_socket_takes_no_order_from_inside_a_container(cgroup, daemo
     one = daemon().start()
     one.send(observed(cgroup, container=container))
     order = request(json.dumps({"workload": SHOP, "revision": "r2"}).encode())
-    answer, _ = talker(cgroup, "unix", str(tmp_path / "control.sock")).communicate(order, timeout=20)
+    answer, _ = talker(cgroup, "unix", str(tmp_path / "control.sock")).communicate(order, timeout=DEADLINE)
     assert wanted in answer.splitlines()[0], answer
     assert [(d["trust"], d["refused"]) for d in one.get("/deploys")[1]] == (
         [("none", "sent by a workload")] if container else [("local", "")]

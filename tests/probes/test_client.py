@@ -55,6 +55,16 @@ def test_a_damaged_state_is_no_state(settings, text):
     assert client._kept(s, plan, base) is None
 
 
+def test_the_state_changes_as_a_whole(settings, monkeypatch):
+    """Who looked at the wrong moment, or after a kill, found an empty file, and took good pins for damaged ones."""
+    s, seen = settings(), []
+    s.run_dir.mkdir()
+    client._keep(s, {"epoch": "one"})
+    monkeypatch.setattr(client.json, "dump", lambda *_: seen.append(client._state_file(s).read_text()))
+    client._keep(s, {"epoch": "two"})
+    assert seen == ['{"epoch": "one"}']
+
+
 def test_a_name_is_held_once_whatever_the_folder(settings, tmp_path):
     lock = client.Lock(settings())
     for other in (settings(), settings(run_dir=tmp_path / "other")):
