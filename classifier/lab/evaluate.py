@@ -105,6 +105,7 @@ def overall(found: Sequence[Outcome]) -> dict[str, score.Figure]:
         "risky recall": score.recall(found),
         "recall with review": score.recall(found, review=True),
         "false risky a deployment-month": score.monthly(found, score.false_risky),
+        "of which about a credential that nothing names": score.monthly(found, score.by_rule),
         "idle reviews a deployment-month": score.monthly(found, score.idle_review),
         "all reviews a deployment-month": score.monthly(found, score.any_review),
         "evolution precision": score.precision(found),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY
+from classifier.drift.severity import is_secret
 from classifier.lab.harness import Outcome, Told, caught
 from classifier.lab.truth import EVOLUTION
 from classifier.lab.truth import RISKY as ATTACK
@@ -80,6 +81,11 @@ def monthly(outcomes: Sequence[Outcome], wanted: Callable[[Told], bool]) -> Figu
 def false_risky(t: Told) -> bool:
     """Ever called risky, and nobody attacked."""
     return RISKY in t.labels and t.kind != ATTACK
+
+
+def by_rule(t: Told) -> bool:
+    """The same about a credential: one that no event names is never below risky, by demand."""
+    return false_risky(t) and any(is_secret(m.behaviour) for m in t.members)
 
 
 def idle_review(t: Told) -> bool:
