@@ -13,6 +13,7 @@ from sensor.observe.applayer import (
     body,
     chat,
     gemini,
+    llm,
     ollama,
     openai_chat,
     responses,
@@ -21,9 +22,11 @@ from sensor.observe.applayer.connection import Connection
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.events import Event
 from sensor.observe.applayer.limits import Limits
-from sensor.observe.applayer.talk import Answered, Budget
+from sensor.observe.applayer.records import Place
+from sensor.observe.applayer.talk import Answered, Asked, Budget
 from tests.observe.applayer.wires import APIS, PATHS, ask, conversation, fixture
-from wire.turns import history
+from wire.redact import Policy, Redactor
+from wire.turns import Turn, history
 
 READERS = {
     "openai-chat": openai_chat,
@@ -90,6 +93,13 @@ def test_no_json_breaks_a_reader(value):
             assert isinstance(stream.answered(), Answered)
             if reader.answers(value):
                 assert isinstance(reader.answered(value), Answered)
+
+
+def test_what_a_request_has_too_much_of_is_said():
+    asked = Asked("openai-chat", True, turns=(Turn("user", "a"),) * 5, tools=(("t", {}),) * 4)
+    found = llm.question(asked, Place("c", 0, "client"), Redactor(Policy()), Limits(messages=3, tools=2))
+    assert (len(found.history), len(found.tools)) == (3, 2)
+    assert found.partial == ("request: 5 messages, the first 3 are kept", "request: 4 tools, the first 2 are kept")
 
 
 def test_a_body_says_what_is_wrong_with_it():
