@@ -29,6 +29,7 @@ TITLES = {
     "overhead": "System calls: ns added to a getppid, and as a multiple of an empty raw tracepoint",
     "operations": "CPU per operation inside the scope, with the sensor against without",
     "residence": "The daemon, and full captures",
+    "applayer": "Listening to an agent: calls of 1 MB of prompt and 200 events",
     "replay": "Reading captures",
     "windows": "Thirty days",
 }
@@ -43,8 +44,8 @@ def say(text: str) -> None:
 def measured(sections: list[str], rounds: int, pairs: int) -> dict[str, Any]:
     """Rows by section. Sections that load probes need root and make their own cgroup."""
     found: dict[str, Any] = {}
-    if {"overhead", "operations", "residence"} & set(sections) and os.geteuid() == 0:
-        from bench import operations, overhead, residence
+    if {"overhead", "operations", "residence", "applayer"} & set(sections) and os.geteuid() == 0:
+        from bench import applayer, operations, overhead, residence
         from bench.stage import Stage
 
         stage = Stage()
@@ -55,6 +56,8 @@ def measured(sections: list[str], rounds: int, pairs: int) -> dict[str, Any]:
                 found["operations"] = operations.measure(stage, pairs, say)
             if "residence" in sections:
                 found["residence"] = residence.measure(stage, say)
+            if "applayer" in sections:
+                found["applayer"] = applayer.measure(stage, say)
         finally:
             stage.clear()
     if "replay" in sections and replay.SOURCE.exists():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -15,7 +16,7 @@ from bench.stage import Stage
 from sensor.probes import client
 from sensor.settings import SensorSettings
 from wire.receiver import Receiver
-from wire.records import Head
+from wire.records import Event, Head, Record, Window
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,8 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 class Daemon:
     """Runs from its construction to `close`."""
 
-    def __init__(self, stage: Stage, settings: SensorSettings) -> None:
+    def __init__(self, stage: Stage, settings: SensorSettings, more: dict[str, dict] | None = None) -> None:
         self.kinds: dict[str, int] = {}
+        self.events: Counter[str] = Counter()  # by kind; of calls also those that are whole, of coverage by rung
+        self.losses: Counter[str] = Counter()  # of all windows
         self._begun = threading.Event()
         self._ending = False
         socket = stage.folder / f"{settings.name}.sock"
@@ -34,9 +37,9 @@ class Daemon:
         scope = "/" + str(settings.scope.relative_to(client.cgroup_root()))
         config = stage.folder / f"{settings.name}.yaml"
         said = {"name": settings.name, "scope": scope, "run_dir": str(settings.run_dir), "socket": str(socket)}
-        config.write_text(
-            yaml.safe_dump({"run_dir": str(stage.folder), "state_dir": str(stage.folder), "sensor": said})
-        )
+        more = more or {}
+        sections = {"run_dir": str(stage.folder), "state_dir": str(stage.folder)}
+        config.write_text(yaml.safe_dump(sections | more | {"sensor": said | more.get("sensor", {})}))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "console.cli.main", "--config", config, "sensor"],
             cwd=ROOT,
@@ -52,9 +55,20 @@ class Daemon:
                 for frame in delivery.frames:
                     kind = type(frame.record).__name__
                     self.kinds[kind] = self.kinds.get(kind, 0) + 1
+                    self._note(frame.record)
                     if isinstance(frame.record, Head):
                         self._begun.set()
                 self._receiver.ack(delivery)
+
+    def _note(self, record: Record) -> None:
+        if isinstance(record, Window):
+            self.losses.update(record.loss)
+        elif isinstance(record, Event):
+            self.events[record.kind] += 1
+            if record.kind == "llm" and not record.data.get("partial"):
+                self.events["llm: whole"] += 1
+            elif record.kind == "coverage":
+                self.events[f"coverage: {record.data.get('rung')}"] += 1
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used, in all its threads."""

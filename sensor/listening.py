@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sensor.ears import Ear, Making, Source
+from sensor.ears import Ear, Making, Source, rise
 from sensor.observe import names
 from sensor.observe.agents import Agents
 from sensor.observe.applayer.told import Context, Teller
@@ -174,6 +174,7 @@ class Listening:
         self.ear, self.refused = self._making.ear, self._making.refused
         self._making, self._changes = None, -1  # whoever waited for it is looked at again
         if self.ear is not None:
+            rise()
             self._kernel.invite(self.ear.wake)
         if self.refused:
             log.warning("agents are not listened to (%s): %s", self._source.name, self.refused)
