@@ -14,8 +14,8 @@
 #define STDIO_PIECE 16384          /* bytes of one record */
 #define STDIO_PIECES 128           /* of one call, empty parts of a vector included: 2 MiB */
 #define STDIO_SEATS 16384
-#define STDIO_TRIED (1 << 20)      /* bytes of a lane that may pass until it is known to be JSON-RPC */
-#define STDIO_UNLIKE 16            /* so much does a byte count that comes in a read that does not begin as JSON */
+#define STDIO_TRIED (16 << 20)     /* bytes of a lane that may pass until user space has said what it is; a burst is faster than it */
+#define STDIO_UNLIKE 256           /* so much does a byte count that comes in a read that does not begin as JSON: 64 KiB of them */
 #define STDIO_WAKE (2 << 20)       /* bytes of a second after which the reader of the ring is woken */
 #define STDIO_RECORD 512           /* bytes that a record costs beside its own, in the budget of a second */
 
@@ -39,7 +39,7 @@ struct stdio_workload {
     u64 used;        /* bytes copied in it */
     u64 calls;       /* reads of lanes that are read */
     u64 bytes;       /* that they moved, copied or not */
-    u64 passed;      /* bytes of undecided lanes that do not look like JSON: seen by nobody, no loss */
+    u64 passed;      /* bytes that do not look like JSON, or of lanes that were left alone: seen by nobody, no loss */
     u64 lost[STDIO_LOSSES];
 };
 _Static_assert(sizeof(struct stdio_workload) == 96, "update sensor/probes/stdio.py");
@@ -142,11 +142,13 @@ struct stdio_end {
 #define SOCK_STREAM_ 1
 #define PIPE_MAGIC 0x50495045
 
+/* By plain loads, as far as the types go: a call of a helper costs more than all of them. */
 static inline u64 stdio_file(u64 task, u32 fd) {
-    u64 table = PEEK(u64, PEEK(u64, task, OFF_TASK_FILES), OFF_FILES_FDT);
-    if (fd >= PEEK(u32, table, OFF_FDT_MAX))
+    u64 files = *(u64 *)(task + OFF_TASK_FILES);
+    u64 table = files ? *(u64 *)(files + OFF_FILES_FDT) : 0;
+    if (!table || fd >= *(u32 *)(table + OFF_FDT_MAX))
         return 0;
-    return PEEK(u64, PEEK(u64, table, OFF_FDT_FD), (u64)fd * 8);
+    return PEEK(u64, *(u64 *)(table + OFF_FDT_FD), (u64)fd * 8);
 }
 
 /* One half of a socketpair: a stream of AF_UNIX where neither side has a name. */
@@ -195,15 +197,17 @@ struct stdio_call {
     u32 how;         /* 0: none of ours */
 };
 
-#define REG(n) PEEK(u64, regs, REG_##n)
+#define REG(n) regs[(REG_##n - REGS_FROM) / 8]
 
-static inline void stdio_what(struct stdio_call *c, u64 regs) {
+static inline void stdio_what(struct stdio_call *c, u64 from) {
+    u64 regs[REGS] = {};
     u32 flags = 0;
+    stdio_kernel(regs, sizeof(regs), (void *)(from + REGS_FROM));
     c->fd = REG(A);
     c->data = REG(B);
     c->count = REG(C);
     c->how = 0;
-    switch ((u32)PEEK(u32, regs, REG_NUMBER)) {
+    switch ((u32)REG(NUMBER)) {
     case NR_READ:
         c->how = STDIO_BUFFER;
         break;
@@ -371,7 +375,7 @@ static inline int stdio_tries(struct stdio_workload *w, u64 id, struct stdio_lan
         return 0;
     }
     lane->tried += weight;
-    lane->within = like && n <= t->room && PEEK_USER(u8, t->from + n - 1) != '\n';
+    lane->within = like && (n > t->room || PEEK_USER(u8, t->from + n - 1) != '\n');  /* of a vector: it may go on */
     if (!like)
         __sync_fetch_and_add(&w->passed, n);
     return like;
@@ -393,10 +397,12 @@ static inline void stdio_read(struct stdio_workload *w, struct stdio_call *c, st
             stdio_ended(w, e->in, lane, c->fd);
         return;
     }
-    if (lane->state != STDIO_LEFT)
-        stdio_hear(e->in, lane);
-    if (lane->state == STDIO_LEFT)
+    stdio_hear(e->in, lane);           /* also of a lane that was left: it may have been too fast for user space */
+    if (lane->state == STDIO_LEFT) {
+        lane->offset += n;
+        __sync_fetch_and_add(&w->passed, n);
         return;
+    }
     lane->reader = bpf_get_current_pid_tgid() >> 32;
     lane->mate = e->socket ? e->out : 0;
     struct stdio_copy *t = &s->copy;
@@ -432,16 +438,17 @@ static inline void stdio_written(struct stdio_end *e) {
         lane->writer = bpf_get_current_pid_tgid() >> 32;
 }
 
-static inline void stdio_here(u64 task, u64 cgroup, u64 regs, u64 result) {
+static inline struct stdio_workload *stdio_workload_of(u64 cgroup) {
 #if SCOPE_LEVEL > 0
     if (bpf_get_current_ancestor_cgroup_id(SCOPE_LEVEL) != SCOPE_CGROUP)
-        return;
+        return 0;
 #endif
-    struct stdio_workload *w = stdio_workloads.lookup(&cgroup);
+    return stdio_workloads.lookup(&cgroup);
+}
+
+static inline void stdio_here(u64 task, u64 cgroup, u64 regs, u64 result) {
     struct stdio_call c;
     struct stdio_end e;
-    if (!w)
-        return;
     stdio_what(&c, regs);
     if (!c.how)
         return;
@@ -451,7 +458,8 @@ static inline void stdio_here(u64 task, u64 cgroup, u64 regs, u64 result) {
         c.how = STDIO_WRITES;
         is_end = stdio_end_at(stdio_file(task, c.fd), &e);
     }
-    if (!is_end)
+    struct stdio_workload *w = is_end ? stdio_workload_of(cgroup) : 0;
+    if (!w)
         return;
     if (c.how == STDIO_WRITES)
         stdio_written(&e);

@@ -71,7 +71,7 @@ class Watched(NamedTuple):
 
     calls: int
     bytes: int  # of lanes that are read, copied or not
-    passed: int  # bytes of other lanes, which did not look like JSON
+    passed: int  # bytes of other lanes
     lost: dict[str, int]  # reason → bytes, "ends" → how many
 
 

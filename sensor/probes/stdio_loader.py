@@ -91,10 +91,13 @@ def machine(name: str) -> list[str]:
     """
     if name not in REGISTERS:
         raise loader.LoadError(f"the numbers of system calls on {name} are not known to driftline")
+    places = REGISTERS[name].values()
     status = "*(u32 *)(task + OFF_TASK_STATUS) & 2" if name == "x86_64" else "0"  # TS_COMPAT
     return [
         *(f"-DREG_{register}={at}" for register, at in REGISTERS[name].items()),
         *(f"-DNR_{call}={number}" for call, number in NUMBERS[name].items()),
+        f"-DREGS_FROM={min(places)}",
+        f"-DREGS={(max(places) - min(places)) // 8 + 1}",
         f"-DIS_32_BIT=({status})",
     ]
 

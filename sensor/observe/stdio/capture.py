@@ -1,8 +1,7 @@
 """Workloads that are agents to their MCP calls over pipes: watches them, reads what their processes read, decodes it.
 
-Call `poll` about twenty times a second, and at once when `wake` is readable. Plugging it in is the same as for `plaintext.capture`:
-`watch` and `forget` for each replica, `hint` for each exec and fork, `losses` into its windows. Bytes go from the ring into the
-decoder and nowhere else: no log, no error and no record of this module quotes them.
+An `Ear` of `sensor/ears.py`: call `poll` about twenty times a second, and at once when `wake` is readable. Bytes go from the
+ring into the decoder and nowhere else: no log, no error and no record of this module quotes them.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ from pathlib import Path
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.records import Record
 from sensor.observe.plaintext.process import started
-from sensor.observe.stdio.coverage import Coverage, rows
+from sensor.observe.stdio.coverage import Conversation, Coverage, conversations, rows
 from sensor.observe.stdio.streams import Streams
 from sensor.probes.stdio import LOSSES, StdioKernel, Watched
 
+PATIENCE = 60 * 10**9  # ns that the other half of a conversation may take to come
 SETTLE = 10**9  # ns between two times that the decoder tells what is late, and processes are looked after
 
 
@@ -59,6 +59,14 @@ class Capture:
         """A process began or ran another program. Its parent is remembered: it may be gone when a lane asks who wrote."""
         self._streams.kin.note(pid)
 
+    def hints(self, pids: set[int], now: int) -> None:
+        """The same of many at once."""
+        for pid in pids:
+            self.hint(pid, now)
+
+    def hello(self, pid: int) -> None:
+        """It speaks TLS, which is of no account here."""
+
     def poll(self, now: int) -> list[Record]:
         """What was said since the last time.
 
@@ -76,9 +84,30 @@ class Capture:
             self._tidy()
         return out
 
-    def coverage(self) -> list[Coverage]:
+    def conversations(self) -> list[Conversation]:
         """Every conversation, and every lane that was left alone."""
-        return rows(self._streams.links, self._streams.left)
+        return conversations(self._streams.links, self._streams.left)
+
+    def coverage(self) -> list[Coverage]:
+        """Processes of which something is not seen, and why. A server that is slow to answer is none."""
+        young = self._settled - PATIENCE
+        return rows(c for c in self.conversations() if c.state != "half" or c.since < young)
+
+    def health(self) -> dict[str, float]:
+        """Numbers for metrics."""
+        d, counters = self._decoder, self._streams.counters
+        return {
+            "conversations": float(len(self._streams.links)),
+            "lanes": float(len(self._streams)),
+            "left_alone": float(counters.left),
+            "ring_fill": round(self._kernel.fill(), 4),
+            "held_bytes": float(d.held),
+            "read_bytes": float(d.health.bytes),
+            "lost_bytes": float(d.health.lost),
+            "dropped": float(sum(d.health.dropped.values())),
+            "failed": float(d.health.failed),
+            "refused": float(counters.given_up),
+        }
 
     def losses(self) -> dict[int, Watched]:
         """What the kernel counted of each watched workload."""
@@ -86,11 +115,15 @@ class Capture:
         return {cgroup: row for cgroup, row in found.items() if row is not None}
 
     def close(self, now: int) -> list[Record]:
-        """Ends everything, and tells what all conversations still had. The kernel side is its owner's to close."""
+        """Ends everything, and tells what all conversations still had."""
         out = self._read()
         for cgroup in list(self._workloads):
             out += self.forget(cgroup, now)
         return out
+
+    def release(self) -> None:
+        """Gives the kernel's part back; to be called last."""
+        self._kernel.close()
 
     def _read(self) -> list[Record]:
         """Chunks that were on their way when their workload was forgotten go unread."""

@@ -31,8 +31,8 @@ class Connection(NamedTuple):
     """One conversation: the key that records carry in `place.connection`. What the client says is `sent`."""
 
     cgroup: int
-    client: int  # process; 0: not known
-    server: int
+    pid: int  # the client; 0: not known
+    peer: int  # the server
     lane: int  # the first of its lanes that spoke
     born: int  # generation of that lane
 
@@ -55,12 +55,12 @@ class Link:
     def client(self) -> int:
         """As known by now, which may be better than by the key."""
         sent, received = self.lanes.get("sent"), self.lanes.get("received")
-        return (received.reader if received else 0) or (sent.writer if sent else 0) or self.key.client
+        return (received.reader if received else 0) or (sent.writer if sent else 0) or self.key.pid
 
     @property
     def server(self) -> int:
         sent, received = self.lanes.get("sent"), self.lanes.get("received")
-        return (sent.reader if sent else 0) or (received.writer if received else 0) or self.key.server
+        return (sent.reader if sent else 0) or (received.writer if received else 0) or self.key.peer
 
 
 def direction_of(lane: Lane, kin: Kin) -> Direction:

@@ -102,7 +102,7 @@ class Streams:
         if chunk.kind == ENDED:
             return out + self._end(lane, offset, chunk.time)
         if chunk.kind == kernel.LEFT_ALONE:
-            return out + self._leave(lane, "no JSON-RPC in its first bytes: 1 MiB, or 64 KiB that do not look like it")
+            return out + self._leave(lane)
         return out + self._take(lane, offset, chunk)
 
     def _take(self, lane: Lane, offset: int, chunk: Chunk) -> list[Record]:
@@ -200,9 +200,12 @@ class Streams:
         link.closing = time + REST
         return []
 
-    def _leave(self, lane: Lane, reason: str) -> list[Record]:
+    def _leave(self, lane: Lane) -> list[Record]:
+        if lane.state == "spoken":  # it was faster than our verdict
+            self._judge.judge(lane.number, lane.born, SPOKEN)
+            return []
         self._waiting -= lane.waiting
-        lane.leave(reason)
+        lane.leave("no JSON-RPC in its first bytes: 16 MiB, or 64 KiB that do not look like it")
         self._note_left(lane)
         return []
 

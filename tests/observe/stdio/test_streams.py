@@ -37,7 +37,7 @@ def test_a_call_names_client_and_server(generation="initialize"):
     pipes = Pipes()
     conversation(pipes, generation)
     place = pipes.calls[0].place
-    assert (place.connection.cgroup, place.connection.client, place.connection.server) == (1, CLIENT, SERVER)
+    assert (place.connection.cgroup, place.connection.pid, place.connection.peer) == (1, CLIENT, SERVER)
     assert place.role == "client"
     assert {c.by for c in pipes.calls if c.method == "tools/call"} == {"sent"}
     assert {c.by for c in pipes.calls if c.method == "sampling/createMessage"} == {"received"}
@@ -125,8 +125,17 @@ def test_what_the_kernel_leaves_alone_is_said_too():
     pipes.read(TO_SERVER, b"{" * 100)
     pipes.leave(TO_SERVER)
     assert [x.reason for x in pipes.streams.left] == [
-        "no JSON-RPC in its first bytes: 1 MiB, or 64 KiB that do not look like it"
+        "no JSON-RPC in its first bytes: 16 MiB, or 64 KiB that do not look like it"
     ]
+
+
+def test_a_lane_that_was_faster_than_the_verdict_is_taken_back():
+    pipes = Pipes()
+    pipes.read(TO_SERVER, INITIALIZE)
+    pipes.judge.said.clear()
+    pipes.leave(TO_SERVER)
+    assert pipes.judge.said == {TO_SERVER: SPOKEN}
+    assert pipes.streams.left == []
 
 
 def test_two_servers_of_one_client_are_kept_apart():
@@ -136,7 +145,7 @@ def test_two_servers_of_one_client_are_kept_apart():
     pipes.read(8001, INITIALIZE, **other[0])
     pipes.read(8002, WELCOME.replace(b"files", b"mails"), **other[1])
     pipes.read(TO_CLIENT, WELCOME)
-    told = [(c.server.value.name, c.place.connection.server) for c in pipes.calls]
+    told = [(c.server.value.name, c.place.connection.peer) for c in pipes.calls]
     assert told == [("mails", 201), ("files", SERVER)]
 
 
@@ -146,7 +155,7 @@ def test_a_server_that_is_a_client_too_has_two_conversations():
     pipes.read(8001, INITIALIZE, reader=300, writer=SERVER)
     pipes.read(8002, WELCOME.replace(b"files", b"inner"), reader=SERVER, writer=300)
     pipes.read(TO_CLIENT, WELCOME)
-    told = [(c.server.value.name, c.place.connection.client, c.place.connection.server) for c in pipes.calls]
+    told = [(c.server.value.name, c.place.connection.pid, c.place.connection.peer) for c in pipes.calls]
     assert told == [("inner", SERVER, 300), ("files", CLIENT, SERVER)]
 
 
@@ -176,7 +185,7 @@ def test_the_writer_is_asked_for_where_its_write_returned_after_the_read():
     pipes = Pipes()
     pipes.judge.lanes[TO_SERVER] = kernel_lane(10)
     pipes.read(TO_SERVER, INITIALIZE, writer=0)
-    assert pipes.streams.links[0].key.client == CLIENT
+    assert pipes.streams.links[0].key.pid == CLIENT
 
 
 def test_requests_that_nobody_answers_before_the_end_are_told():
