@@ -32,6 +32,7 @@ from classifier.deploys.systemd import Units
 from classifier.logs import configure_logs
 from classifier.metrics import Metrics
 from classifier.notify import notify, watchdog_period
+from classifier.otlp.http import Receiver as Telemetry
 from classifier.privileges import PrivilegeError, drop_privileges, ids
 from classifier.settings import ClassifierSettings
 from classifier.store.store import NotNow, Store, StoreError
@@ -42,6 +43,7 @@ RETRY = 0.5  # seconds between attempts to write
 POLL = 0.2  # seconds that the bus thread waits for frames
 STUCK = 20.0  # seconds without a turn of the bus thread after which the watchdog is not fed
 FOLDER_PERIOD = 1.0  # seconds between looks at the folder
+TELEMETRY_PERIOD = 1.0  # seconds between looks at calls that wait for their other part
 FATAL = (StoreError, PrivilegeError, TraceError, KeysError, OSError)
 
 
@@ -104,7 +106,7 @@ class Service:
         uids = tuple({*s.sensor_uids, os.getuid(), *([ids(s.user)[0]] if s.user else ())})
         self._receiver = Receiver(s.socket_path, known=self._known, uids=uids, group=self._group, log=self._peer_said)
         sockets: dict[str, Any] = {"control": listen(s.control_path, group=self._group)}
-        for name, address in (("http", s.http_address), ("metrics", s.metrics_address)):
+        for name, address in (("http", s.http_address), ("metrics", s.metrics_address), ("otlp", s.otlp_address)):
             if address is not None:
                 sockets[name] = _listen_tcp(address)
         if s.user is not None and os.geteuid() == 0:
@@ -149,20 +151,23 @@ class Service:
     async def _doors(self, core: Core, sockets: dict[str, Any]) -> None:
         senders = Senders(core.seen)
         self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock, whose=senders)
+        self._telemetry = Telemetry(core, self.settings.otlp, clock=self._clock, whose=senders)
         self._folder = Folder(self.settings.folder) if self.settings.folder else None
         self._units = Units(core.revision, core.store.noted("units") or {}) if self.settings.systemd else None
         control = Control(core, self._clock, lambda: self._health(core), self._group)
-        refused = {"bus": self._receiver.refused, "http": self._intake.refused}
+        refused = {"bus": self._receiver.refused, "http": self._intake.refused, "otlp": self._telemetry.refused}
         questions = control.application()
         turn_containers_away(questions, senders, core, self._clock)
         await self._site(questions, sockets["control"])
         if "http" in sockets:
             await self._site(self._intake.application(), sockets["http"])
+        if "otlp" in sockets:  # its bodies are unpacked by itself, within bounds
+            await self._site(self._telemetry.application(), sockets["otlp"], auto_decompress=False)
         if "metrics" in sockets:
             await self._site(_metrics_app(Metrics(core, self._clock, refused)), sockets["metrics"])
 
-    async def _site(self, app: web.Application, listener: Any) -> None:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=30.0)
+    async def _site(self, app: web.Application, listener: Any, **more: Any) -> None:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=30.0, **more)
         await runner.setup()
         await web.SockSite(runner, listener).start()
         self._runners.append(runner)
@@ -171,6 +176,8 @@ class Service:
         found = [self._beat(core)]
         if self._folder is not None:
             found.append(self._every(FOLDER_PERIOD, "folder", core, self._look_at_folder))
+        if self.settings.otlp_address is not None:
+            found.append(self._every(TELEMETRY_PERIOD, "otlp", core, lambda _: self._telemetry.intake.settle()))
         if self._units is not None and self.settings.systemd:
             found.append(self._every(self.settings.systemd, "systemd", core, self._look_at_units))
         return found
@@ -275,6 +282,8 @@ class Service:
         for runner in self._runners:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(runner.cleanup(), 1.0)
+        if hasattr(self, "_telemetry"):
+            await asyncio.to_thread(self._telemetry.intake.settle, all_of_it=True)
         bus = getattr(self, "_bus", None)
         if bus is not None:
             await asyncio.to_thread(bus.join, 2.0)
@@ -291,6 +300,7 @@ class Service:
             "blind_spots": spots,
             "lag": self._clock() - core.last_tick if core.last_tick else None,  # seconds
             "sensors": [{"node": p.node, "pid": p.pid, "uid": p.uid, "accepted": p.last} for p in peers],
+            "otlp": self._telemetry.told if self.settings.otlp_address is not None else None,
             "counters": core.counters() | ({"folder_stuck": self._folder.stuck} if self._folder is not None else {}),
         }
 

@@ -34,6 +34,26 @@ class HttpLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class OtlpLimits:
+    """Bounds of the receiver of telemetry, which anybody who reaches its port may call."""
+
+    body: int = 8 << 20  # bytes of a request, packed or not
+    fields: int = 400_000  # of a protobuf body, those of its messages with them
+    values: int = 1_000_000  # of a JSON body, about
+    rate: float = 20.0  # requests per second and sender
+    burst: int = 100
+    calls: float = 100.0  # calls that become records, per second and replica
+    calls_burst: int = 5000
+    each: int = 4  # requests of one sender under way
+    under_way: int = 8  # of all
+    wait: float = 6.0  # seconds for which the other part of a call is waited for
+    waiting: int = 4096  # calls that wait for it
+    unwritten: int = 20_000  # events that wait for the store; then nothing more is taken
+    timeout: float = 10.0  # seconds for a body to arrive
+    emails: bool = False  # mask e-mail addresses, too
+
+
+@dataclass(frozen=True, slots=True)
 class ClassifierSettings:
     """Settings of one classifier."""
 
@@ -52,6 +72,8 @@ class ClassifierSettings:
     socket_group: str | None = None  # its members may ask and triage; None: only root and our own user
     retention: Retention = field(default_factory=Retention)
     http: HttpLimits = field(default_factory=HttpLimits)
+    otlp_address: tuple[str, int] | None = None  # telemetry of agents; None: not received
+    otlp: OtlpLimits = field(default_factory=OtlpLimits)
     stop_within: float = 5.0  # seconds from SIGTERM to the end
 
     @property

@@ -119,6 +119,12 @@ KEYS: dict[str, Key] = {
     "identity.podman_sockets": Key("texts", SOCKETS["podman"], "Podman services to ask."),
     "identity.replicas": Key("whole", 4096, "Replicas and containers remembered.", 16, 1 << 20),
     "identity.patience": Key("number", 5.0, "Seconds a question to a runtime is repeated.", 0.1, 600),
+    "otlp.enabled": Key("flag", False, "Receive what agents say of themselves by OTLP/HTTP; docs/otlp.md says how."),
+    "otlp.address": Key("address", ("127.0.0.1", 4318), "Where; who is in another network namespace is refused."),
+    "otlp.body": Key("whole", 8 << 20, "Bytes of a request, unpacked.", 1024, 64 << 20),
+    "otlp.rate": Key("number", 20.0, "Requests per second and sender.", 0.1, 10_000),
+    "otlp.calls": Key("number", 100.0, "Calls that are kept, per second and replica.", 0.1, 100_000),
+    "otlp.emails": Key("flag", False, "Mask e-mail addresses in words, too."),
     "identity.rules": Key("rules", (), "Names for cgroups that no container runtime and no systemd unit explains."),
 }
 
@@ -160,11 +166,13 @@ class Settings:
 
     def classifier(self, **wanted: Any) -> ClassifierSettings:
         """Settings of the classifier; what the command line `wanted` goes before the file."""
-        from classifier.settings import ClassifierSettings, HttpLimits, Retention
+        from classifier.settings import ClassifierSettings, HttpLimits, OtlpLimits, Retention
         from console.cli.policies import named
 
         told = self._below("classifier.") | {k: v for k, v in wanted.items() if v is not None}
         http, retention = self._below("classifier.http."), self._below("classifier.retention.")
+        otlp = self._below("otlp.")
+        listens, address = otlp.pop("enabled"), otlp.pop("address")
         run_dir = Path(self["run_dir"])
         return ClassifierSettings(
             state_dir=Path(self["state_dir"]),
@@ -181,6 +189,8 @@ class Settings:
             socket_group=told["socket_group"] or None,
             retention=Retention(**retention),
             http=HttpLimits(**http),
+            otlp_address=address if listens else None,
+            otlp=OtlpLimits(**otlp),
             stop_within=told["stop_within"],
         )
 

@@ -115,7 +115,7 @@ class Intake:
         return app
 
     async def _post(self, request: web.Request) -> web.Response:
-        ends = _ends(request)
+        ends = ends_of(request)
         address = ends.peer[0]
         if not self._caller(address).take(self._clock()):
             return self._turn_away(429, "too many requests", address)
@@ -210,7 +210,9 @@ class Intake:
         return bucket
 
 
-def _ends(request: web.Request) -> Ends:
+def ends_of(request: web.Request) -> Ends:
+    """Both ends of the connection that a request came on."""
+
     def end(which: str) -> tuple[str, int]:
         name: Any = request.transport and request.transport.get_extra_info(which)
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)

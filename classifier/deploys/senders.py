@@ -100,8 +100,12 @@ class Senders:
         """Whoever is there. Waits a moment for a cgroup that a sensor may be about to name."""
         if origin.cgroup is None:
             return NOBODY if origin.place == REMOTE else Sender(name=f"address:{origin.address}", unknown=True)
-        identity = self._named(origin.cgroup)
+        identity = self.identity(origin)
         return NOBODY if identity is None else Sender(identity.replica, identity.workload or identity.path)
+
+    def identity(self, origin: Origin) -> Identity | None:
+        """What a sensor knows of whoever is there; None for another machine, and where nobody observes. Waits as `sender`."""
+        return None if origin.cgroup is None else self._named(origin.cgroup)
 
     def _seen(self, cgroup: int) -> Identity | None:
         """The one of this boot, so of this machine; where our sandbox hides which boot this is, any."""

@@ -23,13 +23,14 @@ import json, sys
 from pathlib import Path
 from classifier.policy import DAY, Policy
 from classifier.service import Service
-from classifier.settings import ClassifierSettings, HttpLimits, Retention
+from classifier.settings import ClassifierSettings, HttpLimits, OtlpLimits, Retention
 told = json.loads(sys.argv[1])
 for name in ("state_dir", "socket_path", "control_path", "trace_path", "keys_file", "folder"):
     told[name] = Path(told[name]) if told.get(name) else None
-for name in ("http_address", "metrics_address"):
+for name in ("http_address", "metrics_address", "otlp_address"):
     told[name] = tuple(told[name]) if told.get(name) else None
 told["retention"], told["http"] = Retention(**told.get("retention", {})), HttpLimits(**told.get("http", {}))
+told["otlp"] = OtlpLimits(**told.get("otlp", {}))
 sys.exit(Service(ClassifierSettings(policy=Policy().scaled(DAY), **told)).run())
 """
 

@@ -1,0 +1,1 @@
+"""What agents say of themselves by OTLP/HTTP. Bodies in, events of the stream out; the kernel says who spoke."""

@@ -1,0 +1,1 @@
+"""The receiver of telemetry: encodings, conventions, joining, who speaks, and the real exporter."""
