@@ -325,7 +325,7 @@ class Observer:
         end = self._time(now)
         slots = [s for s in sorted(self.replicas) if int(kernel.slots[s]["generation"]) == self.replicas[s].generation]
         self._file_uses(kernel.files, told, now)
-        self._flow_uses(kernel.flows, told, end)
+        self._flow_uses(kernel.flows, told, now)
         return [self._window(told, self.replicas[s], now, end) for s in slots]
 
     def _window(self, told: Told, o: Observed, now: int, end: float) -> Window:
@@ -347,11 +347,11 @@ class Observer:
                 continue
             self._add(o, known.behaviour, known, count=grown, first=self._time(int(row["first"])))
 
-    def _flow_uses(self, table: np.ndarray, told: Told, end: float) -> None:
-        for number, grown in zip(*(part.tolist() for part in told.flows()), strict=True):
+    def _flow_uses(self, table: np.ndarray, told: Told, now: int) -> None:
+        for number, grown in zip(*(part.tolist() for part in told.flows(now)), strict=True):
             o = self._owner(table[number])
             if o is not None:
-                self._flow_use(o, number, table[number], grown, end)
+                self._flow_use(o, number, table[number], grown, self._time(now))
 
     def _flow_use(self, o: Observed, number: int, row: np.void, grown: list[int], end: float) -> None:
         behaviour, data = self._flow_name(o, number, row, end)

@@ -44,11 +44,16 @@ class Told:
         self._files[rows] = counts[rows]
         return rows, grown
 
-    def flows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the flows table that were used, and growth of `FLOW_COUNTERS` as shape (rows, 5)."""
+    def flows(self, until: int = (1 << 63) - 1) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the flows table that were used, and growth of `FLOW_COUNTERS` as shape (rows, 5).
+
+        Args:
+            until: As for files: the answer that names the peer of a later row may not have been read.
+        """
         table = self._kernel.flows
         now = np.stack([table[c] for c in FLOW_COUNTERS], axis=1)
-        rows = np.flatnonzero((table["used"] == 1) & (now != self._flows).any(axis=1))
+        begun = (table["used"] == 1) & (table["first"] <= until)
+        rows = np.flatnonzero(begun & (now != self._flows).any(axis=1))
         grown = (now[rows] - self._flows[rows]).astype(np.int64)
         self._flows[rows] = now[rows]
         return rows, grown

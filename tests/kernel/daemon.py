@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
+
+import msgpack
 
 from sensor.agent import Agent
 from sensor.settings import SensorSettings
@@ -18,16 +21,40 @@ from wire.records import Record
 
 
 class FileSink:
-    """Everything that was sent is in the file, so it is delivered at once; a kill leaves the page cache whole."""
+    """Everything that was sent is in the file, so it is delivered at once; a kill leaves the page cache whole.
+
+    The file is a row of blocks: frames, and what they told. A round of windows is one block, so that a kill cuts it as a whole
+    and a successor goes on behind it, as `sensor.delivery` lets it; empty: what was told is noted in the kernel.
+    """
 
     idle = True
 
     def __init__(self, path: Path) -> None:
+        found, end = blocks(path)
+        self.told = next((told for _, told in reversed(found) if told is not None), None) or None
+        self._round: list[bytes] | None = None  # frames of the one that is under way
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.ftruncate(self._fd, end)
 
     def send(self, record: Record) -> None:
         frame = codec.encode(record)
-        os.write(self._fd, len(frame).to_bytes(4, "little") + frame)
+        if self._round is None:
+            self._write([frame], None)
+        else:
+            self._round.append(frame)
+
+    def begin_round(self) -> None:
+        self._round = []
+
+    def end_round(self, told: Any) -> None:
+        frames, self._round = self._round, None
+        self._write(frames, told)
+
+    def settled(self) -> None:
+        self._write([], [])
+
+    def _write(self, frames: list[bytes], told: Any) -> None:
+        os.write(self._fd, msgpack.packb((frames, told)))
 
     def pump(self, timeout: float = 0.0) -> None:
         pass
@@ -36,16 +63,20 @@ class FileSink:
         os.close(self._fd)
 
 
+def blocks(path: Path) -> tuple[list[tuple[list[bytes], Any]], int]:
+    """Whole blocks of a file, and where they end."""
+    found, end = [], 0
+    read = msgpack.Unpacker(use_list=False, strict_map_key=False)
+    read.feed(path.read_bytes() if path.exists() else b"")
+    for block in read:  # one that was cut by a kill ends it
+        found.append(block)
+        end = read.tell()
+    return found, end
+
+
 def sent(path: Path) -> list[Record]:
-    """Records of a file; a frame that was cut by a kill ends it."""
-    data, at, found = path.read_bytes() if path.exists() else b"", 0, []
-    while at + 4 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "little")
-        if at + 4 + size > len(data):
-            break
-        found.append(codec.decode(data[at + 4 : at + 4 + size]))
-        at += 4 + size
-    return found
+    """Records of a file."""
+    return [codec.decode(frame) for frames, _ in blocks(path)[0] for frame in frames]
 
 
 def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:

@@ -149,6 +149,10 @@ class Said:
     def counts(self, prefix: str = "") -> Counter[str]:
         return sum((Counter({u.behaviour: u.count}) for u in self.uses(prefix)), Counter())
 
+    def begun(self, prefix: str) -> Counter[str]:
+        """The same for conversations: one that goes on is used in each window, but it began once."""
+        return sum((Counter({u.behaviour: int(u.data.get("opens", u.count))}) for u in self.uses(prefix)), Counter())
+
     def bytes(self, behaviour: str, **data: object) -> tuple[int, int]:
         """Bytes out and in of one behaviour, of the uses with this data."""
         own = [u for u in self.uses() if u.behaviour == behaviour and data.items() <= dict(u.data).items()]

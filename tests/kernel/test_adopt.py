@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.lab import PYTHON, until
+from tests.kernel.lab import DEADLINE, PYTHON, until
 
 BEFORE = """
 import socket, subprocess, sys
@@ -54,7 +54,7 @@ def test_sockets_processes_and_listeners_from_before_are_known(lab, peer):
             while left:
                 left -= len(talk.recv(left))
             assert c.recv(100)
-        assert old.wait(20) == 0
+        assert old.wait(DEADLINE) == 0
         said = sensor.all_of(box)
     old.stdin.close(), old.stdout.close()
     assert [i.startup_observed for i in said.identities()] == [False] * len(said.identities())

@@ -2,9 +2,10 @@
 
 import subprocess
 import threading
+from pathlib import Path
 
 from sensor.settings import Sizes
-from tests.kernel.lab import until
+from tests.kernel.lab import DEADLINE, until
 from wire.records import Gap, Replica
 from wire.syscalls import number
 
@@ -49,7 +50,7 @@ def test_one_cgroup_more_than_slots_is_a_gap(lab):
 def stalled(sensor):
     """Stops the loop of a sensor, so that its rings fill; the counters go on."""
     sensor.agent.stop()
-    sensor._thread.join(20)
+    sensor._thread.join(DEADLINE)
 
 
 def resumed(sensor):
@@ -121,10 +122,18 @@ def test_full_tables_of_files_and_flows_count_what_they_lose(lab, tmp_path):
     assert isinstance(after.windows()[0].replica, Replica)
 
 
+def names(box):
+    """Names of the programs that run in a cgroup."""
+    pids = (box.path / "cgroup.procs").read_text().split()
+    return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
+
+
 def test_a_full_table_of_processes_is_said(lab):
     with lab.sensor(sizes=sizes(processes=4)) as sensor:
         box = sensor.cgroup()
-        box.run("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/sleep 0.3 & done; wait")
+        shell = box.start("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/sleep 600 & done; wait")
+        until(lambda: names(box).count("sleep") == 8, "all of them to run at once")
         said = sensor.all_of(box)
+        shell.wait()
     assert said.loss()["processes"] > 0
     assert said.counts("exec:")["exec:/usr/bin/sleep<dash"] == 8

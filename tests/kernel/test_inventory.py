@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from classifier.inventory.moment import changes
 from classifier.inventory.view import recorded
 from classifier.pipeline import Pipeline
 from classifier.policy import Policy
+from tests.kernel.lab import PYTHON, until
 from wire.records import Event, Identity, Record, Tick, Window, Workload
 
 COMMIT, BLOB = "c" * 40, "d" * 64
 AGENT = """
-import os, sys, time
+import os, sys
 root = sys.argv[1]
 sys.path.insert(0, root + "/lib/site-packages")
 import langchain
@@ -23,17 +25,19 @@ open(root + "/lib/site-packages/langchain-0.2.3.dist-info/METADATA").close()
 open(root + "/hub/models--org--name/blobs/" + "e" * 40).close()
 open(root + "/hub/models--org--name/snapshots/" + "c" * 40 + "/model.safetensors").close()
 open(root + "/app/CLAUDE.md").close()
+waits, ends = os.pipe()
 worker = os.fork()
 if not worker:
+    os.close(ends)
     open(root + "/models/worker-model/model.safetensors").close()
-    time.sleep(0.3)
+    os.read(waits, 1)
     os._exit(0)
 server = os.fork()
 if not server:
     os.execv(root + "/bin/mcp-demo", ["mcp-demo", "--stdio"])
-os.waitpid(worker, 0)
 os.waitpid(server, 0)
-time.sleep(0.3)
+os.close(ends)
+os.waitpid(worker, 0)
 """
 
 
@@ -90,9 +94,12 @@ def test_an_agents_start_is_in_the_inventory(sensor, box, home):
 
 def test_the_model_of_a_worker_ends_with_it_and_so_does_a_server(sensor, box, home):
     box.python(AGENT, str(home))
-    found = history(sensor.all_of(box))
+    said = sensor.all_of(box)
+    found = history(said)
     spans = {i.name: i.held[0].spans[-1] for i in found.items}
-    assert spans["worker-model"][1] - spans["worker-model"][0] == pytest.approx(0.3, abs=0.2)
+    [opened] = [e for e in said.events("open") if "worker-model" in e.data["path"]]
+    [ended] = [e for e in said.events("exit") if e.data["pid"] == opened.data["pid"]]
+    assert spans["worker-model"] == (opened.time, ended.time)
     assert spans["mcp-demo"][1] is not None and spans["mcp-demo"][1] < spans["worker-model"][1]
     assert spans["org/name"][1] is None or spans["org/name"][1] > spans["worker-model"][1]
     assert isinstance(changes(found), list)
@@ -108,10 +115,12 @@ def test_versions_are_read_from_the_process_that_opened_the_code(lab, home):
         dist.mkdir()
         size = 7 if name == "good" else 3
         (dist / "RECORD").write_text(f"{name}/__init__.py,sha256=x,{size}\n")
-    code = "import sys, time; sys.path.insert(0, sys.argv[1]); import good, patched; time.sleep(1.5)"
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import good, patched; sys.stdin.read()"
     with lab.sensor(digest=True) as sensor:
         box = sensor.cgroup()
-        box.python(code, str(site))
+        process = box.start(PYTHON, "-S", "-E", "-c", code, str(site), stdin=subprocess.PIPE)
+        until(lambda: len(sensor.of(box).events("package")) >= 2, "both packages")
+        process.communicate()
         found = {i.name: i for i in history(sensor.all_of(box)).items}
     assert {n: (i.version, i.basis, i.more["record"]) for n, i in found.items() if n in ("good", "patched")} == {
         "good": ("1.5", "verified", "1 files as installed"),

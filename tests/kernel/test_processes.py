@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.lab import PYTHON, until
+from tests.kernel.lab import DEADLINE, PYTHON, until
 
 INTERPRETER = os.path.realpath(PYTHON)
 SHELL = os.path.realpath("/bin/sh")
@@ -90,7 +90,7 @@ def test_tty_flag_tells_a_terminal_from_a_pipe(sensor, box):
     box.run("/bin/true")
     ours, theirs = pty.openpty()
     done = box.start("/usr/bin/setsid", "-c", "/bin/echo", stdin=theirs, stdout=theirs, stderr=theirs)
-    assert done.wait(20) == 0
+    assert done.wait(DEADLINE) == 0
     os.close(ours), os.close(theirs)
     said = sensor.all_of(box)
     assert of_path(said, "/usr/bin/true")["tty"] == 0

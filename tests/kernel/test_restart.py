@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,21 +12,23 @@ import pytest
 
 from sensor.observe.names import template
 from tests.kernel.daemon import sent
-from tests.kernel.lab import PYTHON, left_in_kernel, until
+from tests.kernel.lab import DEADLINE, PYTHON, left_in_kernel, until
 from wire.records import Event, Head, Identity, Window
 from wire.syscalls import number
 
 ROOT = Path(__file__).parents[2]
 
 WORKLOAD = """
-import os, socket, sys, time
+import os, select, socket, sys
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for round in range(400):
+rounds = 0
+while not select.select([sys.stdin], [], [], 0.005)[0]:
+    rounds += 1
     for _ in range(50):
         os.getppid()
     open(sys.argv[1]).close()
     udp.sendto(bytes(100), ("127.0.0.1", 9))
-    time.sleep(0.005)
+print(rounds)
 """
 
 
@@ -41,7 +42,7 @@ class Daemon:
         command = [sys.executable, "-m", "tests.kernel.daemon", self.lab.name, self.lab.scope.path, self.lab.folder]
         heads = len(self.records(Head))
         self._running = subprocess.Popen([*command, self.out, keep], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-        until(lambda: self._alive() and len(self.records(Head)) > heads, "the head of its stream", seconds=40)
+        until(lambda: self._alive() and len(self.records(Head)) > heads, "the head of its stream", seconds=2 * DEADLINE)
 
     def _alive(self):
         assert self._running.poll() is None, self._running.stderr.read()
@@ -56,7 +57,7 @@ class Daemon:
     def _end(self, how):
         if self._running is not None:
             self._running.send_signal(how)
-            self._running.wait(20)
+            self._running.wait(DEADLINE)
             self._running.stderr.close()
             self._running = None
 
@@ -79,6 +80,10 @@ def links(lab):
     return Counter(p.rpartition("/")[2] for link in shown for p in link.get("pinned", ()) if lab.name in p)
 
 
+def windows_of(daemon, box):
+    return [w for w in daemon.records(Window) if w.replica.cgroup == box.id]
+
+
 def told(records, cgroup):
     windows = [r for r in records if isinstance(r, Window) and r.replica.cgroup == cgroup]
     calls = sum((Counter(dict(w.syscalls)) for w in windows), Counter())
@@ -88,27 +93,26 @@ def told(records, cgroup):
 
 
 def test_three_kills_lose_nothing_and_tell_nothing_twice(lab, daemon, tmp_path):
-    """Windows that were sent and delivered are not told again; here delivery is a write, so at most one round of windows
-    between that write and the note of it could be."""
+    """Windows that were sent and delivered are not told again, and what no daemon was there to see is told by the next."""
     (tmp_path / "notes.txt").write_text("x")
     daemon.start()
     before = links(lab)
     box = lab.scope.child("w")
-    work = box.start(PYTHON, "-S", "-E", "-c", WORKLOAD, str(tmp_path / "notes.txt"))
+    work = box.start(PYTHON, "-S", "-E", "-c", WORKLOAD, str(tmp_path / "notes.txt"), stdin=-1, stdout=-1, text=True)
     for _ in range(3):
-        time.sleep(0.5)
+        known = len(windows_of(daemon, box))
+        until(lambda known=known: len(windows_of(daemon, box)) > known + 1, "windows of this daemon")
         daemon.kill()
-        time.sleep(0.2)
         daemon.start()
         assert links(lab) == before
-    assert work.wait(30) == 0
+    rounds = int(work.communicate("end\n")[0])
     box.remove()
     until(lambda: any(i.ended for i in daemon.records(Identity) if i.replica.cgroup == box.id), "the end")
     daemon.stop()
     windows, calls, uses, out = told(sent(daemon.out), box.id)
-    assert calls[number("getppid")] == 400 * 50
-    assert uses["open:data:" + template(str(tmp_path / "notes.txt"))] == 400
-    assert out == 400 * 100
+    assert calls[number("getppid")] == rounds * 50
+    assert uses["open:data:" + template(str(tmp_path / "notes.txt"))] == rounds
+    assert out == rounds * 100
     assert not any(w.loss for w in windows)
     assert len({h.epoch for h in daemon.records(Head)}) == 1
     ends = [(w.start, w.end) for w in windows]
@@ -128,7 +132,7 @@ def test_names_of_rows_are_known_after_a_kill(lab, daemon, tmp_path):
     work.stdin.write("again\n" * 5)
     daemon.start()
     work.stdin.close()
-    assert work.wait(20) == 0
+    assert work.wait(DEADLINE) == 0
     box.remove()
     until(lambda: any(i.ended for i in daemon.records(Identity) if i.replica.cgroup == box.id), "the end")
     windows, _, uses, _ = told(sent(daemon.out), box.id)

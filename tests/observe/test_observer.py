@@ -197,6 +197,18 @@ def test_a_file_that_is_opened_while_the_window_is_made_waits_for_its_record():
     assert window.loss == {"names of files": 1}
 
 
+def test_a_conversation_that_begins_while_the_window_is_made_waits_for_its_name():
+    """A busy machine read the answer that names the peer after the window: one peer was two behaviours."""
+    o, k = seated(), kernel()
+    k.slots[1]["generation"] = 1
+    row = k.flows[2]
+    row["slot"], row["generation"], row["used"], row["opens"], row["first"] = 1, 1, 1, 1, 10**9 + 1
+    told = Told(k)
+    assert [w.uses for w in o.windows(k, told, 10**9)] == [()]
+    [window] = o.windows(k, told, 2 * 10**9)
+    assert [u.count for u in window.uses] == [1]
+
+
 def test_a_fact_about_a_row_that_is_anothers_by_now_is_no_event():
     o, k = seated(), kernel()
     k.flows[3]["used"], k.flows[3]["slot"], k.flows[3]["generation"], k.flows[3]["image"] = 1, 2, 1, 5
