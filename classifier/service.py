@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -47,11 +47,22 @@ TELEMETRY_PERIOD = 1.0  # seconds between looks at calls that wait for their oth
 FATAL = (StoreError, PrivilegeError, TraceError, KeysError, OSError)
 
 
+class Attendant(Protocol):
+    """Somebody who looks at the classifier from time to time, such as the writer of an audit trail."""
+
+    period: float  # seconds between looks
+    part: str  # its name in the log
+
+    def look(self, now: float) -> None: ...
+    def close(self, now: float) -> None: ...
+
+
 class Service:
     """One classifier. `run` returns its exit code: 0 stopped, 3 cannot work here.
 
     Args:
         reload: gives the settings anew on SIGHUP; only keys and logs follow them.
+        attend: makes an attendant once the store is open; what it raises then ends the service.
         clock: seconds since the epoch.
     """
 
@@ -60,6 +71,7 @@ class Service:
         settings: ClassifierSettings,
         *,
         reload: Callable[[], ClassifierSettings] | None = None,
+        attend: Callable[[Core, float], Attendant] | None = None,
         clock: Callable[[], float] = time.time,  # noqa: TID251  the daemon reads the clock
     ):
         self.settings, self._reload, self._clock = settings, reload, clock
@@ -67,6 +79,9 @@ class Service:
         self._stopping = threading.Event()
         self._turned = time.monotonic()
         self._runners: list[web.AppRunner] = []
+        self._attend = attend
+        self._attendant: Attendant | None = None
+        self._attending = threading.Lock()  # a look that was cancelled still runs to its end in its thread
         self._code = 0
 
     def run(self) -> int:
@@ -135,6 +150,8 @@ class Service:
 
     async def _serve(self, core: Core, sockets: dict[str, Any]) -> None:
         self._kept = core
+        if self._attend is not None:
+            self._attendant = await asyncio.to_thread(self._attend, core, self._clock())
         self._loop.add_signal_handler(signal.SIGHUP, self._reloaded, core)
         await self._doors(core, sockets)
         self._bus = threading.Thread(target=self._receive, args=(core,), name="bus", daemon=True)
@@ -180,6 +197,8 @@ class Service:
             found.append(self._every(TELEMETRY_PERIOD, "otlp", core, lambda _: self._telemetry.intake.settle()))
         if self._units is not None and self.settings.systemd:
             found.append(self._every(self.settings.systemd, "systemd", core, self._look_at_units))
+        if self._attendant is not None:
+            found.append(self._every(self._attendant.period, self._attendant.part, core, self._attended))
         return found
 
     # the bus thread -------------------------------------------------------------------------------------------------
@@ -263,6 +282,11 @@ class Service:
             core.enter(event)
         core.remember("units", self._units.state)
 
+    def _attended(self, _: Core) -> None:
+        with self._attending:
+            if self._attendant is not None and not self._stopping.is_set():
+                self._attendant.look(self._clock())
+
     # signals and the end --------------------------------------------------------------------------------------------
 
     def _reloaded(self, core: Core) -> None:
@@ -288,8 +312,17 @@ class Service:
         if bus is not None:
             await asyncio.to_thread(bus.join, 2.0)
         self._receiver.close()
+        if self._attendant is not None:
+            await asyncio.to_thread(self._dismiss, self._attendant)
         await asyncio.to_thread(core.close, within=self.settings.stop_within / 3)
         self._log.info("stopped")
+
+    def _dismiss(self, attendant: Attendant) -> None:
+        with self._attending:
+            try:
+                attendant.close(self._clock())
+            except Exception:
+                self._log.exception("worker failed", part=attendant.part)
 
     def _health(self, core: Core) -> dict[str, Any]:
         peers = list(self._receiver.peers.values())

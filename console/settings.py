@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classifier.settings import ClassifierSettings
+    from guard.audit.attendant import AuditSettings
     from sensor.identity.rules import Rule
     from sensor.identity.settings import IdentitySettings
     from sensor.settings import SensorSettings
@@ -109,6 +110,12 @@ KEYS: dict[str, Key] = {
     "classifier.retention.event_age": Key("number", 7_776_000.0, "Seconds an event is kept.", 60, 1e10),
     "classifier.retention.max_bytes": Key("whole", 8 << 30, "Bytes of the database.", 1 << 20, 1 << 50),
     "classifier.retention.snapshot_seconds": Key("number", 300.0, "Seconds between snapshots.", 1, 86400),
+    "audit.keep": Key("flag", True, "Keep an audit trail of findings, gaps, refused news and decisions."),
+    "audit.dir": Key("path", None, "Folder of the trail; `<state_dir>/audit` where empty."),
+    "audit.key": Key("path", None, "Key that signs it, made with the trail; `<audit.dir>/key.pem` where empty."),
+    "audit.days": Key("number", 400.0, "Days for which rows and the records they rest on are kept.", 92, 36500),
+    "audit.silence": Key("number", 120.0, "Seconds without a word of a sensor, after which a row says so.", 1, 86400),
+    "audit.max_bytes": Key("whole", 8 << 30, "Bytes of the trail.", 1 << 20, 1 << 50),
     "identity.cluster": Key("text", "local", "First part of the names of pods' workloads."),
     "identity.host": Key("text", "", "Where the host's root is mounted, such as `/host` in a DaemonSet."),
     "identity.roots": Key("texts", (), "Cgroup paths below which a nested node works, such as a kind node's."),
@@ -193,6 +200,21 @@ class Settings:
             otlp=OtlpLimits(**otlp),
             stop_within=told["stop_within"],
         )
+
+    def audit(self) -> AuditSettings | None:
+        """Settings of the audit trail; None where none is kept."""
+        from guard.audit.attendant import AuditSettings
+
+        if not self["audit.keep"]:
+            return None
+        told = self._below("audit.")
+        key = Path(told["key"] or self.audit_dir / "key.pem")
+        return AuditSettings(self.audit_dir, key, told["days"], told["silence"], told["max_bytes"])
+
+    @property
+    def audit_dir(self) -> Path:
+        """The folder of the audit trail."""
+        return Path(self["audit.dir"] or f"{self['state_dir']}/audit")
 
     @property
     def control_path(self) -> Path:

@@ -11,7 +11,7 @@ from console.cli.main import COMMANDS, root
 from console.cli.manual import commands, manual, with_keys
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("wire", "sensor", "classifier", "console")
+PACKAGES = ("wire", "sensor", "classifier", "guard", "console")
 MODULES = sorted(
     p.relative_to(ROOT) for package in PACKAGES for p in (ROOT / package).rglob("*.py") if "__pycache__" not in p.parts
 )

@@ -24,9 +24,12 @@ def classifier(ctx: click.Context, time_scale: float | None) -> None:
     """
     from classifier.service import Service
     from console.cli.service import log_to_stderr
+    from guard.audit.attendant import Attendant
 
     def told() -> ClassifierSettings:
         return settings(ctx).classifier(time_scale=time_scale)
 
     log_to_stderr()
-    ctx.exit(Service(told(), reload=told).run() or 0)
+    kept = settings(ctx).audit()
+    attend = None if kept is None else lambda core, now: Attendant(core, kept, now)
+    ctx.exit(Service(told(), reload=told, attend=attend).run() or 0)

@@ -12,7 +12,7 @@ from console.cli.escape import escape
 FAILED = 1
 USAGE = 2
 CANNOT_HONOUR = 3  # the configured mode does not work on this machine
-OURS = {"wire", "sensor", "classifier", "console"}
+OURS = {"wire", "sensor", "classifier", "guard", "console"}
 
 
 class Failure(click.ClickException):

@@ -22,6 +22,7 @@ COMMANDS = {
     "inventory": ("console.cli.inventory:inventory", "Show what workloads are made of, and since when."),
     "finding": ("console.cli.finding:finding", "List, show and triage findings."),
     "report": ("console.cli.report:report", "Report on what changed, and why."),
+    "audit": ("console.cli.audit:audit", "Show, export and verify the audit trail."),
     "deploy": ("console.cli.deploy:deploy", "Announce and list changes."),
     "doctor": ("console.cli.doctor:doctor", "Say what this machine's kernel gives."),
     "trace": ("console.cli.trace:trace", "Record, replay, show, verify and import traces."),

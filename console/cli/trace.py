@@ -39,8 +39,17 @@ def trace() -> None:
     help="Thresholds: the published ones, the demo's, or those of a YAML file.",
 )
 @click.option("--time-scale", type=SCALE, help="Divide every duration by this.")
+@click.option(
+    "--audit", type=click.Path(file_okay=False), metavar="DIR", help="Also write an audit trail into a folder."
+)
 def replay(
-    file: str, as_json: bool, salvage: bool, until: float | None, policy_name: str, time_scale: float | None
+    file: str,
+    as_json: bool,
+    salvage: bool,
+    until: float | None,
+    policy_name: str,
+    time_scale: float | None,
+    audit: str | None,
 ) -> None:
     """Print the findings of a trace, the same bytes on every machine.
 
@@ -49,6 +58,7 @@ def replay(
       driftline trace replay incident.trace --json | sha256sum
     """
     from console.cli import findings
+    from console.cli.audit_replay import audited
     from console.cli.captures import is_capture
     from console.cli.replaying import replayed
 
@@ -56,7 +66,10 @@ def replay(
         raise Failure(f"{file}: a full capture holds calls, not findings", '"driftline trace show" counts them')
 
     records = track(_records(file, salvage=salvage), "replaying")
-    found = replayed(records, policy=policy_name, time_scale=time_scale, until=until).findings()
+    if audit is None:
+        found = replayed(records, policy=policy_name, time_scale=time_scale, until=until).findings()
+    else:
+        found = audited(records, audit, policy=policy_name, time_scale=time_scale, until=until).findings()
     if as_json:
         findings.print_canonical(found)
     else:
