@@ -1,6 +1,6 @@
 """Events of the application layer to items: the place where the capture of model and tool calls comes in.
 
-No sensor sends these events yet. They are expected as plain values, one event per call:
+One event per call, with plain values (docs/records.md lists all of them):
 
 - `llm`: `api host model_asked model_answered system tools` - `system` is the masked identity of the system prompt,
   `tools` are `name=digest` with spaces between;
