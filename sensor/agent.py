@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sensor import adopt
-from sensor.ears import tls
+from sensor.ears import stdio, tls
 from sensor.health import health
 from sensor.hearing import Hearing
 from sensor.identity.resolver import Resolver
@@ -96,7 +96,7 @@ class Agent:
         )
         self.hearing = Hearing(
             Agents(settings.capture.agents),
-            [tls(self._scope, self.to_time)],
+            [tls(self._scope, self.to_time), stdio(self._scope, self.to_time)],
             self.observer,
             self.kernel,
             node=self.node,

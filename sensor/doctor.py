@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import btf, client, headers, pins, trial, uprobes
+from sensor.probes import btf, client, headers, pins, stdio_loader, trial, uprobes
 from sensor.probes.catalogue import PROBES, Probe
 from sensor.settings import SensorSettings
 
@@ -111,6 +111,7 @@ def _better() -> list[Facility]:
     """Hooks that would see more; none is needed."""
     kprobe = Path("/sys/bus/event_source/devices/kprobe").exists()
     uprobe = uprobes.missing() or trial.harm()
+    lacking = stdio_loader.missing()
     return [
         Facility(
             "kprobes",
@@ -145,6 +146,16 @@ def _better() -> list[Facility]:
             if not uprobe
             else "prompts and tool calls inside TLS",
             "TLS server names and bytes only",
+        ),
+        Facility(
+            "probe stdio (sys_exit)",
+            not lacking,
+            f"raw tracepoints, BTF; CAP_BPF, CAP_PERFMON{'; ' if lacking else ''}{lacking}",
+            "MCP of agents over pipes and socketpairs, each call once, as its reader took it",
+            "reads by io_uring and by 32-bit calls; named pipes and sockets with names"
+            if not lacking
+            else "what agents say to MCP servers on the same machine",
+            "the server's execs, files and connections; MCP over HTTP by probe tls",
         ),
     ]
 

@@ -22,6 +22,12 @@ log = logging.getLogger("driftline.sensor")
 DESCRIPTORS = 1 << 16  # ten for each process that is attached to
 NICE = -10
 HELD = 96 << 20  # bytes of conversations that are under way, of the 512 MiB that the unit allows
+HELD_OF_PIPES = 32 << 20
+NOT_ON_PIPES = (
+    "reads by io_uring and by 32-bit calls",
+    "MCP over named pipes and sockets with names",
+    "a conversation whose readers are in no watched cgroup",
+)
 
 
 class Ear(Protocol):
@@ -59,6 +65,7 @@ class Source:
     mark: str  # of the ids of its events
     misses: str  # what is not seen where it cannot be had
     make: Callable[[], Ear]  # raises ProbeError
+    blind: tuple[str, ...] = ()  # what is not seen where it can be had
 
 
 class Making:
@@ -123,3 +130,17 @@ def tls(scope: Path, to_time: Callable[[int], float]) -> Source:
         return Capture(TlsKernel(scope), Decoder(Limits(total=HELD)), to_time)
 
     return Source("tls", "t", "model and tool calls inside TLS", make)
+
+
+def stdio(scope: Path, to_time: Callable[[int], float]) -> Source:
+    """MCP over pipes and socketpairs."""
+
+    def make() -> Ear:
+        from sensor.observe.applayer.decoder import Decoder
+        from sensor.observe.applayer.limits import Limits
+        from sensor.observe.stdio.capture import Capture
+        from sensor.probes.stdio import StdioKernel
+
+        return Capture(StdioKernel(scope), Decoder(Limits(total=HELD_OF_PIPES)), to_time)
+
+    return Source("stdio", "s", "MCP over pipes and socketpairs", make, NOT_ON_PIPES)

@@ -77,7 +77,7 @@ class Listening:
         """For the head of the stream; None until it is known."""
         if self.ear is None and not self.refused:
             return None
-        misses = (f"{self._source.misses}: {self.refused}",) if self.refused else ()
+        misses = (f"{self._source.misses}: {self.refused}",) if self.refused else self._source.blind
         return ProbeState(self._source.name, "off" if self.refused else "on", misses)
 
     def hears(self, replica: Replica) -> bool:
@@ -238,7 +238,7 @@ class Listening:
             self._who[pid] = names.escaped(path), lineage.of(pid)
         image, above = self._who.get(pid, ("", ""))
         connection = "" if place is None else "-".join(map(str, place[1:]))
-        return Context(o.replica, self._source.name, connection, pid, image, above)
+        return Context(o.replica, self._source.name, connection, pid, image, above, getattr(place, "peer", 0))
 
     # -- where processes stand ---------------------------------------------------------------------------------------
 

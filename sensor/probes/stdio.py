@@ -93,6 +93,8 @@ class StdioKernel:
         self._lanes, self._verdicts = maps["stdio_lanes"], maps["stdio_verdicts"]
         self._ring = StdioRing(maps["stdio_chunks"])
         self._seated: Counter[int] = Counter()
+        self._attach()  # tried at once, so that who asks is told
+        self._detach()
 
     @property
     def wake(self) -> int:
@@ -104,11 +106,7 @@ class StdioKernel:
         return self._link >= 0
 
     def watch(self, cgroup: int, budget: int | None = None) -> bool:
-        """Reads a workload from now on; whether there was room. Counters begin at 0, or go on where it is watched.
-
-        Raises:
-            ProbeError: The kernel does not let it be attached.
-        """
+        """Reads a workload from now on; whether there was room. Counters begin at 0, or go on where it is watched."""
         key = struct.pack("<Q", cgroup)
         if self._workloads.get(key) is not None:
             return True

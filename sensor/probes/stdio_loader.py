@@ -121,5 +121,15 @@ def offsets() -> dict[str, int]:
     return {name: shared[name] for name in wanted} | own
 
 
+def missing() -> str:
+    """Why this machine cannot have the program, as far as that is known without loading it; "" where it can."""
+    try:
+        machine(platform.machine())
+        offsets()
+    except (loader.LoadError, btf.BtfError, OSError) as e:
+        return str(e)
+    return ""
+
+
 if __name__ == "__main__":
     sys.exit(main())

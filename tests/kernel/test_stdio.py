@@ -16,6 +16,8 @@ from sensor.observe.applayer.records import McpCall
 from sensor.observe.stdio.capture import Capture
 from sensor.probes.stdio import StdioKernel, StdioSettings
 from tests.kernel import lab as labs
+from tests.kernel.test_hearing import sensor_of
+from wire.records import Head
 
 ROOT = Path(__file__).parents[2]
 LOADS = Path(__file__).with_name("loads")
@@ -198,6 +200,19 @@ for n in range(3):
     os.write(asks, ask(n))
     read_line(tells)
 os.close(asks)
+os.waitpid(server, 0)
+"""
+
+NAMED = """
+to_server, asks, tells, to_client = pipes()
+def act():
+    read_line(to_server)
+    os.write(to_client, line(id=0, result={"protocolVersion": "2025-06-18", "serverInfo": {"name": "files", "version": "1"}}))
+    serve(to_server, to_client, 2, first=1)
+server = fork(act)
+os.write(asks, line(id=0, method="initialize", params={"protocolVersion": "2025-06-18"})); read_line(tells)
+for n in (1, 2):
+    os.write(asks, ask(n)); read_line(tells)
 os.waitpid(server, 0)
 """
 
@@ -577,3 +592,35 @@ def test_a_killed_capture_leaves_nothing_in_the_kernel(lab):
     capture.wait()
     labs.until(lambda: not programs() & mine, "the program to go", seconds=END)
     assert labs.left_in_kernel(lab.name) == []
+
+
+# -- in the sensor ---------------------------------------------------------------------------------------------------
+
+
+def test_the_sensor_tells_an_agents_calls_as_events_that_name_both_processes(lab):
+    with sensor_of(lab, "unit:desk") as sensor:
+        box = sensor.cgroup("desk")
+        source = sensor.agent.hearing.sources[-1]
+        process = box.start(
+            *(labs.PYTHON, "-S", "-E", "-c", COMMON + "sys.stdin.readline()" + NAMED), stdin=subprocess.PIPE, text=True
+        )
+        labs.until(
+            lambda: source.ear is not None and box.id in source.ear.losses(), "the pipes to be read", seconds=END
+        )
+        process.stdin.write("\n")
+        process.stdin.flush()
+        said = sensor.of(box)
+        labs.until(lambda: len(said.events("mcp")) >= 3, "three events", seconds=END)
+        labs.until(lambda: process.poll() == 0, "the client's end", seconds=END)
+        first, *calls = said.events("mcp")
+    assert first.data["method"] == "initialize"
+    assert [e.behaviour for e in calls] == ["mcp:files/look"] * 2
+    for event in calls:
+        data = event.data
+        assert (data["source"], data["transport"], data["by"], data["pid"]) == ("stdio", "stdio", "sent", process.pid)
+        assert data["peer"] > process.pid
+        assert data["basis"] == "verified"
+        assert "partial" not in data
+    assert {e.data["connection"] for e in calls} == {first.data["connection"]}
+    states = {p.name: p.state for h in sensor.sink.records if isinstance(h, Head) for p in h.probes}
+    assert states["stdio"] == "on"

@@ -37,11 +37,7 @@ class Capture:
         return self._kernel.wake
 
     def watch(self, cgroup: int, directory: Path, now: int) -> bool:
-        """Captures a workload from now on; whether there was room. The directory is not needed: the kernel knows its readers.
-
-        Raises:
-            ProbeError: The program cannot be attached.
-        """
+        """Captures a workload from now on; whether there was room. The directory is not needed: the kernel knows its readers."""
         if not self._kernel.watch(cgroup):
             return False
         self._workloads.add(cgroup)
