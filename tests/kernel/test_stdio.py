@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from sensor.identity.rules import load
+from sensor.identity.settings import IdentitySettings
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.records import McpCall
 from sensor.observe.stdio.capture import Capture
 from sensor.probes.stdio import StdioKernel, StdioSettings
+from sensor.settings import CaptureSettings
 from tests.kernel import lab as labs
-from tests.kernel.test_hearing import sensor_of
 from wire.records import Head
 
 ROOT = Path(__file__).parents[2]
@@ -573,7 +575,7 @@ time.sleep(600)
 """
 
 
-def programs():
+def loaded():
     """Ids of the programs in the kernel that are named like ours."""
     said = subprocess.run(["bpftool", "prog", "show"], capture_output=True, text=True).stdout
     return {line.split(":")[0] for line in said.splitlines() if "name stdio_exit" in line}
@@ -581,16 +583,16 @@ def programs():
 
 @pytest.mark.skipif(not shutil.which("bpftool"), reason="no bpftool here")
 def test_a_killed_capture_leaves_nothing_in_the_kernel(lab):
-    before = programs()
+    before = loaded()
     capture = subprocess.Popen(
         [sys.executable, "-c", KILLED, lab.scope.path], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert capture.stdout.readline() == "attached\n"
-    mine = programs() - before
+    mine = loaded() - before
     assert mine
     capture.send_signal(signal.SIGKILL)
     capture.wait()
-    labs.until(lambda: not programs() & mine, "the program to go", seconds=END)
+    labs.until(lambda: not loaded() & mine, "the program to go", seconds=END)
     assert labs.left_in_kernel(lab.name) == []
 
 
@@ -598,7 +600,9 @@ def test_a_killed_capture_leaves_nothing_in_the_kernel(lab):
 
 
 def test_the_sensor_tells_an_agents_calls_as_events_that_name_both_processes(lab):
-    with sensor_of(lab, "unit:desk") as sensor:
+    rules = load([{"match": f".*{lab.scope.path.name}/(?P<name>[a-z0-9]+)", "workload": "unit:{name}"}])
+    listening = {"identity": IdentitySettings(rules=rules), "capture": CaptureSettings(("unit:desk",))}
+    with lab.sensor(**listening) as sensor:
         box = sensor.cgroup("desk")
         source = sensor.agent.hearing.sources[-1]
         process = box.start(
