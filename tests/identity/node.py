@@ -23,7 +23,7 @@ from pathlib import Path
 PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox", "unshare")
 PACKAGES = "containerd, runc and busybox-static"
 IMAGE = "docker.io/driftline/busybox:1"
-START = 20.0  # seconds
+START = 60.0  # seconds, for a machine that does other things too
 
 ENTER = """
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -112,7 +112,7 @@ class Node:
         }
         metadata = api.PodSandboxMetadata(name=name, uid=uid, namespace="shop")
         config = api.PodSandboxConfig(metadata=metadata, labels=kubernetes | labels, linux=linux)
-        return self.cri.RunPodSandbox(api.RunPodSandboxRequest(config=config), timeout=20).pod_sandbox_id, config
+        return self.cri.RunPodSandbox(api.RunPodSandboxRequest(config=config), timeout=START).pod_sandbox_id, config
 
     def container(self, pod, name: str, *command: str) -> str:
         """Starts a container in a pod; returns its id."""
@@ -122,13 +122,13 @@ class Node:
         metadata, image = api.ContainerMetadata(name=name), api.ImageSpec(image=IMAGE)
         config = api.ContainerConfig(metadata=metadata, image=image, command=command, linux=linux)
         request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
-        found = self.cri.CreateContainer(request, timeout=20).container_id
-        self.cri.StartContainer(api.StartContainerRequest(container_id=found), timeout=20)
+        found = self.cri.CreateContainer(request, timeout=START).container_id
+        self.cri.StartContainer(api.StartContainerRequest(container_id=found), timeout=START)
         return found
 
     def remove(self, pod) -> None:
-        self.cri.StopPodSandbox(self.api.StopPodSandboxRequest(pod_sandbox_id=pod[0]), timeout=20)
-        self.cri.RemovePodSandbox(self.api.RemovePodSandboxRequest(pod_sandbox_id=pod[0]), timeout=20)
+        self.cri.StopPodSandbox(self.api.StopPodSandboxRequest(pod_sandbox_id=pod[0]), timeout=START)
+        self.cri.RemovePodSandbox(self.api.RemovePodSandboxRequest(pod_sandbox_id=pod[0]), timeout=START)
 
     def cgroups(self) -> dict[str, int]:
         """Cgroups of pods that hold processes: path as the node sees it → id, which is the directory's inode."""
@@ -157,7 +157,7 @@ def started() -> Iterator[Node]:
     finally:
         _end(cgroup)
         if process is not None:
-            process.wait(10)
+            process.wait(START)
         shutil.rmtree(base, ignore_errors=True)
 
 
@@ -210,7 +210,7 @@ def _image(file: Path) -> None:
 def _end(cgroup: Path) -> None:
     """Kills what runs in our cgroup, and removes it."""
     (cgroup / "cgroup.kill").write_text("1")
-    until = time.monotonic() + 10
+    until = time.monotonic() + START
     while "populated 0" not in (cgroup / "cgroup.events").read_text() and time.monotonic() < until:
         time.sleep(0.02)
     for directory in sorted((d for d in cgroup.rglob("*") if d.is_dir()), key=lambda d: len(d.parts), reverse=True):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,7 +82,8 @@ def test_peer_that_says_nothing_is_left_soon(tmp_path, monkeypatch):
 
 
 def test_peer_that_drips_is_left_soon(tmp_path, monkeypatch):
-    monkeypatch.setattr(docker, "PATIENCE", 0.3)
+    looks = itertools.count(step=docker.PATIENCE / 4)  # a clock that moves when it is looked at
+    monkeypatch.setattr(docker, "time", SimpleNamespace(monotonic=lambda: next(looks)))
     done = threading.Event()
 
     def drip(server):

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
 
-from sensor.identity import rules
+from sensor.identity import cri, docker, rules
 from sensor.identity.resolver import Resolver
 from sensor.identity.settings import IdentitySettings
 from tests.factories import replica
 from tests.identity import runtimes
 
+DEADLINE = 60.0  # seconds, for a machine that does other things too
 A, P, K = "a1" * 32, "b2" * 32, "c3" * 32
 POD_PATH = f"/kubepods/burstable/pod0f7a/{A}"
 DOCKER_PATH = f"/system.slice/docker-{A}.scope"
@@ -18,8 +20,10 @@ WEB = {"Id": A, "Name": "/web", "Image": "sha256:beef", "Config": {"Image": "sho
 
 
 @pytest.fixture
-def resolver_of(tmp_path):
-    """Builds resolvers of a machine under tmp_path, and closes them."""
+def resolver_of(tmp_path, monkeypatch):
+    """Builds resolvers of a machine under tmp_path, and closes them. A busy machine's runtimes may answer late."""
+    for runtime in (docker, cri):
+        monkeypatch.setattr(runtime, "PATIENCE", DEADLINE)
     made = []
     (tmp_path / "run").mkdir()
 
@@ -33,17 +37,17 @@ def resolver_of(tmp_path):
         resolver.close()
 
 
-def polled(resolver, count=1, within=5.0, at=9.0):
-    until, found = time.monotonic() + within, []
+def polled(resolver, count=1, at=9.0):
+    until, found = time.monotonic() + DEADLINE, []
     while len(found) < count and time.monotonic() < until:
         found += resolver.poll(at)
         time.sleep(0.01)
     return found
 
 
-def quiet(resolver, reason="no answer", within=5.0):
+def quiet(resolver, reason="no answer"):
     """Polls until a question has been given up; returns what came until then."""
-    until, found = time.monotonic() + within, []
+    until, found = time.monotonic() + DEADLINE, []
     while not resolver.dropped[reason] and time.monotonic() < until:
         found += resolver.poll(9.0)
         time.sleep(0.01)
@@ -79,12 +83,23 @@ def test_answer_of_docker_comes_with_a_poll(resolver_of, tmp_path):
     assert resolver.basis(replica(3)) == "container name"
 
 
+class Answers(dict):
+    """Of a runtime; they tell when they were asked for."""
+
+    def __init__(self):
+        self.asked = threading.Event()
+
+    def get(self, *asked):
+        self.asked.set()
+        return super().get(*asked)
+
+
 def test_container_that_docker_learns_late_is_asked_for_again(resolver_of, tmp_path):
-    answers = {}
+    answers = Answers()
     with runtimes.docker(tmp_path / "run/docker.sock", answers):
-        resolver = resolver_of(patience=5.0)
+        resolver = resolver_of(patience=DEADLINE)
         resolver.resolve(replica(), DOCKER_PATH, 3.0)
-        time.sleep(0.2)
+        assert answers.asked.wait(DEADLINE)
         assert resolver.poll(3.2) == []
         answers[A] = WEB
         assert polled(resolver)[0].name == "web"
@@ -93,7 +108,7 @@ def test_container_that_docker_learns_late_is_asked_for_again(resolver_of, tmp_p
 def test_replica_that_ended_before_the_answer_is_still_named(resolver_of, tmp_path):
     answers = {}
     with runtimes.docker(tmp_path / "run/docker.sock", answers):
-        resolver = resolver_of(patience=5.0)
+        resolver = resolver_of(patience=DEADLINE)
         resolver.resolve(replica(), DOCKER_PATH, 3.0)
         assert resolver.ended(replica(), 5.0).ended == 5.0
         answers[A] = WEB
@@ -106,7 +121,7 @@ def test_pod_gets_its_deployment_and_its_sandbox_none(resolver_of, tmp_path):
     pytest.importorskip("cri_api")
     sandboxes = {P: runtimes.pod("cart-7c9-abcde", {"pod-template-hash": "7c9"})}
     with runtimes.cri(tmp_path / "run/cri.sock", {A: runtimes.container("cart", P)}, sandboxes):
-        resolver = resolver_of(patience=5.0)
+        resolver = resolver_of(patience=DEADLINE)
         resolver.resolve(replica(1), POD_PATH, 3.0)
         resolver.resolve(replica(2), POD_PATH.replace(A, P), 3.0)
         late = {i.replica.cgroup: i for i in polled(resolver, 2)}
@@ -218,4 +233,5 @@ def test_close_ends_the_thread_while_a_question_waits(resolver_of):
     resolver = resolver_of(patience=60.0)
     resolver.resolve(replica(), DOCKER_PATH, 1.0)
     resolver.close()
+    resolver._fetcher._thread.join(DEADLINE)
     assert not resolver._fetcher._thread.is_alive()

