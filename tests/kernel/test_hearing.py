@@ -1,5 +1,7 @@
 """The sensor's daemon listens to agents and to nobody else: real clients, real TLS, events, an inventory that names the model."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -13,10 +15,11 @@ from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from sensor.identity.rules import load
 from sensor.identity.settings import IdentitySettings
-from sensor.probes import trial, uprobes
+from sensor.probes import client, trial, uprobes
 from sensor.settings import CaptureSettings
 from tests.kernel import lab as labs
-from tests.kernel.test_tls import STATIC, certificate, code_at, programs
+from tests.kernel.daemon import sent
+from tests.kernel.test_tls import STATIC, certificate, code_at
 from tests.observe.applayer import wires
 from wire.records import Event, Head
 
@@ -138,11 +141,11 @@ class Client:
         self.process.wait()
 
 
-def python(box, framework, model, tmp_path, client="urllib", interpreter=labs.PYTHON):
+def python(box, framework, model, tmp_path, name="urllib", interpreter=labs.PYTHON):
     body = tmp_path / "ask.json"
     body.write_bytes(wires.fixture("openai-chat", "ask.json"))
     port, ca = model
-    return Client(box, interpreter, "-c", BEGIN + CLIENTS[client] + END, framework, str(port), ca, body)
+    return Client(box, interpreter, "-c", BEGIN + CLIENTS[name] + END, framework, str(port), ca, body)
 
 
 def stands(said, pid, *rungs):
@@ -172,13 +175,13 @@ def has(module):
     return subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", CLIENTS)
 def test_a_python_agent_is_heard_and_its_model_and_tools_are_in_the_inventory(
-    sensor, box, framework, model, tmp_path, client
+    sensor, box, framework, model, tmp_path, name
 ):
-    if not has(client if client != "urllib" else "ssl"):
-        pytest.skip(f"no {client} here")
-    agent = python(box, framework, model, tmp_path, client, labs.PYTHON if client == "urllib" else sys.executable)
+    if not has(name if name != "urllib" else "ssl"):
+        pytest.skip(f"no {name} here")
+    agent = python(box, framework, model, tmp_path, name, labs.PYTHON if name == "urllib" else sys.executable)
     agent.ready()
     said = sensor.of(box)
     covered = stands(said, agent.pid, "symbol")
@@ -247,7 +250,6 @@ def breakpoints(pid):
 
 def test_who_is_no_agent_pays_nothing(sensor, box, framework, model, tmp_path):
     """The same program with the same library, but without the framework: no breakpoint, no event; nothing is even loaded."""
-    before = programs()
     empty = tmp_path / "plain/site-packages/ordinary"
     empty.mkdir(parents=True)
     (empty.parent / "openai.py").write_text("")  # a module of this name elsewhere is no framework
@@ -260,8 +262,7 @@ def test_who_is_no_agent_pays_nothing(sensor, box, framework, model, tmp_path):
     plain.ready()
     plain.ask()
     labs.until(lambda: sensor.of(other).windows(), "a window", seconds=SECONDS)
-    assert sensor.agent.hearing.sources[0].ear is None
-    assert not shutil.which("bpftool") or programs() == before
+    assert [source.ear for source in sensor.agent.hearing.sources if source.ear] == []
     agent = python(box, framework, model, tmp_path)
     agent.ready()
     stands(sensor.of(box), agent.pid, "symbol")
@@ -290,28 +291,58 @@ def test_a_pattern_of_a_workloads_name_makes_an_agent_of_what_opens_no_framework
             Client(c, labs.PYTHON, "-c", code, "/nowhere", str(model[0]), model[1], _body(tmp_path))
             for c in (chosen, other)
         ]
-        for client in clients:
-            client.ready()
+        for asker in clients:
+            asker.ready()
         stands(sensor.of(chosen), clients[0].pid, "symbol")
-        for client in clients:
-            client.ask()
+        for asker in clients:
+            asker.ask()
         told(sensor.of(chosen), "llm")
         assert breakpoints(clients[1].pid) == []
-        for client in clients:
-            client.end()
+        for asker in clients:
+            asker.end()
 
 
-def test_a_closed_sensor_leaves_no_breakpoint_and_no_program(lab, framework, model, tmp_path):
-    before = programs()
+def test_a_closed_sensor_leaves_no_breakpoint_and_no_descriptor(lab, framework, model, tmp_path):
     with sensor_of(lab, "auto") as sensor:
         box = sensor.cgroup()
         agent = python(box, framework, model, tmp_path)
         agent.ready()
         stands(sensor.of(box), agent.pid, "symbol")
     assert breakpoints(agent.pid) == []
-    labs.until(lambda: programs() <= before, "the programs to go", seconds=SECONDS)
+    assert attachments() == []
     agent.ask()
     agent.end()
+
+
+def attachments():
+    """Descriptors of this process that keep something attached."""
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/self/fd/{number}"))
+    return [name for name in found if "perf_event" in name]
+
+
+def test_a_killed_sensor_leaves_no_breakpoint_and_unloading_nothing_in_the_kernel(lab, framework, model, tmp_path):
+    out = tmp_path / "sent"
+    command = [sys.executable, "-m", "tests.kernel.daemon", lab.name, lab.scope.path, lab.folder, out, "keep"]
+    daemon = subprocess.Popen(command, cwd=ROOT)
+    labs.until(lambda: [r for r in sent(out) if isinstance(r, Head)], "the head of its stream", seconds=SECONDS)
+    agent = python(lab.scope.child("agent"), framework, model, tmp_path)
+    agent.ready()
+
+    def covered():
+        return [r for r in sent(out) if isinstance(r, Event) and r.kind == "coverage" and r.data["rung"] == "symbol"]
+
+    labs.until(covered, "its coverage", seconds=SECONDS)
+    assert len(breakpoints(agent.pid)) == 6
+    daemon.kill()
+    daemon.wait()
+    labs.until(lambda: breakpoints(agent.pid) == [], "the breakpoints to go", seconds=SECONDS)
+    agent.ask()
+    agent.end()
+    client.unload(lab.settings())
+    assert labs.left_in_kernel(lab.name) == []
 
 
 def test_an_agent_that_was_there_before_is_known_by_what_a_restarted_sensor_remembers(lab, framework, model, tmp_path):
