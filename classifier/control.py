@@ -56,6 +56,7 @@ class Control:
                 web.get("/findings", self._findings),
                 web.get("/findings/{id}/versions", self._one(self._core.versions, "finding")),
                 web.get("/findings/{id}/replicas", self._one(self._core.beside, "finding")),
+                web.get("/findings/{id}/chain", self._one(self._core.chain, "finding")),
                 web.get("/findings/{id}", self._one(self._core.finding, "finding")),
                 web.get("/workloads", self._workloads),
                 web.get("/envelopes/{id:.+}", self._one(self._core.envelope, "workload")),

@@ -15,6 +15,7 @@ from classifier.classes.known import Known
 from classifier.drift.finding import Finding, finding_to_dict
 from classifier.envelope.state import StateError
 from classifier.envelope.view import shown
+from classifier.links import view as links
 from classifier.pipeline import Pipeline
 from classifier.recording import NoTrace, Trace
 from classifier.settings import ClassifierSettings
@@ -228,6 +229,11 @@ class Core:
     def beside(self, id: str) -> list[dict[str, Any]]:
         with self._lock:
             return self._pipeline.beside(id)
+
+    def chain(self, id: str) -> dict[str, Any] | None:
+        """What led to a finding, and what came of it."""
+        found = self.finding(id)
+        return None if found is None else links.about(found, self.told_between, self.event)
 
     def versions(self, id: str) -> list[dict[str, Any]]:
         with self._lock:

@@ -60,7 +60,7 @@ def values(arguments: Any) -> list[Value]:
     ['mark.black@gmail.com']
     """
     found: dict[Value, None] = {}
-    for leaf in _leaves(_loaded(arguments)):
+    for leaf in _leaves(loaded(arguments)):
         for value in _in_text(leaf):
             found[value] = None
             if len(found) >= VALUES:
@@ -153,7 +153,8 @@ def _in_text(text: str) -> Iterator[Value]:
         yield Value(kind, word)
 
 
-def _loaded(arguments: Any) -> Any:
+def loaded(arguments: Any) -> Any:
+    """Arguments as values; what is no JSON stays a text."""
     if not isinstance(arguments, str):
         return arguments
     try:

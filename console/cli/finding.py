@@ -1,4 +1,4 @@
-"""`driftline finding`: list, show, triage."""
+"""`driftline finding`: list, show, triage; `links` has its chain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from console.cli.configured import asked, control, tell_trouble, trace_options
+from console.cli.links import finding_chain
 from console.cli.output import emit_json, json_option, list_options, say
 
 LABELS = ("expected_evolution", "risky_drift", "needs_review")
@@ -22,6 +23,9 @@ def finding() -> None:
     Example:
       driftline finding list --label risky_drift
     """
+
+
+finding.add_command(finding_chain, "chain")
 
 
 @finding.command("list")

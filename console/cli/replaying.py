@@ -10,6 +10,7 @@ from classifier.classes import view as classes
 from classifier.drift.finding import finding_to_dict
 from classifier.envelope.view import shown
 from classifier.inventory import view as inventory
+from classifier.links import view as links
 from classifier.pipeline import Pipeline
 from classifier.tracks import view as tracks
 from console.cli.failure import Failure
@@ -60,7 +61,12 @@ class Replayed:
         if part == "replicas":
             return self._pipeline.beside(id) or None
         rows = [finding_to_dict(f) for f in self._pipeline.findings()]
-        return next((row for row in rows if row["id"] == id), None) if id else rows
+        found = next((row for row in rows if row["id"] == id), None) if id else rows
+        return links.about(found, self._told, self._seen.get) if found and part == "chain" else found
+
+    def _told(self, start: float, end: float, limit: int) -> list[Event]:
+        near = (e for e in self._seen.values() if start <= e.time <= end)
+        return sorted(near, key=lambda e: e.time)[:limit]
 
     def _events(self, id: str) -> Any:
         event = self._seen.get(id)

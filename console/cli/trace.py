@@ -1,4 +1,4 @@
-"""`driftline trace`: record, replay, show, verify, import."""
+"""`driftline trace`: record, replay, show, verify, import; `links` has the chain of events."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from console.cli.configured import EXISTING, SCALE, SECONDS, Number, Output
 from console.cli.failure import Failure
+from console.cli.links import trace_chain
 from console.cli.output import emit_json, emit_table, json_option, note, say, track, working
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ def trace() -> None:
     Example:
       driftline trace replay incident.trace
     """
+
+
+trace.add_command(trace_chain, "chain")
 
 
 @trace.command()
