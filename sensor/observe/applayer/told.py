@@ -62,8 +62,9 @@ class Teller:
         if isinstance(record, LlmCall):
             call = self._event("llm", _ended(record), None, _llm(record), context)
             yield call
+            defined = {tool.name: tool.digest for tool in record.tools} if record.calls else {}
             for tool in record.calls:
-                yield self._tool(tool, call.id, _ended(record), context)
+                yield self._tool(tool, defined.get(tool.name, ""), call, context)
         elif isinstance(record, McpCall):
             yield self._event("mcp", _ended(record), _mcp_behaviour(record), _mcp(record), context)
 
@@ -71,13 +72,13 @@ class Teller:
         """Where a process stands from now on: `rung reason library`."""
         return self._event("coverage", time, None, data, context)
 
-    def _tool(self, tool: ToolCall, llm: str, time: float, context: Context) -> Event:
+    def _tool(self, tool: ToolCall, definition: str, llm: Event, context: Context) -> Event:
         name = spelled(tool.name)
-        data: Data = {"name": name, "index": tool.index, "llm": llm, "exchange": tool.place.exchange}
-        data |= {"id": tool.id.value or "", "role": tool.place.role, "ended": time, "partial": words(tool.partial)}
-        data |= text_fields("arguments", tool.arguments)
+        data: Data = {"name": name, "index": tool.index, "llm": llm.id, "exchange": tool.place.exchange}
+        data |= {"id": tool.id.value or "", "role": tool.place.role, "ended": llm.time, "partial": words(tool.partial)}
+        data |= text_fields("arguments", tool.arguments) | {"digest": definition}
         own = tool.place.role == "client"  # who serves a model only passes on what it asks for
-        return self._event("tool", time, cut(f"tool:{name}") if own else None, data, context)
+        return self._event("tool", llm.time, cut(f"tool:{name}") if own else None, data, context)
 
     def _event(self, kind: str, time: float, behaviour: Behaviour | None, data: Data, context: Context) -> Event:
         self._last = max(int(time * 1e6) * 1000, self._last + 1)

@@ -36,6 +36,8 @@ def test_a_call_is_told_with_its_tool_calls_behind_it(api):
     assert tools and all(t.behaviour == f"tool:{t.data['name']}" for t in tools)
     assert [t.data["arguments_digest"] for t in tools] == [c["digest"] for c in json.loads(first.data["calls"])]
     assert len({e.id for e in events}) == len(events)
+    offered = dict(word.split("=") for word in first.data["tools"].split())
+    assert {t.data["name"]: t.data["digest"] for t in tools}.items() <= offered.items()
 
 
 def test_who_said_it_and_how_it_was_captured_stands_in_every_event():
