@@ -26,7 +26,7 @@ WORDS = 256  # of one call
 COMMON = frozenset(
     ["bin", "sh", "bash", "usr", "python", "python3", "node", "true", "false", "null", "http", "https", "tcp"]
 )
-HELD = 64  # spans that are held against one act
+LOOKED, HELD = 512, 64  # spans that may be looked at for one act, and that may be held against it
 
 
 class Effects:
@@ -106,13 +106,16 @@ class Effects:
             found = [s for s in spans if s.call.replica == act.replica]
             return [s for s in found if not s.is_open] or found
         mine = [s for s in spans if s.process == owner]
-        asked = {s.call.llm for s in mine}  # what is open and of an older answer was given up
-        return [s for s in mine if not s.is_open or len(asked) == 1 or s.start == max(m.start for m in mine)]
+        if len({s.call.llm for s in mine}) == 1:
+            return mine
+        latest = max((s.start for s in mine), default=0.0)  # what is open and of an older answer was given up
+        return [s for s in mine if not s.is_open or s.start == latest]
 
     def _at(self, act: Act, time: float) -> list[Span]:
         spans = self._spans.get(act.node, [])
         end = bisect_right(spans, time + LATE, key=lambda s: s[0])
-        found = (s for _, _, s in reversed(spans[max(0, end - 16 * HELD) : end]) if s.holds(time, near(s.call, act)))
+        newest = reversed(spans[max(0, end - LOOKED) : end])
+        found = (s for _, _, s in newest if s.end + LATE >= time and s.holds(time, near(s.call, act)))
         return [s for s, _ in zip(found, range(HELD), strict=False)]
 
     def _is_model(self, act: Act) -> bool:
