@@ -109,16 +109,15 @@ class Lab:
 
     def _settle(self) -> None:
         """Waits until the classifier has taken everything that the sensor sent, then keeps its last word."""
-        before, end = None, time.monotonic() + READY
-        while before != (before := (self._asked("health") or {}).get("counters")) and time.monotonic() < end:
-            time.sleep(1.0)
+        self._until(lambda: (self._asked("health") or {}).get("sensors") == [], "what the sensor sent")
         self.findings = self._rows("findings")
 
     def _remove_cgroups(self) -> None:
         if not self._made or not self.cgroup.is_dir():
             return
         (self.cgroup / "cgroup.kill").write_text("1")
-        for _ in range(100):
+        end = time.monotonic() + READY
+        while time.monotonic() < end:
             with contextlib.suppress(OSError):  # a process of it is still being reaped
                 for directory, _, _ in os.walk(self.cgroup, topdown=False):
                     os.rmdir(directory)
@@ -205,7 +204,7 @@ class Lab:
         else:
             program.terminate()
         try:
-            program.wait(10)
+            program.wait(READY)
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()

@@ -14,7 +14,7 @@ def systemd(tmp_path, monkeypatch):
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(path)
-        s.settimeout(1)
+        s.settimeout(60)
         monkeypatch.setenv("NOTIFY_SOCKET", path)
         yield s
 

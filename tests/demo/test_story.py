@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,7 @@ DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
 
 
 def driftline(*words: str, **changes) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*DRIFTLINE, *words], capture_output=True, text=True, timeout=170, **changes)
+    return subprocess.run([*DRIFTLINE, *words], capture_output=True, text=True, timeout=600, **changes)
 
 
 def test_recording_ends_as_the_story_must():
@@ -90,15 +89,16 @@ def _cgroup2() -> bool:
 
 
 @pytest.mark.kernel
-@pytest.mark.timeout(180)
 def test_live_story_ends_as_it_must_and_leaves_nothing(tmp_path):
     reason = story.why_not_live()
     if reason and not os.environ.get("DRIFTLINE_REQUIRE_KERNEL"):
         pytest.skip(reason)
     output = tmp_path / "live.trace"
-    done = driftline("demo", "--output", str(output))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "the same findings, byte for byte" in done.stdout
-    assert not list(pins.BPFFS.glob("driftline-demo-*"))
-    assert not list(Path(client.cgroup_root()).glob("driftline-demo-*"))
+    pipe = subprocess.PIPE
+    playing = subprocess.Popen([*DRIFTLINE, "demo", "--output", str(output)], stdout=pipe, stderr=pipe, text=True)
+    told, trouble = playing.communicate(timeout=600)
+    assert playing.returncode == 0, told + trouble
+    assert "the same findings, byte for byte" in told
+    own = f"driftline-demo-{playing.pid}"  # another demo may play on this machine
+    assert not list(pins.BPFFS.glob(f"{own}*")) and not (client.cgroup_root() / own).exists()
     assert story.as_it_must_end(story.replayed(output))
