@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
 from classifier.classes.endpoints import INFERRED, INTERNAL, LLM, NAMES, STORE, TOOL, holds_vectors, purpose
 from classifier.drift.severity import SPECIAL_EXEC
 from classifier.envelope import volume
-from classifier.envelope.cells import DAYS, Cell
+from classifier.envelope.cells import DAYS
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import RETIRED, Item
 from classifier.envelope.lineage import base
@@ -67,15 +67,13 @@ class _Row:
     into: float = 0.0
     days: float = 0.0  # days it was ever seen on
     recent: int = 0  # of the recent active days
-    sizes: list[Cell] = field(default_factory=list)  # where its bytes are
 
-    def scale(self, days: int, *, sizes: bool) -> None:
+    def scale(self, days: int, sizes: tuple[volume.Histogram, volume.Histogram] | None) -> None:
         """From totals to rates; bytes only where they are asked for."""
         share = self.recent / (max(self.days, 1.0) * days)
         self.count *= share
-        if sizes:
-            self.out = share * sum(_total(c.out) for c in self.sizes)
-            self.into = share * sum(_total(c.into) for c in self.sizes)
+        if sizes is not None:
+            self.out, self.into = share * _total(sizes[0]), share * _total(sizes[1])
 
 
 _Rows = dict[str, list[_Row]]  # by kind: the part of a name before its first colon
@@ -104,13 +102,11 @@ def _rows(e: Envelope, recent: set[int]) -> _Rows:
         for behaviour, cell in lane.cells.items():
             if row := rows.get(behaviour):
                 row.count += cell.count
-                if cell.out or cell.into:
-                    row.sizes.append(cell)
     found: _Rows = {kind: [] for kind in KINDS}
     for row in rows.values():
         kind = row.behaviour.partition(":")[0]
         if kind in found:
-            row.scale(len(recent), sizes=kind == "egress")
+            row.scale(len(recent), e.volume_of(row.behaviour) if kind == "egress" else None)
             found[kind].append(row)
     for some in found.values():
         some.sort(key=_most_used)

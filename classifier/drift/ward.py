@@ -53,7 +53,9 @@ class Ward:
         """Learn a window; True if something dangerous waits for judgement now."""
         accept = TOLERANCE[self.envelope.stage]
         strangers = self.envelope.learn(window, revision=revision, epoch=epoch, accept=accept, arch=arch)
-        met = [self._meet(s, window, revision, epoch) for s in strangers]  # a list: each must be met, urgent or not
+        novel = sum(g not in self.envelope.grams for g in window.grams) if strangers else 0
+        # A list: each must be met, urgent or not.
+        met = [self._meet(s, window, revision, epoch, novel) for s in strangers]
         for behaviour, words in self.envelope.take_crept():
             self._creep(behaviour, words, window, revision)
         return any(met)
@@ -65,7 +67,7 @@ class Ward:
             s.see(window.replica, revision, window.start, window.end, uses=1, events=0)
             s.broken = words
 
-    def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str) -> bool:
+    def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str, novel: int) -> bool:
         use = stranger.use
         if not judged(use.behaviour) or self._still_learned(stranger, window):
             self.envelope.take(window, use, epoch=epoch)
@@ -82,7 +84,7 @@ class Ward:
         if stranger.times > s.over or not s.broken:
             s.broken, s.over = stranger.words, stranger.times
         s.partial |= window.partial
-        self._context(s, window)
+        self._context(s, window, novel)
         return not s.cause and s.due <= window.end
 
     def _still_learned(self, stranger: Stranger, window: Window) -> bool:
@@ -123,11 +125,11 @@ class Ward:
                 del self.sightings[m]
         return old is not None
 
-    def _context(self, s: Sighting, window: Window) -> None:
+    def _context(self, s: Sighting, window: Window, novel: int) -> None:
         """What its windows say beside it: sequences, calls, the schedule."""
         if not s.cause:
             s.grams += len(window.grams)
-            s.novel += sum(g not in self.envelope.grams for g in window.grams)
+            s.novel += novel
             s.calls = s.calls or dict(window.syscalls)
         item = self.envelope.items.get(s.behaviour)
         hour = int(window.start // self.policy.hour)

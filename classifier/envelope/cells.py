@@ -10,7 +10,7 @@ from collections.abc import Set
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
-from classifier.envelope.volume import Histogram, larger
+from classifier.envelope.volume import Histogram, highest, larger, packed, pooled, unpacked
 from wire.records import Replica, Use, Window
 
 DAYS = 64  # latest active days kept per cell and item
@@ -32,13 +32,47 @@ class Cell:
     hour: int = -1
     days: frozenset[int] = frozenset()
     week: int = 0  # bit per hour of the week in which it was seen
-    out: Histogram = field(default_factory=dict)
-    into: Histogram = field(default_factory=dict)
+    out: Histogram | None = None  # windows by their bytes, since these were last packed
+    into: Histogram | None = None
     lineages: frozenset[str] = frozenset()
     folded: int = 0  # replicas whose cells were added up here; 0 in a cell of one replica
     limit_out: int = NO_LIMIT  # bytes a window; beyond it the window is looked at
     limit_in: int = NO_LIMIT
     guarded: bool = False  # every use is looked at
+    past_out: bytes = b""  # windows by their bytes, packed
+    past_in: bytes = b""
+
+    def sent(self) -> Histogram:
+        """All windows by bytes out."""
+        return pooled((unpacked(self.past_out), self.out or {}))
+
+    def got(self) -> Histogram:
+        """All windows by bytes in."""
+        return pooled((unpacked(self.past_in), self.into or {}))
+
+    @property
+    def moves(self) -> bool:
+        """Whether it ever moved a byte."""
+        return bool(self.past_out or self.past_in or self.out or self.into)
+
+    def largest(self) -> tuple[int, int]:
+        """The largest buckets of bytes out and in; -1 where there is none."""
+        return (
+            max(highest(self.past_out), max(self.out or (-1,))),
+            max(highest(self.past_in), max(self.into or (-1,))),
+        )
+
+    def count_out(self, place: int) -> None:
+        """One more window with bytes out in this bucket."""
+        if self.out is None:
+            self.out = {}
+        self.out[place] = self.out.get(place, 0) + 1
+
+    def count_in(self, place: int) -> None:
+        """One more window with bytes in in this bucket."""
+        if self.into is None:
+            self.into = {}
+        self.into[place] = self.into.get(place, 0) + 1
 
     def merged(self, other: Cell) -> Cell:
         """The later state of the same cell; neither changes. Limits are the reader's own and start anew."""
@@ -50,8 +84,8 @@ class Cell:
             max(self.hour, other.hour),
             latest(self.days | other.days),
             self.week | other.week,
-            larger(self.out, other.out),
-            larger(self.into, other.into),
+            larger(self.sent(), other.sent()),
+            larger(self.got(), other.got()),
             smallest(self.lineages | other.lineages),
             max(self.folded, other.folded),
         )
@@ -65,9 +99,9 @@ class Cell:
         self.week |= other.week
         self.lineages = smallest(self.lineages | other.lineages)
         self.folded += max(1, other.folded)
-        for mine, theirs in ((self.out, other.out), (self.into, other.into)):
-            for b, n in theirs.items():
-                mine[b] = mine.get(b, 0) + n
+        self.past_out = packed(pooled((self.sent(), other.sent())))
+        self.past_in = packed(pooled((self.got(), other.got())))
+        self.out = self.into = None
 
 
 @stored
@@ -80,17 +114,17 @@ class Lane:
     revision: str | None
     cells: dict[str, Cell] = field(default_factory=dict)
     last: float = 0.0  # seconds, end of its last window
-    calls: set[int] = field(default_factory=set)  # numbers of ordinary system calls
+    calls: frozenset[int] = frozenset()  # numbers of ordinary system calls
     hour: int = -1  # of its last window
     # Cells seen in this hour that nothing needs to look at again; follows from the others, so no snapshot holds it.
     hot: dict[str, Cell] | None = field(default=None, init=False, repr=False, compare=False)
     # System calls made since `hot` was made; those of earlier hours are looked at again, for the days they come on.
-    today: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
+    today: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
 
     def warm(self, hour: int) -> dict[str, Cell]:
         """The cells that only need counting in this hour."""
         self.hour = hour
-        self.today = set()
+        self.today = frozenset()
         self.hot = {b: c for b, c in self.cells.items() if c.hour == hour and not c.guarded}
         return self.hot
 
@@ -139,15 +173,15 @@ def count_known(window: Window, hot: dict[str, Cell]) -> list[Use]:
                 n = out if n <= 5 else (n << 4) | ((out >> (n - 5)) & 15)
                 try:
                     cell.out[n] += 1
-                except KeyError:  # first value of this size
-                    cell.out[n] = 1
+                except (KeyError, TypeError):  # first value of this size since it was packed
+                    cell.count_out(n)
             if into:
                 n = into.bit_length()
                 n = into if n <= 5 else (n << 4) | ((into >> (n - 5)) & 15)
                 try:
                     cell.into[n] += 1
-                except KeyError:
-                    cell.into[n] = 1
+                except (KeyError, TypeError):
+                    cell.count_in(n)
         cell.count += use.count
         cell.windows += 1
         cell.last = end

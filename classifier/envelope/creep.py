@@ -33,6 +33,8 @@ PEERS = 32  # directions of peers that are watched, the busiest first
 REPEAT = 7  # days before it is told again
 LEAST = 2  # steps of ln: no series is steadier than 3 %
 ABSENT = 0xFFFF
+Moved = Mapping[str, tuple[volume.Histogram, volume.Histogram]]  # behaviour → windows by bytes out and in
+NOTHING: tuple[volume.Histogram, volume.Histogram] = ({}, {})
 LN2_4096 = 2839  # ln(2) * 4096
 
 
@@ -90,15 +92,19 @@ class Flow:
         return self.start + len(self.sizes) // 2 - 1
 
 
-def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], day: int) -> list[tuple[str, str]]:
-    """Close a day of every peer that is watched; behaviours that have crept, with the numbers in words."""
-    came = sum(c.count for c in cells.get(_front_door(e, cells), ()))
+def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved, day: int) -> list[tuple[str, str]]:
+    """Close a day of every peer that is watched; behaviours that have crept, with the numbers in words.
+
+    Args:
+        moved: Windows by bytes out and in, of what moves any.
+    """
+    came = sum(c.count for c in cells.get(_front_door(e, cells, moved), ()))
     requests, each = (came, "request") if came else (e.windows, "window")
     totals: dict[str, int] = {}
-    for behaviour, found in cells.items():
+    for behaviour in cells:
         if behaviour.startswith("egress:"):
-            totals[OUT_WAY + behaviour] = sum(moved_by(c.out) for c in found)
-            totals[IN_WAY + behaviour] = sum(moved_by(c.into) for c in found)
+            out, into = moved.get(behaviour, NOTHING)
+            totals[OUT_WAY + behaviour], totals[IN_WAY + behaviour] = moved_by(out), moved_by(into)
     for key in sorted(totals.keys() - e.flows.keys(), key=lambda k: (-totals[k], k))[: PEERS - len(e.flows)]:
         e.flows[key] = Flow()
     crept = []
@@ -109,13 +115,13 @@ def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], day: int) -> lis
     return crept
 
 
-def _front_door(e: Envelope, cells: Mapping[str, Sequence[Cell]]) -> str:
+def _front_door(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved) -> str:
     """The listener that requests come in by: the one seen on most days, then the one that moves most; "" without any.
 
     Not all of them: a listener for metrics that is new and asked all the time would make every request look small.
     """
     doors = [b for b in cells if b.startswith("ingress:") and b in e.items]
-    return max(doors, key=lambda b: (len(e.items[b].days), sum(moved_by(c.out) for c in cells[b]), b), default="")
+    return max(doors, key=lambda b: (len(e.items[b].days), moved_by(moved.get(b, NOTHING)[0]), b), default="")
 
 
 def moved_by(h: volume.Histogram) -> int:

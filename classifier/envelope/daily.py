@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from classifier.drift.severity import GUARDED, severity
@@ -22,19 +22,27 @@ HOME = -1  # generation of the lane that holds folded replicas; no container has
 def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
     """Age and promote every item, set bounds anew, name the stage; gives what crept up."""
     cells = _by_behaviour(e)
-    crept = creep.close_day(e, cells, e.day) if 0 <= e.day < day else []
+    moved = {b: items.pooled(e.items.get(b), some) for b, some in cells.items() if any(c.moves for c in some)}
+    crept = creep.close_day(e, cells, moved, e.day) if 0 <= e.day < day else []
     e.day = day
     replicas = e.replicas
     least = e.quantities.least(e.policy)
     for lane in e.lanes.values():
         lane.hot = None
+    floor = e.policy.volume_floor // 2
     for behaviour, item in e.items.items():
         item.schedule()
         items.age(item, e.policy, day)
         quarantine.review(e, item, replicas)
         items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
-        _bound(e, behaviour, item, cells.get(behaviour, []), day, least)
+        item.look_out, item.look_in, item.usual = floor, floor, (0, 0)
+        mine = cells.get(behaviour, ())
+        if behaviour in moved:
+            _bound(e, behaviour, item, mine, moved[behaviour], least)
+        for c in mine:
+            c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
+            items.pack(item, c, (day - 1) * e.policy.day)
     share(e)
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
@@ -43,40 +51,56 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
 
 
 def share(e: Envelope) -> None:
-    """Equal sets become one object again; those that nobody has any more go."""
+    """What is equal becomes one object again; what nobody has any more goes."""
     e.shared = Shared()
     for item in e.items.values():
         item.share(e.shared)
     for lane in e.lanes.values():
+        lane.calls = e.shared.one(lane.calls)
         for c in lane.cells.values():
-            c.days, c.lineages = e.shared.one(c.days), e.shared.one(c.lineages)
+            c.days, c.lineages, c.week = e.shared.one(c.days), e.shared.one(c.lineages), e.shared.same(c.week)
 
 
-def _bound(e: Envelope, name: str, item: items.Item, cells: list[Cell], day: int, least: dict[str, int]) -> None:
-    floor = e.policy.volume_floor // 2
-    item.look_out, item.look_in, item.usual = floor, floor, (0, 0)
-    some = [c for c in cells if c.out or c.into]
-    if some:
-        out, into = items.pooled_cells(some)
-        if e.stage not in ("missing", "learning"):
-            days = day - item.limited if item.limited else 0.0
-            item.limit_out = items.limit(out, e.policy, item.limit_out, days, lone(c.out for c in some))
-            item.limit_in = items.limit(into, e.policy, item.limit_in, days, lone(c.into for c in some))
-            item.limited = float(day)
-        item.look_out = items.look(out, floor, item.limit_out, least.get(OUT_WAY + name, item.limit_out))
-        item.look_in = items.look(into, floor, item.limit_in, least.get(IN_WAY + name, item.limit_in))
-        item.usual = volume.quantile(out, 0.05), volume.maximum(out)
-    for c in cells:
-        c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
+def wake(e: Envelope) -> None:
+    """What no snapshot holds of an envelope that comes from one."""
+    share(e)
+    for behaviour, cells in _by_behaviour(e).items():
+        if behaviour in e.items:
+            items.repack(e.items[behaviour], cells)
 
 
-def lone(histograms: Iterable[volume.Histogram]) -> int:
+def _bound(
+    e: Envelope,
+    name: str,
+    item: items.Item,
+    cells: Sequence[Cell],
+    moved: tuple[volume.Histogram, volume.Histogram],
+    least: Mapping[str, int],
+) -> None:
+    """Set the bounds of what moves bytes anew."""
+    out, into = moved
+    if e.stage not in ("missing", "learning"):
+        days = e.day - item.limited if item.limited else 0.0
+        largest = [c.largest() for c in cells]
+        item.limit_out = items.limit(out, e.policy, item.limit_out, days, lone(m for m, _ in largest))
+        item.limit_in = items.limit(into, e.policy, item.limit_in, days, lone(m for _, m in largest))
+        item.limited = float(e.day)
+    floor = item.look_out
+    item.look_out = items.look(out, floor, item.limit_out, least.get(OUT_WAY + name, item.limit_out))
+    item.look_in = items.look(into, floor, item.limit_in, least.get(IN_WAY + name, item.limit_in))
+    item.usual = volume.quantile(out, 0.05), volume.maximum(out)
+
+
+def lone(largest: Iterable[int]) -> int:
     """Bytes beyond which only one of three or more replicas ever moved so much, four times over; else no limit.
 
     One replica must not set the bound of all (drift-model 4.5).
+
+    Args:
+        largest: Bucket of the largest window of each replica; -1 where it moved nothing.
     """
-    most = sorted((volume.maximum(h) for h in histograms if h), reverse=True)
-    return LONE * most[1] if len(most) >= 3 else NO_LIMIT
+    most = sorted((b for b in largest if b >= 0), reverse=True)
+    return LONE * volume.upper(most[1]) if len(most) >= 3 else NO_LIMIT
 
 
 def _by_behaviour(e: Envelope) -> dict[str, list[Cell]]:
@@ -101,5 +125,6 @@ def fold(e: Envelope) -> None:
         past.last = max(past.last, lane.last)
         past.calls |= lane.calls
         for behaviour, cell in lane.cells.items():
+            items.pack(e.items[behaviour], cell)
             past.cells.setdefault(behaviour, Cell(cell.first, cell.last)).add(cell)
         e.folded.add(key)

@@ -6,7 +6,7 @@ ledger, and names its own state. It never labels: what it does not know it hands
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
@@ -23,6 +23,7 @@ from classifier.envelope.names import Names
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
 from classifier.envelope.reference import Reference
+from classifier.envelope.sequences import Sequences
 from classifier.envelope.shared import Shared
 from classifier.envelope.state import stored
 from classifier.policy import Policy
@@ -63,7 +64,7 @@ class Envelope:
     lanes: dict[LaneKey, Lane] = field(default_factory=dict)
     items: dict[str, Item] = field(default_factory=dict)
     ledger: Ledger = None  # type: ignore[assignment]  # made with the policy's bound
-    grams: set[int] = field(default_factory=set)
+    grams: Sequences = field(default_factory=Sequences)
     profiles: Profiles = None  # type: ignore[assignment]
     sticky: dict[str, str] = field(default_factory=dict)  # behaviour → finding that refused it, for ever
     days: frozenset[int] = frozenset()  # active days without loss
@@ -97,7 +98,10 @@ class Envelope:
             self.profiles = Profiles(self.policy.max_profiles)
         if self.quantities is None:
             self.quantities = Quantities(self.policy.max_quantities)
-        daily.share(self)
+        if isinstance(self.grams, set):  # of an older snapshot
+            known, self.grams = self.grams, Sequences()
+            self.grams.update(known)
+        daily.wake(self)
 
     # learning -----------------------------------------------------------------------------------------------------
 
@@ -203,6 +207,8 @@ class Envelope:
         before = self.items.get(behaviour)
         self.items[behaviour] = item
         item.guarded = behaviour.startswith(GUARDED)
+        if before is not None:
+            item.sent, item.got = before.sent, before.got
         if self._names is not None and before is None:
             self._names.add(behaviour)
         elif self._names is not None:
@@ -307,18 +313,18 @@ class Envelope:
     def _measure(self, use: Use, cell: Cell, item: Item, trail: str, load: tuple[int, int], hour: int) -> None:
         """Learn the bytes of a use that took the careful road: the first of an hour, and each larger than most."""
         if size := use.bytes_out:
+            cell.count_out(volume.bucket(size))
             what = Moved(size, use.count, load_for(use.count, load), hour)
-            if self._moved(OUT_WAY, use.behaviour, trail, what, cell.out, bounded=item.limit_out < NO_LIMIT):
+            if self._moved(OUT_WAY, use.behaviour, trail, what, bounded=item.limit_out < NO_LIMIT):
                 cell.limit_out = max(cell.limit_out, size)
         if size := use.bytes_in:
+            cell.count_in(volume.bucket(size))
             what = Moved(size, use.count, load_for(use.count, load), hour)
-            if self._moved(IN_WAY, use.behaviour, trail, what, cell.into, bounded=item.limit_in < NO_LIMIT):
+            if self._moved(IN_WAY, use.behaviour, trail, what, bounded=item.limit_in < NO_LIMIT):
                 cell.limit_in = max(cell.limit_in, size)
 
-    def _moved(self, way: str, behaviour: str, trail: str, what: Moved, h: volume.Histogram, *, bounded: bool) -> bool:
+    def _moved(self, way: str, behaviour: str, trail: str, what: Moved, *, bounded: bool) -> bool:
         """Whether only what exceeds this is looked at again: there is no bound yet, and this is much."""
-        place = volume.bucket(what.size)
-        h[place] = h.get(place, 0) + 1
         if what.size <= self.policy.volume_floor // 2:
             return False
         if not self.quantities.learn(way, behaviour, trail, what, bounded=bounded):
@@ -330,13 +336,15 @@ class Envelope:
         sensitive = sensitive_calls(arch)
         found = []
         session = int(window.start // self.policy.day) * incidence.TAG + incidence.tag(lane)
-        for number in sorted(window.syscalls.keys() - lane.today):
-            if number in sensitive:
-                found.append(Use(f"syscall:{sensitive[number]}", window.syscalls[number]))  # type: ignore[arg-type]
-            else:
-                lane.calls.add(number)
-                lane.today.add(number)
+        made = window.syscalls.keys() - lane.today
+        for number in sorted(made & sensitive.keys()):
+            found.append(Use(f"syscall:{sensitive[number]}", window.syscalls[number]))  # type: ignore[arg-type]
+        if fresh := made - sensitive.keys():
+            for number in sorted(fresh):
                 incidence.remember(self.calls, number, session)
+            lane.today = self.shared.one(lane.today | fresh)
+            if not fresh <= lane.calls:
+                lane.calls = self.shared.one(lane.calls | fresh)
         return found
 
     def _continuity(self, window: Window, strangers: list[Stranger]) -> None:
@@ -479,17 +487,21 @@ class Envelope:
 
     def measured(self, windows: int, prefix: str = "egress:") -> bool:
         """Whether at least so many windows had bytes of a kind of behaviour, those in and those out counted apart."""
-        cells = (c for lane in self.lanes.values() for b, c in lane.cells.items() if b.startswith(prefix))
-        return any(n >= windows for n in accumulate(volume.count(c.out) + volume.count(c.into) for c in cells))
+        return any(n >= windows for n in accumulate(volume.count(h) for some in self._by_kind(prefix) for h in some))
 
     def volumes(self, prefix: str = "egress:") -> tuple[volume.Histogram, volume.Histogram]:
         """Bytes out and in per window, over all behaviours of a kind."""
-        cells = [c for lane in self.lanes.values() for b, c in lane.cells.items() if b.startswith(prefix)]
-        return items.pooled_cells(cells)
+        every = list(self._by_kind(prefix))
+        return volume.pooled(out for out, _ in every), volume.pooled(into for _, into in every)
+
+    def _by_kind(self, prefix: str) -> Iterator[tuple[volume.Histogram, volume.Histogram]]:
+        names = [b for b in self.items if b.startswith(prefix)]
+        return (self.volume_of(b) for b in names)
 
     def volume_of(self, behaviour: str) -> tuple[volume.Histogram, volume.Histogram]:
         """Bytes out and in per window of one behaviour."""
-        return items.pooled_cells(lane.cells[behaviour] for lane in self.lanes.values() if behaviour in lane.cells)
+        cells = [c for lane in self.lanes.values() if (c := lane.cells.get(behaviour)) is not None]
+        return items.pooled(self.items.get(behaviour), cells)
 
     @property
     def admitted(self) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from classifier.envelope import schedule, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, latest
@@ -37,6 +37,7 @@ LOOK = 0.998  # share of windows whose bytes need no look at the bounds, save on
 WHO = 16  # replicas kept by name: one that keeps coming back must not look like many
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
+MANY = 16  # sizes of windows that a cell counts before they are packed
 IDLE_HOURS = 4  # its workload must have been active in so many times as many hours of the week
 
 
@@ -63,6 +64,9 @@ class Item:
     look_in: int = 0
     usual: tuple[int, int] = (0, NO_LIMIT)  # bytes out of nearly all its windows
     period: int = 0  # days from one turn of its schedule to the next; 0: none
+    # What its cells have packed, in sum; follows from them, so no snapshot holds it.
+    sent: bytes = field(default=b"", init=False, repr=False, compare=False)
+    got: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def scheduled(self) -> bool:
@@ -121,7 +125,8 @@ class Item:
             self.revisions = shared.grown(self.revisions, revision, frozenset)
 
     def share(self, shared: Shared) -> None:
-        """Have the sets that others have too."""
+        """Have what others have too."""
+        self.week, self.because = shared.same(self.week), shared.same(self.because)
         self.days, self.lineages = shared.one(self.days), shared.one(self.lineages)
         self.who, self.revisions = shared.one(self.who), shared.one(self.revisions)
 
@@ -181,7 +186,40 @@ def look(h: volume.Histogram, floor: int, limit: int, least: int) -> int:
     return floor if limit == NO_LIMIT else max(floor, min(limit, least, volume.quantile(h, LOOK)))
 
 
-def pooled_cells(cells: Iterable[Cell]) -> tuple[volume.Histogram, volume.Histogram]:
-    """Bytes out and in per window over all replicas."""
+def pooled(item: Item | None, cells: Iterable[Cell]) -> tuple[volume.Histogram, volume.Histogram]:
+    """Bytes out and in per window over all replicas.
+
+    Args:
+        cells: All of the item's.
+    """
+    out, into = [], []
+    for c in cells:
+        if c.out:
+            out.append(c.out)
+        if c.into:
+            into.append(c.into)
+    past = (volume.unpacked(item.sent), volume.unpacked(item.got)) if item is not None else ({}, {})
+    return volume.pooled((past[0], *out)), volume.pooled((past[1], *into))
+
+
+def pack(item: Item, cell: Cell, idle: float = math.inf) -> None:
+    """Bytes that a cell has counted go to what is packed of it, and of the item.
+
+    Args:
+        idle: Only where they are of many sizes, or the cell was last seen before (seconds).
+    """
+    if cell.out and (len(cell.out) > MANY or cell.last < idle):
+        cell.past_out, item.sent, cell.out = _more(cell.past_out, cell.out), _more(item.sent, cell.out), None
+    if cell.into and (len(cell.into) > MANY or cell.last < idle):
+        cell.past_in, item.got, cell.into = _more(cell.past_in, cell.into), _more(item.got, cell.into), None
+
+
+def repack(item: Item, cells: Iterable[Cell]) -> None:
+    """Sum up anew what the cells have packed."""
     cells = list(cells)
-    return volume.pooled(c.out for c in cells), volume.pooled(c.into for c in cells)
+    item.sent = volume.packed(volume.pooled(volume.unpacked(c.past_out) for c in cells if c.past_out))
+    item.got = volume.packed(volume.pooled(volume.unpacked(c.past_in) for c in cells if c.past_in))
+
+
+def _more(past: bytes, new: volume.Histogram) -> bytes:
+    return volume.packed(volume.pooled((volume.unpacked(past), new)))

@@ -26,7 +26,7 @@ def merged(one: Envelope, two: Envelope) -> Envelope:
     out.folded = one.folded | two.folded
     out.lanes = _lanes(one, two, out.folded)
     out.ledger = one.ledger.merge(two.ledger)
-    out.grams = set(sorted(one.grams | two.grams)[: one.policy.max_grams])
+    out.grams.update(sorted({*one.grams, *two.grams})[: one.policy.max_grams])
     out.profiles = one.profiles.merge(two.profiles)
     out.sticky = {b: min(s) for b in sorted(one.sticky.keys() | two.sticky.keys()) if (s := _both(one, two, b))}
     out.lost = _largest(one.lost, two.lost)

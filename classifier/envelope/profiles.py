@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from math import fsum, sqrt
 from typing import Any
 
+import msgpack
+
 from classifier.envelope.state import stored
 
 Profile = dict[int, int]  # system call number → calls
@@ -27,15 +29,18 @@ class Profiles:
     """Every `stride`-th window; at the limit every other one goes and the stride doubles."""
 
     limit: int
-    kept: list[Profile] = field(default_factory=list)
+    kept: list[bytes] = field(default_factory=list)  # packed
     stride: int = 1
     seen: int = 0
     _table: Any = field(default=None, init=False, repr=False, compare=False)  # of `kept`, until it changes
 
+    def __post_init__(self) -> None:
+        self.kept = [p if isinstance(p, bytes) else _packed(p) for p in self.kept]  # of an older snapshot
+
     def add(self, calls: Mapping[int, int]) -> None:
         """Take one window's calls in."""
         if self.seen % self.stride == 0:
-            self.kept.append(dict(calls))
+            self.kept.append(_packed(calls))
             self._table = None
         self.seen += 1
         if len(self.kept) > self.limit:
@@ -58,8 +63,7 @@ class Profiles:
 
     def merge(self, other: Profiles) -> Profiles:
         """A sample of both, the same in whichever order they are merged: the union, evenly thinned by content."""
-        union = {tuple(sorted(p.items())): p for p in (*self.kept, *other.kept)}
-        kept = [dict(k) for k in sorted(union)]
+        kept = sorted({*self.kept, *other.kept}, key=lambda p: sorted(_unpacked(p).items()))
         while len(kept) > max(self.limit, other.limit):
             del kept[1::2]
         stride = max(self.stride, other.stride)
@@ -67,7 +71,7 @@ class Profiles:
 
     def _known(self) -> _Table:
         if self._table is None or self._table.rows != len(self.kept):
-            self._table = _Table(self.kept)
+            self._table = _Table([_unpacked(p) for p in self.kept])
         return self._table
 
 
@@ -108,6 +112,15 @@ class _Table:
         # The mean of the products is the product with the mean, and a sum of whole numbers: exact.
         spread = length - 2.0 * float(products.sum(dtype=np.float64)) / self.rows + self.middle
         return round((sqrt(max(near, 0.0)) + sqrt(max(spread, 0.0))) / SCALE, 6)
+
+
+def _packed(calls: Mapping[int, int]) -> bytes:
+    return bytes(msgpack.packb([part for pair in sorted(calls.items()) for part in pair]))
+
+
+def _unpacked(data: bytes) -> Profile:
+    flat = iter(msgpack.unpackb(data))
+    return dict(zip(flat, flat, strict=True))
 
 
 def _rooted(profile: Mapping[int, int]) -> dict[int, int]:

@@ -7,11 +7,57 @@ part of either: a trace that is cut somewhere begins with anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
+from classifier.envelope.state import stored
 from wire.grams import BITS
 
 LOW = (1 << 2 * BITS) - 1
+FRESH = 512  # sequences that wait to be packed
+WORD = 1 << 32
+
+
+@stored
+@dataclass(slots=True)
+class Sequences:
+    """Packed trigrams, four bytes each where a set takes sixty.
+
+    >>> known = Sequences()
+    >>> known.update([7, 3, 7])
+    >>> 3 in known, 4 in known, sorted(known), len(known)
+    (True, False, [3, 7], 2)
+    """
+
+    sorted: bytes = b""
+    fresh: set[int] = field(default_factory=set)
+
+    def update(self, grams: Iterable[int]) -> None:
+        """These are known too."""
+        self.fresh.update([g for g in grams if g not in self])
+        if len(self.fresh) > FRESH:
+            fits = {g for g in self.fresh if 0 <= g < WORD}
+            self.sorted = array("I", sorted([*self._packed(), *fits])).tobytes()
+            self.fresh -= fits
+
+    def _packed(self) -> memoryview:
+        return memoryview(self.sorted).cast("I")
+
+    def __contains__(self, gram: int) -> bool:
+        if gram in self.fresh:
+            return True
+        packed = self._packed()
+        place = bisect_left(packed, gram)
+        return place < len(packed) and packed[place] == gram
+
+    def __iter__(self) -> Iterator[int]:
+        yield from self._packed()
+        yield from self.fresh
+
+    def __len__(self) -> int:
+        return len(self.sorted) // 4 + len(self.fresh)
 
 
 def whole(grams: Iterable[int]) -> set[int]:

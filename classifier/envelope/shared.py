@@ -1,4 +1,4 @@
-"""Equal sets to one object: most behaviours of a workload were seen on the same days, by the same owners and replicas.
+"""Equal sets, numbers and texts to one object: most behaviours were seen on the same days, by the same owners and replicas.
 
 An envelope has thousands of such sets and a few dozen different ones. Nothing follows from what is shared here, so no
 snapshot holds it.
@@ -6,25 +6,31 @@ snapshot holds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable
 from typing import TypeVar
 
+H = TypeVar("H", bound=Hashable)
 T = TypeVar("T")
 
 
 class Shared:
-    """Sets that many have.
+    """What many have.
 
     >>> s = Shared()
     >>> s.one({1, 2}) is s.one([2, 1])
     True
     """
 
-    __slots__ = ("_grown", "_known")
+    __slots__ = ("_equal", "_grown", "_known")
 
     def __init__(self) -> None:
+        self._equal: dict[Hashable, Hashable] = {}
         self._known: dict[frozenset, frozenset] = {}
         self._grown: dict[tuple[frozenset, object], frozenset] = {}
+
+    def same(self, value: H) -> H:
+        """The one that stands for all equal numbers, or texts."""
+        return self._equal.setdefault(value, value)  # type: ignore[return-value]
 
     def one(self, some: Collection[T]) -> frozenset[T]:
         """The one that stands for all equal ones."""

@@ -68,7 +68,7 @@ def digest(e: Envelope) -> str:
 def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
     i = e.items[behaviour]
     cells = [lane.cells[behaviour] for lane in e.lanes.values() if behaviour in lane.cells]
-    out, into = volume.pooled(c.out for c in cells), volume.pooled(c.into for c in cells)
+    out, into = e.volume_of(behaviour)
     return {
         "behaviour": behaviour,
         "state": i.state,
