@@ -202,6 +202,65 @@ def test_a_python_agent_is_heard_and_its_model_and_tools_are_in_the_inventory(
     assert pipeline.envelope(f"unit:{box.path.name}").items[tool.behaviour]
 
 
+MCP_SERVER = """
+import http.server, json, ssl, sys
+class Server(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        result = {"content": [{"type": "text", "text": "it is closed"}]}
+        if asked["method"] == "initialize":
+            result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "desk", "version": "2"}}
+        body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()
+        self.send_response(200)
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", len(body)), ("Mcp-Session-Id", "s3cret")):
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *words): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(*sys.argv[1:3])
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+"""
+MCP_CLIENT = """
+import json, urllib.request
+def post(id, method, params, **more):
+    data = json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).encode()
+    asked = urllib.request.Request(f"https://localhost:{port}/mcp", data, {"Content-Type": "application/json", **more})
+    with urllib.request.urlopen(asked, context=context) as answer:
+        answer.read()
+        return answer.headers["Mcp-Session-Id"]
+def ask():
+    session = post(1, "initialize", {"protocolVersion": "2025-06-18", "clientInfo": {"name": "a", "version": "1"}})
+    post(2, "tools/call", {"name": "close", "arguments": {"id": "ZD-1"}}, **{"Mcp-Session-Id": session})
+"""
+
+
+def test_mcp_over_http_is_heard_over_connections_that_share_a_session(sensor, box, framework, model, tmp_path):
+    ca = model[1]
+    server = subprocess.Popen(
+        [sys.executable, "-c", MCP_SERVER, ca, ca.with_name("key.pem")], stdout=subprocess.PIPE, text=True
+    )
+    port, said = server.stdout.readline().strip(), sensor.of(box)
+    agent = Client(box, labs.PYTHON, "-c", BEGIN + MCP_CLIENT + END, framework, port, ca, _body(tmp_path))
+    agent.ready()
+    stands(said, agent.pid, "symbol")
+    agent.ask()
+    call = next(e for e in told(said, "mcp", 2) if e.data["method"] == "tools/call")
+    assert call.behaviour == "mcp:desk/close"
+    assert call.data["arguments"] == '{"id":"ZD-1"}' and call.data["result"] == "it is closed"
+    assert (call.data["transport"], call.data["source"], call.data["server"]) == ("http", "tls", "desk")
+    labs.until(lambda: said.counts("mcp:"), "a window that counts it", seconds=SECONDS)
+    assert "s3cret" not in repr(sensor.sink.records)
+    agent.end()
+    server.kill()
+    server.wait()
+    assert ("mcp", "desk") in inventory(sensor, f"unit:{box.path.name}")[0]
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
 def test_a_node_agent_is_heard(sensor, box, model, tmp_path):
     package = tmp_path / "node_modules/@anthropic-ai/sdk"
