@@ -44,6 +44,7 @@ def sensor(ctx: click.Context, unload: bool, **wanted: Any) -> None:
     stop = Stop().listen()
     signal.signal(signal.SIGHUP, stop.reload)
     while run_once(chosen, stop):
+        stop.again = False  # before the file is read: who asks from now on may have changed it meanwhile
         chosen = _reread(ctx, wanted, chosen)
 
 
@@ -71,7 +72,6 @@ def run_once(chosen: SensorSettings, stop: Stop) -> bool:
     from sensor.delivery import Delivery
     from sensor.probes.client import ProbeError
 
-    stop.again = False
     sink = Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat())
     try:
         agent = Agent(chosen, sink, stop=stop)
