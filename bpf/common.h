@@ -295,13 +295,18 @@ static inline u32 current_slot(void) {
     return slot_in(bpf_get_current_cgroup_id());
 }
 
-/* The same for a task that task_btf() gave, by plain loads: a call of a helper costs more than all of them. */
-static inline u32 task_slot(u64 task) {
+/* Of a task that task_btf() gave, by plain loads: a call of a helper costs more than all of them. */
+static inline u64 task_cgroup(u64 task) {
     u64 set = *(u64 *)(task + OFF_TASK_CGROUPS);
     u64 cgroup = *(u64 *)(set + OFF_CSS_SET_DFL);
     u64 node = *(u64 *)(cgroup + OFF_CGROUP_KN);
-    return slot_in(*(u64 *)(node + OFF_KN_ID));
+    return *(u64 *)(node + OFF_KN_ID);
 }
+
+static inline u32 task_slot(u64 task) { return slot_in(task_cgroup(task)); }
+
+/* The same without taking one for a cgroup that has none. */
+static inline u32 task_seat(u64 task) { return slot_of(task_cgroup(task)); }
 
 #define WHOLE 1
 #define NAMELESS 2            /* a file that no directory ever held */

@@ -27,6 +27,7 @@ struct file_id {
 BPF_F_TABLE("array", u32, struct file_use, files, MAX_FILES, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct file_id, u32, file_rows, MAX_FILES);
 BPF_QUEUE(free_files, u32, MAX_FILES);
+BPF_PROG_ARRAY(exit_more, MAX_SLOTS);  /* slot -> the optional program that has more to do for it: bpf/stdio.c, of agents */
 
 #define FMODE_WRITE_ 2
 #define PROC_MAGIC 0x9fa0
@@ -124,18 +125,27 @@ static inline void note_open(u32 slot, u64 task, u32 fd) {
         new_file(&id, file);
 }
 
-RAW_TRACEPOINT_PROBE(sys_exit) {
-    u64 fd = ctx->args[1];
-    if (fd > 1 << 20)
-        return 0;        /* an error, or no descriptor */
-    u64 task = task_btf();
+static inline void maybe_open(u64 task, u64 fd) {
     u32 tid = *(u32 *)(task + OFF_TASK_PID);
     u32 k = tid_key(tid);
     u64 *last = tids.lookup(&k);
     if (!last || *last >> 32 != tid || !is_open(*last & 0x3ff))
-        return 0;
+        return;
     u32 slot = task_slot(task);
     if (slot != NO_SLOT)
         note_open(slot, task, fd);
+}
+
+/* A second program on this tracepoint would cost every call of the machine some 100 ns; the call of an empty entry costs nothing. */
+RAW_TRACEPOINT_PROBE(sys_exit) {
+    u64 result = ctx->args[1];
+    if (result > 1ULL << 31)
+        return 0;        /* an error */
+    u64 task = task_btf();
+    if (result <= 1 << 20)  /* else it is no descriptor */
+        maybe_open(task, result);
+    u32 slot = task_seat(task);
+    if (slot != NO_SLOT)
+        exit_more.call(ctx, slot);
     return 0;
 }

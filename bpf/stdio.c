@@ -177,11 +177,12 @@ static inline int stdio_end_at(u64 file, struct stdio_end *e) {
         e->in = PEEK(u64, inode, OFF_INODE_INO);
         return 1;
     }
-    if (type != S_IFIFO_ || PEEK(u64, PEEK(u64, inode, OFF_INODE_SB), OFF_SB_MAGIC) != PIPE_MAGIC)
+    if (type != S_IFIFO_)
         return 0;
     e->in = e->out = PEEK(u64, inode, OFF_INODE_INO);
     e->socket = 0;
-    return 1;
+    struct stdio_lane *known = stdio_lanes.lookup(&e->in);  /* a named pipe is told from a pipe once */
+    return known || PEEK(u64, PEEK(u64, inode, OFF_INODE_SB), OFF_SB_MAGIC) == PIPE_MAGIC;
 }
 
 /* -- calls ---------------------------------------------------------------------------------------------------------- */
@@ -397,7 +398,8 @@ static inline void stdio_read(struct stdio_workload *w, struct stdio_call *c, st
             stdio_ended(w, e->in, lane, c->fd);
         return;
     }
-    stdio_hear(e->in, lane);           /* also of a lane that was left: it may have been too fast for user space */
+    if (lane->state != STDIO_SPOKEN || (lane->offset ^ (lane->offset + n)) >> 16)
+        stdio_hear(e->in, lane);       /* also of a lane that was left, for it may have been too fast for user space; else now and then */
     if (lane->state == STDIO_LEFT) {
         lane->offset += n;
         __sync_fetch_and_add(&w->passed, n);
@@ -434,8 +436,9 @@ static inline void stdio_read(struct stdio_workload *w, struct stdio_call *c, st
 
 static inline void stdio_written(struct stdio_end *e) {
     struct stdio_lane *lane = e->out ? stdio_lane_of(e->out) : 0;
-    if (lane)
-        lane->writer = bpf_get_current_pid_tgid() >> 32;
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    if (lane && lane->writer != pid)
+        lane->writer = pid;
 }
 
 static inline struct stdio_workload *stdio_workload_of(u64 cgroup) {

@@ -96,7 +96,7 @@ class Agent:
         )
         self.hearing = Hearing(
             Agents(settings.capture.agents),
-            [tls(self._scope, self.to_time), stdio(self._scope, self.to_time)],
+            [tls(self._scope, self.to_time), stdio(self._scope, self.to_time, self.loaded.folder)],
             self.observer,
             self.kernel,
             node=self.node,

@@ -132,8 +132,8 @@ def tls(scope: Path, to_time: Callable[[int], float]) -> Source:
     return Source("tls", "t", "model and tool calls inside TLS", make)
 
 
-def stdio(scope: Path, to_time: Callable[[int], float]) -> Source:
-    """MCP over pipes and socketpairs."""
+def stdio(scope: Path, to_time: Callable[[int], float], pins: Path) -> Source:
+    """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes."""
 
     def make() -> Ear:
         from sensor.observe.applayer.decoder import Decoder
@@ -141,6 +141,6 @@ def stdio(scope: Path, to_time: Callable[[int], float]) -> Source:
         from sensor.observe.stdio.capture import Capture
         from sensor.probes.stdio import StdioKernel
 
-        return Capture(StdioKernel(scope), Decoder(Limits(total=HELD_OF_PIPES)), to_time)
+        return Capture(StdioKernel(scope, host=pins), Decoder(Limits(total=HELD_OF_PIPES)), to_time)
 
     return Source("stdio", "s", "MCP over pipes and socketpairs", make, NOT_ON_PIPES)

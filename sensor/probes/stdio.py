@@ -1,13 +1,11 @@
 """The program and tables of bpf/stdio.c, held by descriptors: which workloads are read, their chunks, what was lost.
 
-Attached from the first watched workload to the last, so nobody pays for it where no agent runs. Everything here ends with this
-object or this process, a kill included. Chunks hold what was said: they go to the decoder and nowhere else.
+Attached from the first watched workload to the last, so nobody pays for it where no agent runs. Chunks hold what was said: they go
+to the decoder and nowhere else.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sensor.probes import client, handover, stdio_loader
-from sensor.probes.maps import LIB, Map
+from sensor.probes import handover, stdio_loader
+from sensor.probes.maps import Map
+from sensor.probes.stdio_hook import Alone, Guest, Hook
 from sensor.probes.tls import ChunkRing
 
 DATA, ENDED, LEFT_ALONE = 1, 2, 3  # kinds of chunks
@@ -78,23 +77,25 @@ class Watched(NamedTuple):
 class StdioKernel:
     """Loaded for one scope.
 
+    Args:
+        host: Pins with bpf/files.c, whose program at sys_exit then calls this one for the slots of agents. Without it this one is
+            attached to the tracepoint itself, which costs every system call of the machine some 100 ns.
+
     Raises:
         ProbeError: It cannot be loaded here; the text says why and what to do.
     """
 
-    def __init__(self, scope: Path, settings: StdioSettings | None = None) -> None:
+    def __init__(self, scope: Path, settings: StdioSettings | None = None, host: Path | None = None) -> None:
         self.settings = s = settings or StdioSettings()
         plan = handover.plan_for(scope, chunk_pages=s.chunk_pages, workloads=s.workloads)
         names = (*stdio_loader.PROGRAMS, *stdio_loader.MAPS)
         fds = handover.descriptors("sensor.probes.stdio_loader", plan, names, "bpf/stdio.c")
-        self._program, self._link = fds[stdio_loader.PROGRAMS[0]], -1
+        self._hook = _hook(fds[stdio_loader.PROGRAMS[0]], host)
         maps = {n: Map(fds[n], n) for n in stdio_loader.MAPS}
         self._seats, self._workloads = maps["stdio_seats"], maps["stdio_workloads"]
         self._lanes, self._verdicts = maps["stdio_lanes"], maps["stdio_verdicts"]
         self._ring = StdioRing(maps["stdio_chunks"])
         self._seated: Counter[int] = Counter()
-        self._attach()  # tried at once, so that who asks is told
-        self._detach()
 
     @property
     def wake(self) -> int:
@@ -103,7 +104,7 @@ class StdioKernel:
 
     @property
     def attached(self) -> bool:
-        return self._link >= 0
+        return self._hook.attached
 
     def watch(self, cgroup: int, budget: int | None = None) -> bool:
         """Reads a workload from now on; whether there was room. Counters begin at 0, or go on where it is watched."""
@@ -115,8 +116,9 @@ class StdioKernel:
         if not self._workloads.put(key, row.tobytes(), only_new=True):
             return False
         self._seat(cgroup, 1)
-        if not self.attached:
-            self._attach()
+        if not self._hook.add(cgroup):
+            self.unwatch(cgroup)
+            return False
         return True
 
     def unwatch(self, cgroup: int) -> None:
@@ -125,8 +127,7 @@ class StdioKernel:
             return
         self._workloads.drop(key)
         self._seat(cgroup, -1)
-        if not self._seated.total():
-            self._detach()
+        self._hook.drop(cgroup)
 
     def watched(self, cgroup: int) -> Watched | None:
         """Counters of a workload; None where it is not watched."""
@@ -167,8 +168,7 @@ class StdioKernel:
         return self._ring.fill()
 
     def close(self) -> None:
-        self._detach()
-        os.close(self._program)
+        self._hook.close()
         self._ring.close()
         for table in (self._seats, self._workloads, self._lanes, self._verdicts):
             table.close()
@@ -178,17 +178,11 @@ class StdioKernel:
         self._seated[k] += step
         self._seats.put(struct.pack("<I", k), struct.pack("<Q", self._seated[k]))
 
-    def _attach(self) -> None:
-        made = LIB.bpf_raw_tracepoint_open(b"sys_exit", self._program)
-        if made < 0:
-            reason = os.strerror(-made if made != -1 else errno.EPERM)
-            raise client.ProbeError(f"cannot attach bpf/stdio.c to sys_exit: {reason}")
-        self._link = made
 
-    def _detach(self) -> None:
-        if self.attached:
-            os.close(self._link)
-            self._link = -1
+def _hook(program: int, host: Path | None) -> Hook:
+    if host is not None and (host / "exit_more").exists():
+        return Guest(program, host)
+    return Alone(program)
 
 
 class StdioRing(ChunkRing):
