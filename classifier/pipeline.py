@@ -317,7 +317,7 @@ class Pipeline:
     def _take_stock(self, ward: Ward, record: Window | Event) -> None:
         identity = self._state.attribution.identities.get(record.replica)
         if isinstance(record, Window):
-            self._stock(ward).observe(record, identity, self.policy.day)
+            self._stock(ward).observe(record, identity, self.policy.day, self.policy.feed_silent)
         else:
             self._stock(ward).note(record, identity, self.policy.day)
 

@@ -81,6 +81,9 @@ class Policy:
     max_findings: int = 2048
     max_deploys: int = 10_000  # in all
 
+    # telemetry of the workload itself; here at the end, for a snapshot holds the fields in order
+    feed_silent: float = 30 * MINUTE  # a replica that is active and tells nothing for so long is silent
+
     def scaled(self, factor: float) -> Policy:
         """The same policy with all times divided by `factor`, down to what a machine needs to do its work.
 

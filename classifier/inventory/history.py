@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from classifier.inventory.feed import Conflict, Feed
 from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
 from classifier.inventory.kinds import INFERRED, KINDS, UNKNOWN, USE, VERIFIED
 from classifier.inventory.lives import SILENT, Life
@@ -74,6 +75,40 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Quiet:
+    """A span in which a replica told nothing, though it ran."""
+
+    replica: str
+    since: float
+    until: float | None
+    calls: int  # that were seen meanwhile; 0: perhaps there was nothing to tell
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """What a workload said of itself and what was seen of it; the latter is believed."""
+
+    time: float
+    what: str
+    told: str
+    seen: str
+    by: str
+    evidence: tuple[str, ...]  # ids of the event that was told and of that which was seen
+
+
+@dataclass(frozen=True)
+class Told:
+    """The telemetry of a workload."""
+
+    calls: int  # model calls that it told
+    seen: int  # of them, seen as well
+    waiting: int  # of them, may be seen yet
+    conflicts: dict[str, int]  # what → how often
+    recent: tuple[Contradiction, ...] = ()
+    quiet: tuple[Quiet, ...] = ()
+
+
+@dataclass(frozen=True)
 class History:
     """All that is known of one workload's items. Times in seconds of event time."""
 
@@ -85,6 +120,7 @@ class History:
     runs: tuple[Run, ...] = ()
     items: tuple[Past, ...] = ()
     full: dict[str, int] = field(default_factory=dict)  # kind → sightings without room
+    feed: Told | None = None  # None: it never told anything of itself
 
 
 def history(stock: Stock, workload: str, now: float, linger: float) -> History:
@@ -106,7 +142,21 @@ def history(stock: Stock, workload: str, now: float, linger: float) -> History:
         runs,
         tuple(sorted(joined(items), key=lambda i: (list(KINDS).index(i.kind), i.key))),
         dict(sorted(stock.full.items())),
+        _told(stock.feed),
     )
+
+
+def _told(feed: Feed) -> Told | None:
+    if not feed.told and not feed.last and not feed.recent:
+        return None
+    recent = (Contradiction(c.time, c.what, c.told, c.seen, c.by, _both_ids(c)) for c in feed.recent)
+    quiet = (Quiet(named(s.replica), s.since, s.until, s.calls) for s in feed.silences)
+    conflicts = dict(sorted(feed.conflicts.items()))
+    return Told(feed.told, feed.matched, len(feed.waiting), conflicts, tuple(recent), tuple(quiet))
+
+
+def _both_ids(conflict: Conflict) -> tuple[str, ...]:
+    return tuple(id_ for id_ in (conflict.claim, conflict.evidence) if id_)
 
 
 def joined(items: Iterable[Past]) -> list[Past]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from classifier.inventory.history import History, Past, Run, Span
+from classifier.inventory.history import History, Past, Quiet, Run, Span
 from classifier.inventory.kinds import ABSENT, KINDS, NOT_CAPTURED, STARTUP, unknown
 
 SETTLE = 300.0  # seconds; a shorter pause, as of a rollout or a start, is no change
 SILENCE = "silent"
+FEED_SILENT = "feed_silent"  # what a workload told of itself was all that was known of its calls
 
 
 class OutsideError(ValueError):
@@ -48,6 +49,7 @@ def shown(history: History, at: float) -> dict[str, Any]:
         "complete": not reasons,
         "unknown": reasons,
         "replicas": [_watched(run, at) for run in runs],
+        "feed": _feed(history, at),
         "kinds": {kind: _state(kind, items, reasons) for kind in KINDS},
         "items": items,
     }
@@ -66,7 +68,32 @@ def blind_spots(history: History, runs: Iterable[Run], at: float) -> list[str]:
         found.add("no_replica_ran" if history.folded is None or at > history.folded else "replicas_folded")
     if history.full:
         found.add("inventory_full")
+    if any(q.calls for q in silent(history, at)):
+        found.add(FEED_SILENT)
     return sorted(found)
+
+
+def silent(history: History, at: float) -> list[Quiet]:
+    """Replicas that told nothing of themselves at a moment, though they ran and had told before."""
+    quiet = history.feed.quiet if history.feed is not None else ()
+    return [q for q in quiet if q.since < at and (q.until is None or at < q.until)]
+
+
+def _feed(history: History, at: float) -> dict[str, Any] | None:
+    """What the workload tells of itself: counts of now, silence of the moment. None: it never told anything."""
+    if history.feed is None:
+        return None
+    quiet = silent(history, at)
+    state = "silent" if any(q.calls for q in quiet) else "quiet" if quiet else "talking"
+    recent = [asdict(c) for c in history.feed.recent if c.time <= at]
+    told = {"calls": history.feed.calls, "seen_too": history.feed.seen, "waiting": history.feed.waiting}
+    return {
+        "state": state,
+        **told,
+        "conflicts": history.feed.conflicts,
+        "recent": recent,
+        "quiet": [asdict(q) for q in quiet],
+    }
 
 
 def difference(history: History, before: float, after: float) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
+from classifier.inventory.applayer import KINDS as SAID
+from classifier.inventory.feed import Feed
 from classifier.inventory.items import StockItem, who
 from classifier.inventory.kinds import KINDS, PROCESS
 from classifier.inventory.lives import Life
@@ -33,11 +35,13 @@ class Stock:
     folded: float = float("-inf")  # seconds; of replicas that ended before, only the union of their spans is kept
     dropped: float = float("-inf")  # seconds; items last seen before may be missing
     awaited: dict[str, str] = field(default_factory=dict)  # id of an event → item
+    feed: Feed = field(default_factory=Feed)
 
     # records --------------------------------------------------------------------------------------------------------
 
     def note(self, event: Event, identity: Identity | None, linger: float) -> None:
         """An event. `linger`: seconds for which an item that is used now and then counts as there."""
+        self._settle(event.time, linger)
         life = self._life(event.replica, identity, event.time)
         if life is None:
             return
@@ -48,6 +52,8 @@ class Stock:
         if event.kind == "digest":
             self._digest(event)
             return
+        if event.kind in SAID and not self.feed.take(event):
+            return  # it was seen as well, or may be
         sightings = of_event(event)
         if event.kind == "exec":
             sightings = self._became(life, pid, event, sightings)
@@ -56,16 +62,21 @@ class Stock:
         for sighting in sightings:
             self._see(life, sighting, event, pid, linger)
 
-    def observe(self, window: Window, identity: Identity | None, linger: float) -> None:
-        """A window."""
+    def observe(self, window: Window, identity: Identity | None, linger: float, patience: float = float("inf")) -> None:
+        """A window. `patience`: seconds after which a replica that is active should have told of itself again."""
+        self._settle(window.end, linger)
         life = self._life(window.replica, identity, window.start)
         if life is None:
             return
         life.heard(window.start, window.end)
         if window.partial:
             life.blind(window.start, window.end)
-        for use, sighting in used(window.uses):
+        found = used(window.uses)
+        for use, sighting in found:
             self._used(life, sighting, use, window, linger)
+        if window.uses:
+            asked = any(s.kind == "model" and u.behaviour.startswith("egress:") for u, s in found)
+            self.feed.runs(window.replica, window.end, calls=asked, patience=patience)
 
     def end(self, replica: Replica, time: float) -> None:
         """The replica's cgroup went."""
@@ -73,6 +84,7 @@ class Stock:
         if life is None or life.end is not None:
             return
         life.close(time)
+        self.feed.ended(replica, time)
         for item in self.items.values():
             item.close(replica, time)
 
@@ -92,10 +104,18 @@ class Stock:
                 self.full[item.kind] = self.full.get(item.kind, 0) + 1
             elif own is not item:
                 own.take(item)
+        self.feed.adopt(other.feed)
         self.folded, self.dropped = max(self.folded, other.folded), max(self.dropped, other.dropped)
         self._tidy(True)
 
     # sightings ------------------------------------------------------------------------------------------------------
+
+    def _settle(self, time: float, linger: float) -> None:
+        """Calls that were told, and that nobody saw in time, are evidence."""
+        for event in self.feed.due(time):
+            life = self.lives.get(event.replica)
+            for sighting in of_event(event) if life is not None else ():
+                self._see(life, sighting, event, 0, linger)
 
     def _see(self, life: Life, sighting: Sighting, event: Event, pid: int, linger: float) -> None:
         item = self._item(sighting, event.time)

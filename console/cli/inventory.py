@@ -326,8 +326,25 @@ def _head(found: dict[str, Any]) -> None:
     if more := found["replicas"][16:]:
         what.append(("replicas", f"{len(more)} more"))
     what += [(kind, state) for kind, state in found["kinds"].items()]
+    what += _telemetry(found["feed"])
     emit_table(("what", "value"), what)
     click.echo()
+
+
+def _telemetry(feed: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What the workload tells of itself, and where that is not what was seen."""
+    if feed is None:
+        return []
+    told = [("telemetry", f"{feed['state']}, {feed['calls']} calls told, {feed['seen_too']} of them seen, too")]
+    for one in feed["quiet"][:4]:
+        told.append((f"silent: {one['replica']}", f"since {moment(one['since'])}, {one['calls']} calls seen meanwhile"))
+    told += [(f"conflict: {what}", f"{count} times") for what, count in feed["conflicts"].items()]
+    for one in feed["recent"][-4:]:
+        seen = one["seen"] or "not what the kernel says"
+        told.append(
+            (f"  at {moment(one['time'])}", f"{one['what']} told: {one['told']}; seen: {seen}, known by {one['by']}")
+        )
+    return told
 
 
 def _in_words(row: dict[str, Any]) -> dict[str, Any]:

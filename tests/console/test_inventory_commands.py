@@ -13,9 +13,10 @@ from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from console.cli.instant import NOW, Instant
 from console.cli.inventory import ITEMS
+from tests.factories import SHOP, event, head, identity, window
 from tests.fixtures import fx7
 from tests.fixtures.fx7 import OTHER, WORKLOAD
-from wire.records import Pin
+from wire.records import Pin, Tick
 from wire.trace import Writer
 
 
@@ -186,3 +187,39 @@ def test_a_moment_without_a_zone_is_utc():
     assert Instant().convert("now", None, None) == NOW
     with pytest.raises(BadParameter):
         Instant().convert("14:32", None, None)
+
+
+def test_show_says_what_a_workload_tells_of_itself_and_where_that_was_not_so(driftline, tmp_path):
+    told = {
+        "source": "otlp",
+        "basis": "self_reported",
+        "model_asked": "gpt-5\x1b[31m",
+        "response_id": "r",
+        "conflict": "service.name",
+    }
+    seen = {"source": "tls", "basis": "verified", "model_asked": "other", "response_id": "r"}
+    with Writer(tmp_path / "t.trace") as writer:
+        for record in (
+            head(),
+            identity(),
+            event(1, "llm", time=9.0, id="n1/e1/1", **seen),
+            event(1, "llm", time=10.0, id="n1/otlp/1", **told),
+            window(1, "open:x:/a", start=0.0),
+            window(1, "open:x:/a", start=2000.0),
+            Tick("n1", 2010.0),
+        ):
+            writer.add(record)
+    shown = driftline("inventory", "show", SHOP, "--trace", tmp_path / "t.trace").stdout
+    for words in (
+        "quiet, 1 calls told, 1 of them seen, too",
+        "conflict: model_asked",
+        "conflict: service.name",
+        "known by id",
+    ):
+        assert words in shown
+    assert "\x1b" not in shown
+    found = json.loads(driftline("inventory", "show", SHOP, "--trace", tmp_path / "t.trace", "--json").stdout)["feed"]
+    assert found["conflicts"] == {"model_asked": 1, "service.name": 1} and found["recent"][1]["evidence"] == [
+        "n1/otlp/1",
+        "n1/e1/1",
+    ]
