@@ -118,14 +118,16 @@ class Lane:
     hour: int = -1  # of its last window
     # Cells seen in this hour that nothing needs to look at again; follows from the others, so no snapshot holds it.
     hot: dict[str, Cell] | None = field(default=None, init=False, repr=False, compare=False)
+    latest: int | None = field(default=None, init=False, repr=False, compare=False)  # hour that was ever warm here
     # System calls made since `hot` was made; those of earlier hours are looked at again, for the days they come on.
     today: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
 
     def warm(self, hour: int) -> dict[str, Cell]:
         """The cells that only need counting in this hour."""
-        self.hour = hour
+        known = self.latest is None or hour <= self.latest  # of a later hour there are none yet
+        self.hour, self.latest = hour, hour if self.latest is None else max(hour, self.latest)
         self.today = frozenset()
-        self.hot = {b: c for b, c in self.cells.items() if c.hour == hour and not c.guarded}
+        self.hot = {b: c for b, c in self.cells.items() if c.hour == hour and not c.guarded} if known else {}
         return self.hot
 
     def merged(self, other: Lane) -> Lane:

@@ -8,7 +8,7 @@ forty. Chao2 is a lower bound of what is still unseen, printed as such.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from classifier.policy import Policy
@@ -44,7 +44,7 @@ class Coverage:
         return round((t - 1) / t * self.singles * max(0, self.singles - 1) / (2 * (self.doubles + 1)), 2)
 
 
-def coverage(incidence: Mapping[str, set[Session]], sessions: int, active_days: int) -> Coverage:
+def coverage(incidence: Mapping[str, Set[Session]], sessions: int, active_days: int) -> Coverage:
     """Count once over behaviour → sessions that showed it."""
     single = [next(iter(s)) for s in incidence.values() if len(s) == 1]
     doubles = sum(len(s) == 2 for s in incidence.values())

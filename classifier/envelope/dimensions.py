@@ -18,7 +18,7 @@ def dimension(behaviour: str) -> str | None:
     >>> dimension("write:code:/app/x.py"), dimension("gram:1>2>3")
     ('file', None)
     """
-    return HEADS.get(behaviour.split(":", 1)[0])
+    return HEADS.get(behaviour.partition(":")[0])
 
 
 def touched(change: str) -> tuple[str, ...]:

@@ -188,7 +188,11 @@ class Envelope:
         """The careful road of one use: learn it, or say why not."""
         item = self.items.get(use.behaviour)
         trail = lineage_of(use)
-        why, words, times = self._why(item, use, hour, trail, load)
+        floor = self.policy.volume_floor
+        if item is not None and item.ordinary and use.bytes_out <= floor and use.bytes_in <= floor:
+            why, words, times = KNOWN
+        else:
+            why, words, times = self._why(item, use, hour, trail, load)
         if use.behaviour in self.sticky or (why and not _tolerated(why, use.behaviour, accept)):
             return Stranger(use, why or NEW, words, times)
         if item is None or item.state == RETIRED:
@@ -495,8 +499,7 @@ class Envelope:
         return volume.pooled(out for out, _ in every), volume.pooled(into for _, into in every)
 
     def _by_kind(self, prefix: str) -> Iterator[tuple[volume.Histogram, volume.Histogram]]:
-        names = [b for b in self.items if b.startswith(prefix)]
-        return (self.volume_of(b) for b in names)
+        return (self.volume_of(b) for b in self.items if b.startswith(prefix))
 
     def volume_of(self, behaviour: str) -> tuple[volume.Histogram, volume.Histogram]:
         """Bytes out and in per window of one behaviour."""

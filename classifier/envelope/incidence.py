@@ -8,7 +8,7 @@ and is therefore the same after any order of merging.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from heapq import nsmallest
@@ -88,26 +88,28 @@ def collected(e: Envelope) -> dict[str, Seen]:
     return out
 
 
-def firsts(e: Envelope) -> dict[str, dict[str, set[Session]]]:
+def firsts(e: Envelope) -> dict[str, dict[str, Set[Session]]]:
     """Dimension → behaviour → its sessions, or any `FIRST` of them: enough to tell one from two from more."""
-    out: dict[str, dict[str, set[Session]]] = {d: {} for d in DIMENSIONS}
-    every: dict[str, set[Session]] = {}
+    out: dict[str, dict[str, Set[Session]]] = {d: {} for d in DIMENSIONS}
+    every: dict[str, Set[Session]] = {}
     for lane in e.lanes.values():
-        mark = tag(lane)
+        mark, known = tag(lane), {}
         for behaviour, cell in lane.cells.items():
-            sessions = every.get(behaviour)
+            before = every.get(behaviour)
+            if before is not None and len(before) >= FIRST:
+                continue
+            key = cell.days if len(cell.days) < DAYS else id(cell)
+            sessions = known.get(key)
             if sessions is None:
-                place = dimension(behaviour)
-                if place is None:
-                    continue
-                sessions = every[behaviour] = out[place][behaviour] = set()
-            if len(sessions) < FIRST:
-                sessions.update(first_sessions(cell, mark, e.policy.day))
-    for behaviour, known in e.strange.items():
-        if (place := dimension(behaviour)) is not None and behaviour not in e.sticky:
-            out[place].setdefault(behaviour, set()).update(known)
-    for number, known in e.calls.items():
-        out["syscall"][f"call:{number}"] = set(known)
+                sessions = known[key] = frozenset(first_sessions(cell, mark, e.policy.day))
+            every[behaviour] = sessions if before is None else before | sessions
+    for behaviour, some in e.strange.items():
+        if behaviour not in e.sticky:
+            every[behaviour] = every.get(behaviour, frozenset()).union(some)
+    for behaviour, some in every.items():
+        if (place := dimension(behaviour)) is not None:
+            out[place][behaviour] = some
+    out["syscall"].update((f"call:{number}", frozenset(some)) for number, some in e.calls.items())
     return out
 
 

@@ -69,6 +69,11 @@ class Item:
     got: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
+    def ordinary(self) -> bool:
+        """Whether, with few bytes, it may come at any time and by whomever."""
+        return not self.period and not self.guarded and self.state not in (DORMANT, RETIRED)
+
+    @property
     def scheduled(self) -> bool:
         """Whether this comes again at its hour every day, week, fortnight or month: an export, a report."""
         return self.period > 0

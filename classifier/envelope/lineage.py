@@ -22,7 +22,8 @@ def plain_lineage(chain: str) -> str:
 
 def lineage_of(use: Use) -> str:
     """Lineage of a use without versions; "" where unknown."""
-    return plain_lineage(str(use.data["lineage"])) if "lineage" in use.data else ""
+    chain = use.data.get("lineage")
+    return "" if chain is None else plain_lineage(str(chain))
 
 
 def base(path: str) -> str:
