@@ -75,7 +75,9 @@ def list_(
 @json_option
 @click.pass_context
 def show(ctx: click.Context, id: str, as_html: bool, records: bool, folder: str | None, as_json: bool) -> None:
-    """Show a row on one page, in plain words. ID is a row's, or a finding's: then its newest row.
+    """Show a row on one page, in plain words.
+
+    ID is a row's, or a finding's: then its newest row.
 
     \b
     Example:
@@ -203,7 +205,9 @@ def verify(file: str, key: str, anchor: str | None, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def head(ctx: click.Context, output: str | None, folder: str | None, as_json: bool) -> None:
-    """Print the newest signed state of the trail. Whoever keeps it elsewhere can prove later what was changed.
+    """Print the newest signed state of the trail.
+
+    Whoever keeps it elsewhere can prove later that rows were changed.
 
     \b
     Example:
