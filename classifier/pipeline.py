@@ -21,8 +21,9 @@ from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError, freeze, stored, thaw
 from classifier.inventory.stock import Stock
+from classifier.links.turns import Turns
 from classifier.policy import Policy
-from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Window, Workload
+from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Use, Window, Workload
 
 FORMAT = 1  # of a snapshot
 
@@ -72,6 +73,7 @@ class State:
     pins: Pins = field(default_factory=Pins)
     proposals: dict[str, Proposal] = field(default_factory=dict)  # of classes, by workload
     inventories: dict[str, Stock] = field(default_factory=dict)  # by workload
+    turns: dict[str, Turns] = field(default_factory=dict)  # of agents, by workload
 
 
 class Pipeline:
@@ -217,8 +219,12 @@ class Pipeline:
         self._take_stock(ward, record)
         if isinstance(record, Window):
             node.last = max(node.last, record.end)
+            record, silent = self._turned(owner.workload, record)
             time, urgent = record.end, ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
+            for use in silent:
+                ward.envelope.take(record, use, epoch=node.epoch)
         else:
+            self._turn(owner.workload, record)
             time, urgent = record.time, ward.note(record, owner.revision)
         found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []
         self._state.wake = min(self._state.wake, ward.wake)
@@ -314,6 +320,15 @@ class Pipeline:
     def _stock(self, ward: Ward) -> Stock:
         return self._state.inventories.setdefault(ward.envelope.workload, Stock())
 
+    def _turn(self, workload: str, event: Event) -> None:
+        """Model and tool calls are steps of a workflow, which the next window of their replica counts."""
+        if event.kind == "llm" or (event.kind == "tool" and workload in self._state.turns):
+            self._state.turns.setdefault(workload, Turns()).note(event)
+
+    def _turned(self, workload: str, window: Window) -> tuple[Window, tuple[Use, ...]]:
+        turns = self._state.turns.get(workload)
+        return (window, ()) if turns is None else turns.joined(window)
+
     def _take_stock(self, ward: Ward, record: Window | Event) -> None:
         identity = self._state.attribution.identities.get(record.replica)
         if isinstance(record, Window):
@@ -328,6 +343,7 @@ class Pipeline:
         if old is not None:
             del wards[old]
             self._state.inventories.pop(old, None)
+            self._state.turns.pop(old, None)
             self._count("unresolved_evicted")
         return old is not None
 

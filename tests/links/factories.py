@@ -22,13 +22,13 @@ class Story:
     'llm'
     """
 
-    def __init__(self, replica: Replica = POD) -> None:
-        self.replica, self.events = replica, []
+    def __init__(self, replica: Replica = POD, epoch: str = "e") -> None:
+        self.replica, self.epoch, self.events = replica, epoch, []
 
     def event(self, kind, time, data, behaviour=None, replica=None):
         replica = replica or self.replica
         kept = {k: v for k, v in data.items() if v not in ("", None)}
-        found = Event(f"{replica.node}/e/{len(self.events):04d}", time, replica, kind, behaviour, kept)
+        found = Event(f"{replica.node}/{self.epoch}/{len(self.events):04d}", time, replica, kind, behaviour, kept)
         self.events.append(found)
         return found
 
