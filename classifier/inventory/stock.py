@@ -75,8 +75,16 @@ class Stock:
         for use, sighting in found:
             self._used(life, sighting, use, window, linger)
         if window.uses:
-            asked = any(s.kind == "model" and u.behaviour.startswith("egress:") for u, s in found)
-            self.feed.runs(window.replica, window.end, calls=asked, patience=patience)
+            self.feed.runs(window.replica, window.end, calls=self._asks(window, found), patience=patience)
+
+    def _asks(self, window: Window, found: list[tuple[Use, Sighting]]) -> bool:
+        """Whether a window shows talk with a model's endpoint: a known one, or one that the workload has named."""
+        if window.replica not in self.feed.last:
+            return False
+        if any(s.kind == "model" and u.behaviour.startswith("egress:") for u, s in found):
+            return True
+        hosts = {i.place for i in self.items.values() if i.kind == "model" and i.place}
+        return any(u.behaviour.startswith("egress:") and _host(u.behaviour) in hosts for u in window.uses)
 
     def end(self, replica: Replica, time: float) -> None:
         """The replica's cgroup went."""
@@ -252,6 +260,11 @@ class Stock:
     def _holdings(self) -> int:
         bound = len(self.lives) * len(self.items)
         return sum(len(i.held) for i in self.items.values()) if bound > HOLDINGS else bound
+
+
+def _host(egress: str) -> str:
+    """`egress:tcp:HOST:PORT` without the rest."""
+    return egress.partition(":")[2].partition(":")[2].rpartition(":")[0]
 
 
 def _pid(value: object) -> int:

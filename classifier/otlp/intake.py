@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from classifier.classes.known import Known
 from classifier.deploys.http import Bucket
 from classifier.otlp import json_mapping, protobuf
 from classifier.otlp.attributes import text
@@ -14,6 +15,7 @@ from classifier.otlp.callers import SERVICE, conflicts
 from classifier.otlp.events import Maker
 from classifier.otlp.joining import Extra, Joiner, Ready
 from classifier.otlp.replies import JSON, PROTOBUF, taken
+from classifier.otlp.standing import Stands, changes, stands
 from classifier.otlp.telemetry import Batch, Broken, TooMuch
 from classifier.otlp.translating import Translated, translate
 from classifier.otlp.unpacking import unpacked
@@ -24,6 +26,7 @@ from wire.records import Event, Identity, Replica
 from wire.redact import Policy, Redactor
 
 REPLICAS = 4096  # whose rate is remembered
+LOOKS = 30.0  # seconds between looks at who fell silent
 KEPT = 4096  # characters of a text that are masked; an event holds less
 READERS = {
     (JSON, "traces"): json_mapping.traces,
@@ -39,6 +42,7 @@ class Sink(Protocol):
     def accept(self, frames: Sequence[Frame]) -> int: ...
     def refuse(self, time: float, source: str, reason: str, detail: str) -> None: ...
     def names(self) -> set[str]: ...
+    def told(self, view: Callable[[Known], Any]) -> Any: ...
 
 
 class Refused(Exception):
@@ -64,6 +68,8 @@ class Intake:
         self._outbox: deque[Event] = deque()
         self._budgets: OrderedDict[Replica, Bucket] = OrderedDict()
         self._lock = threading.Lock()
+        self._stands: Stands = {}
+        self._looked = float("-inf")
 
     @property
     def full(self) -> bool:
@@ -98,8 +104,14 @@ class Intake:
         return taken(media, signal, found.rejected.total(), "; ".join(found.rejected))
 
     def settle(self, *, all_of_it: bool = False) -> None:
-        """What is due without a request: calls that waited long enough, events that could not be kept."""
+        """What is due without a request: calls that waited long enough, who fell silent, events that could not be kept."""
+        now, found = self._clock(), None
+        if now >= self._looked + LOOKS:  # not under our lock: it waits for the journal's
+            self._looked, found = now, self._sink.told(stands)
         with self._lock:
+            if found is not None:
+                self._outbox.extend(changes(self._stands, found, now))
+                self._stands = found
             self._tell(self._joiner.due(float("inf") if all_of_it else self._clock()))
             self._flush()
 

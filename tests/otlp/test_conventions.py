@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from classifier.classes.known import Known
+from classifier.classes.pins import Pins
 from classifier.otlp import agents, attributes, callers, conventions, events, messages, names, shapes, telemetry
 from classifier.otlp.intake import Intake
 from classifier.otlp.replies import JSON
 from classifier.otlp.telemetry import Log, Span
 from classifier.otlp.translating import translate
+from classifier.policy import Policy as Thresholds
 from classifier.settings import OtlpLimits
 from tests.factories import identity, replica
 from tests.otlp import golden
@@ -34,7 +37,7 @@ class Sink:
     """Keeps what comes."""
 
     def __init__(self):
-        self.events, self.refusals = [], []
+        self.events, self.refusals, self.stocks = [], [], {}
 
     def accept(self, frames):
         self.events += [codec.decode(frame.data) for frame in frames]
@@ -45,6 +48,9 @@ class Sink:
 
     def names(self):
         return {"lab/shop/Deployment/cart/cart", "lab/shop/Deployment/pay/pay"}
+
+    def told(self, view):
+        return view(Known(Thresholds(), NOW, {}, Pins(), {}, self.stocks))
 
 
 def told(*requests, media=JSON, wait=0.0, settled=True, now=NOW):
