@@ -22,7 +22,7 @@ from classifier.settings import ClassifierSettings
 from classifier.store.feed import Entry
 from classifier.store.store import Accepted, Frame, NotNow, Store
 from wire import codec
-from wire.records import Deploy, Event, Identity, Record, Tick, Triage, Window
+from wire.records import Deploy, Event, Identity, Record, Replica, Tick, Triage, Window
 from wire.trace import TraceError
 
 ROOM_PERIOD = 5.0  # seconds between snapshots that are taken to make room
@@ -291,10 +291,10 @@ class Core:
         with self._lock:
             self.store.fed_until(seq)
 
-    def told_between(self, start: float, end: float, limit: int) -> list[Event]:
-        """Events of a span (seconds), oldest first."""
+    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]:
+        """Events of a replica in a span (seconds), oldest first."""
         with self._lock:
-            return list(self.store.told_between(start, end, limit))
+            return self.store.told_between(replica, start, end, limit)
 
     def heard(self) -> dict[str, float]:
         """Node → seconds, its latest tick since this start."""

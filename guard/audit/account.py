@@ -9,7 +9,7 @@ from guard.audit import chain as links
 from guard.audit.canon import digest
 from guard.audit.layers import Probes, Rungs, completeness, layers
 from wire import codec
-from wire.records import Event, Replica
+from wire.records import Event
 
 Finding = Mapping[str, Any]  # as `finding_to_dict` writes it
 RECORDS = 256  # that a row cites
@@ -31,11 +31,6 @@ def around(finding: Finding) -> tuple[float, float]:
     """The span of event time whose events may belong to a finding; a long one is looked at from its beginning."""
     first, last = span(finding)
     return first - BEFORE, min(last, first + 4 * BEFORE) + BEHIND
-
-
-def replicas(events: Iterable[Event]) -> set[Replica]:
-    """Whose events these are."""
-    return {event.replica for event in events}
 
 
 def account(

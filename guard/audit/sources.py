@@ -7,14 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
+from classifier.classes.known import Known
 from classifier.core import Core
 from classifier.drift.finding import Finding, finding_to_dict
 from classifier.pipeline import Pipeline
 from classifier.store.feed import FINDING, RECORD, Entry, told
 from guard.audit.situation import situation
 from wire import codec
-from wire.records import Event, Head, Record, Tick
+from wire.records import Event, Head, Record, Replica, Tick
 
+REPLICAS = 32  # whose events are looked through
 LATELY = 50_000  # events of a replayed stream in which a finding's story is looked for
 
 
@@ -24,7 +26,8 @@ class Source(Protocol):
     def fed(self, after: int, limit: int) -> list[Entry]: ...
     def fed_until(self, seq: int) -> None: ...
     def event(self, id: str) -> Event | None: ...
-    def told_between(self, start: float, end: float, limit: int) -> list[Event]: ...
+    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]: ...
+    def replicas(self, workload: str, start: float, end: float) -> list[Replica]: ...
     def owner(self, event: Event) -> str: ...
     def situation(self, workload: str, at: float) -> dict[str, Any]: ...
 
@@ -40,6 +43,10 @@ class Live:
     def owner(self, event: Event) -> str:
         """Whose a record is; "" where nobody has said so."""
         return next((i.workload or "" for i in self._core.seen(event.replica.cgroup) if i.replica == event.replica), "")
+
+    def replicas(self, workload: str, start: float, end: float) -> list[Replica]:
+        """What ran of a workload in a span."""
+        return self._core.told(lambda known: ran(known, workload, start, end))
 
     def situation(self, workload: str, at: float) -> dict[str, Any]:
         """What holds for a workload."""
@@ -102,10 +109,14 @@ class Replayed:
         """The event of an id."""
         return self._events.get(id)
 
-    def told_between(self, start: float, end: float, limit: int) -> list[Event]:
-        """Events of a span, oldest first."""
-        found = [e for e in self._lately if start <= e.time <= end]
+    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]:
+        """Events of a replica in a span, oldest first."""
+        found = [e for e in self._lately if start <= e.time <= end and e.replica == replica]
         return sorted(found, key=lambda e: (e.time, e.id))[:limit]
+
+    def replicas(self, workload: str, start: float, end: float) -> list[Replica]:
+        """What ran of a workload in a span."""
+        return ran(self.pipeline.known(), workload, start, end)
 
     def owner(self, event: Event) -> str:
         """Whose a record is."""
@@ -115,6 +126,14 @@ class Replayed:
     def situation(self, workload: str, at: float) -> dict[str, Any]:
         """What held for a workload at this point of the stream."""
         return situation(self.pipeline.known(), workload, at)
+
+
+def ran(known: Known, workload: str, start: float, end: float) -> list[Replica]:
+    """Replicas of a workload that were observed in a span (seconds), the latest first."""
+    envelope = known.envelopes.get(workload)
+    exposures = envelope.ledger.exposures if envelope is not None else {}
+    found = [(x.end, r) for r, x in exposures.items() if x.start <= end and x.end >= start]
+    return [r for _, r in sorted(found, reverse=True)][:REPLICAS]
 
 
 def frames(events: Iterable[Event]) -> Iterator[tuple[str, float, bytes]]:

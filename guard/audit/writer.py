@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from classifier.store.feed import FINDING, Entry
 from guard.audit import notices
-from guard.audit.account import account, around, replicas
+from guard.audit.account import account, around
 from guard.audit.ledger import Draft, Ledger, NotNow
 from guard.audit.seal import due, seal
 from guard.audit.sources import Source, frames
@@ -20,7 +20,7 @@ from wire import codec
 from wire.records import Event, Head, Pin, Triage
 
 BATCH = 100  # entries of one transaction
-EVENTS = 20_000  # of the span around a finding
+EVENTS = 5_000  # of a replica in the span around a finding
 FED = "fed"  # where the writer is in the feed
 DAY = 86_400.0  # seconds
 LEAST = 92.0  # days
@@ -156,12 +156,12 @@ class Writer:
 
     def _events(self, finding: Mapping[str, Any]) -> list[Event]:
         """The evidence of a finding, and what its replicas did around it."""
-        evidence = [e for id in finding["evidence"] if (e := self._source.event(id)) is not None]
-        near = self._source.told_between(*around(finding), EVENTS)
-        mine = replicas(evidence) or {e.replica for e in near if self._source.owner(e) == finding["workload"]}
-        known = {e.id for e in evidence}
-        found = [*evidence, *(e for e in near if e.replica in mine and e.id not in known)]
-        return sorted(found, key=lambda e: (e.time, e.id))
+        evidence = {id: e for id in finding["evidence"] if (e := self._source.event(id)) is not None}
+        start, end = around(finding)
+        mine = {e.replica for e in evidence.values()} or self._source.replicas(finding["workload"], start, end)
+        near = (e for replica in mine for e in self._source.told_between(replica, start, end, EVENTS))
+        found = {e.id: e for e in near} | evidence
+        return sorted(found.values(), key=lambda e: (e.time, e.id))
 
 
 def _what(finding: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ import pytest
 from classifier.settings import Retention
 from classifier.store import feed
 from classifier.store.store import Store
-from tests.factories import deploy, event, head
+from tests.factories import deploy, event, head, replica
 from tests.store.test_store import FINDING, frame
 from wire import codec
 from wire.records import Gap, Pin, Tick, Triage
@@ -68,10 +68,12 @@ def test_the_feed_is_bounded_and_a_hole_shows(store, monkeypatch):
     assert [e.seq for e in store.fed(0, 100)] == [4, 5]
 
 
-def test_events_of_a_span_come_from_journal_and_evidence(store):
-    store.accept([frame(event(id=f"n1/e1/{n}", time=float(n)), n) for n in range(1, 6)])
-    store.snapshot(3, b"", [], now=5.0)
-    assert [e.time for e in store.told_between(2.0, 4.0, 10)] == [2.0, 3.0, 4.0]
+def test_events_of_a_replica_come_from_journal_and_evidence(store):
+    store.accept([frame(event(n % 2, id=f"n1/e1/{n}", time=float(n)), n) for n in range(1, 12)])
+    store.snapshot(5, b"", [], now=5.0)
+    assert [e.time for e in store.told_between(replica(1), 2.0, 8.0, 10)] == [3.0, 5.0, 7.0]
+    assert [e.time for e in store.told_between(replica(1), 2.0, 8.0, 2)] == [3.0, 5.0]
+    assert store.told_between(replica(9), 0.0, 99.0, 10) == []
 
 
 def test_what_an_audit_trail_holds_leaves_the_feed_and_numbers_go_on(store):

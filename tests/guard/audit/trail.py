@@ -185,8 +185,12 @@ class Told:
     def event(self, id):
         return self.events.get(id)
 
-    def told_between(self, start, end, limit):
-        return sorted((e for e in self.events.values() if start <= e.time <= end), key=lambda e: e.time)[:limit]
+    def told_between(self, whose, start, end, limit):
+        found = (e for e in self.events.values() if e.replica == whose and start <= e.time <= end)
+        return sorted(found, key=lambda e: e.time)[:limit]
+
+    def replicas(self, workload, start, end):
+        return [replica(1)]
 
     def owner(self, event):
         return SHOP
