@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.configured import asked, settings
+from console.cli.configured import control, refuse_of_trace, settings, traced
 from console.cli.failure import Failure
 from console.cli.output import emit_table, moment, note, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guard.audit.ledger import Kept
+    from wire.records import Record
 
 LISTED = 40
 LATER = 300.0  # seconds behind a moment after which its findings are told
@@ -21,14 +24,15 @@ ROWS = 3600.0  # seconds around a moment in which rows are looked for
 
 
 def told(
-    ctx: click.Context, workload: str, at: float, folder: str | None, trace: str | None, policy: str | None,
-    time_scale: float | None,
+    ctx: click.Context, workload: str, at: float, folder: str | None, *, trace: str | None, policy: str | None,
+    time_scale: float | None, salvage: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """What is known of a minute."""
     if trace is None:
-        found = _live(ctx, workload, at, policy, time_scale)
+        refuse_of_trace(policy, time_scale, salvage)
+        found = _live(ctx, workload, at)
     else:
-        found = _counted(trace, workload, at, policy or "default", time_scale)
+        found = _counted(traced(trace, salvage=salvage), workload, at, policy or "default", time_scale)
     return {
         "workload": workload,
         "at": at,
@@ -37,20 +41,20 @@ def told(
     }
 
 
-def _counted(trace: str, workload: str, at: float, policy: str, time_scale: float | None) -> dict[str, Any]:
+def _counted(
+    records: Iterable[Record], workload: str, at: float, policy: str, time_scale: float | None
+) -> dict[str, Any]:
     """The minute counted again from a trace, against the envelope as it was then."""
     from classifier.envelope.view import shown as view
     from classifier.pipeline import Pipeline
-    from console.cli.output import track
     from console.cli.policies import named
     from console.cli.records import time_of
     from guard.audit import explain
     from wire.records import Identity, Window
-    from wire.trace import read
 
     pipeline, owners, windows = Pipeline(named(policy, time_scale)), {}, []
     envelope = None
-    for record in track(read(trace), "replaying"):
+    for record in records:
         if (
             envelope is None
             and time_of(record) > at + explain.HALF
@@ -80,10 +84,10 @@ def _counted(trace: str, workload: str, at: float, policy: str, time_scale: floa
     }
 
 
-def _live(ctx: click.Context, workload: str, at: float, policy: str | None, time_scale: float | None) -> dict[str, Any]:
+def _live(ctx: click.Context, workload: str, at: float) -> dict[str, Any]:
     from guard.audit import explain
 
-    envelope = asked(ctx, None, policy, time_scale).get("envelopes", workload)
+    envelope = control(ctx).get("envelopes", workload)
     return {
         "counted": False,
         "known": explain.known_then(envelope, at),

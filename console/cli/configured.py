@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from console.cli.control import Control
     from console.settings import Settings
+    from wire.records import Record
 
 Command = Callable[..., Any]
 
@@ -36,8 +37,11 @@ class Output(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path of a text."""
         path = super().convert(value, param, ctx)
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder):  # said now, and not after minutes of work
+            self.fail(f"there is no folder {folder}; make it, or choose another place.", param, ctx)
         if os.path.exists(path) and not os.path.isfile(path):
-            self.fail(f"{path} is a device or a pipe; a trace needs a file.", param, ctx)
+            self.fail(f"{path} is a device or a pipe; name a file.", param, ctx)
         return path
 
 
@@ -62,6 +66,7 @@ def settings(ctx: click.Context) -> Settings:
 def trace_options(command: Command) -> Command:
     """Add --trace and its policy to a command that asks the classifier."""
     for option in (
+        click.option("--salvage", is_flag=True, help="With --trace: read a damaged one up to the damage."),
         click.option("--time-scale", type=SCALE, help="With --trace: divide durations by it."),
         click.option("--policy", metavar="default|demo|FILE", help="With --trace: thresholds, as for a replay."),
         click.option(
@@ -72,17 +77,34 @@ def trace_options(command: Command) -> Command:
     return command
 
 
-def asked(ctx: click.Context, trace: str | None, policy: str | None, time_scale: float | None) -> Asked:
+def asked(
+    ctx: click.Context, trace: str | None, policy: str | None, time_scale: float | None, salvage: bool = False
+) -> Asked:
     """The running classifier, or a trace that is replayed now."""
     if trace is None:
-        if policy or time_scale:
-            raise click.UsageError("--policy and --time-scale belong to --trace")
+        refuse_of_trace(policy, time_scale, salvage)
         return control(ctx)
-    from console.cli.output import track
     from console.cli.replaying import Replayed
+
+    records = traced(trace, salvage=salvage)
+    return Replayed(records, policy=policy or "default", time_scale=time_scale)
+
+
+def refuse_of_trace(*given: Any) -> None:
+    """What belongs to a trace is a mistake without one."""
+    if any(given):
+        raise click.UsageError("--policy, --time-scale and --salvage belong to --trace")
+
+
+def traced(file: str, *, salvage: bool) -> Iterator[Record]:
+    """The records of a trace, with a bar; what salvage had to leave out is said on stderr."""
+    from console.cli.output import note, track
     from wire.trace import read
 
-    return Replayed(track(read(trace), "replaying"), policy=policy or "default", time_scale=time_scale)
+    reader = read(file, salvage=salvage)
+    yield from track(reader, "replaying")
+    if reader.damage.regions:
+        note(f"{file}: {'; '.join(map(str, reader.damage.places))}")
 
 
 def tell_trouble(source: Asked) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from console.cli.output import emit_csv, emit_json, emit_table, say
+from console.cli.output import emit_csv, emit_json, emit_table, say, working
 
 if TYPE_CHECKING:
     from classifier.lab.real.table import Report, Table
@@ -20,11 +18,10 @@ def evaluate_data(path: str, learn: str | None = None, *, as_json: bool = False,
     Raises:
         DataError: The folder holds no set that is known; it says what to do.
     """
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other")
     from classifier.lab.real.sets import evaluate  # scikit-learn and NumPy: only for this command
 
-    report = evaluate(path, learn)
+    with working(f"evaluating {path}"):
+        report = evaluate(path, learn)
     if as_json:
         emit_json(report.plain())
     elif as_csv:

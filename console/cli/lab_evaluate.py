@@ -8,13 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.output import emit_json, emit_table, json_option, say
+from console.cli.configured import Output
+from console.cli.output import emit_csv, emit_json, emit_table, list_options, say, working
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from classifier.lab.evaluate import Evaluation
     from classifier.lab.score import Figure
 
 FIRST_SEED = 1  # the fit uses seeds from 1000 on
+COLUMNS = dict.fromkeys(("table", "row", "figure", "value", "low", "high", "n"), "")
+OF_DATA = ("data", "learn", "as_json", "as_csv")
+
+
+class Picture(Output):
+    """A picture to write, of a kind that the drawing knows."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of a text."""
+        path = super().convert(value, param, ctx)
+        if Path(path).suffix.lower() not in (".png", ".svg"):
+            self.fail(f"{path} ends in neither .png nor .svg.", param, ctx)
+        return path
 
 
 @click.command()
@@ -36,9 +52,18 @@ FIRST_SEED = 1  # the fit uses seeds from 1000 on
 @click.option(
     "--learn", type=click.Path(exists=True, file_okay=False), help="With --data: learn from this folder instead."
 )
-@click.option("--plot", type=click.Path(dir_okay=False, writable=True), help="Write the picture (PNG or SVG) here.")
-@json_option
-def evaluate(data: str | None, learn: str | None, plot: str | None, as_json: bool, **how: Any) -> None:
+@click.option("--plot", type=Picture(), help="Write the picture (PNG or SVG) here.")
+@list_options
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    data: str | None,
+    learn: str | None,
+    plot: str | None,
+    as_json: bool,
+    as_csv: bool,
+    **how: Any,
+) -> None:
     """Measure recall, false alarms, reviews, precision, calibration and delay of the label.
 
     Seeds, and four attack families, have been seen by no fit. Brackets are 95 % intervals over deployments.
@@ -48,20 +73,38 @@ def evaluate(data: str | None, learn: str | None, plot: str | None, as_json: boo
       driftline lab evaluate --seeds 20 --plot label.png
       driftline lab evaluate --data ../shared/data/adfa-ld
     """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
     if data is not None:
         from console.cli.lab_data import evaluate_data
 
-        evaluate_data(data, learn, as_json=as_json)
+        _refuse_others(ctx)
+        evaluate_data(data, learn, as_json=as_json, as_csv=as_csv)
         return
-    found = _simulated(**how, quiet=as_json)
+    if learn is not None:
+        raise click.UsageError("--learn belongs to --data")
+    found = _simulated(**how)
+    if as_json:
+        emit_json(found.plain())
+    elif as_csv:
+        emit_csv(_flat(found), COLUMNS)
+    else:
+        _show(found)
     if plot:
         from console.cli.lab_plot import draw
 
         draw(found, Path(plot))
-    if as_json:
-        emit_json(found.plain())
-    else:
-        _show(found)
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    """What belongs to simulated fleets means nothing for a recorded set."""
+    given = [
+        p.opts[-1]
+        for p in ctx.command.params
+        if p.name not in OF_DATA and ctx.get_parameter_source(str(p.name)) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise click.UsageError(f"a recorded set has no {', '.join(given)}; leave that out, or --data")
 
 
 def _simulated(
@@ -74,11 +117,7 @@ def _simulated(
     stealth: str,
     shift: str,
     workers: int,
-    quiet: bool,
 ) -> Evaluation:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from classifier.lab.evaluate import evaluate as measure
     from classifier.lab.simulate import FAMILIES, Plan
 
@@ -89,13 +128,12 @@ def _simulated(
     if not set(levels) <= {"0", "1", "2"}:
         raise click.UsageError("stealth levels are 0, 1 and 2")
     plan = Plan(0, deployments=deployments, days=days, families=chosen, stealth=tuple(map(int, levels)), shift=shift)
-    with Progress(console=Console(stderr=True), disable=quiet, transient=True) as bar:
-        task = bar.add_task("deployments", total=seeds * deployments)
+    with working("deployments", seeds * deployments) as progress:
         return measure(
             plan,
             range(first_seed, first_seed + seeds),
             workers=workers,
-            progress=lambda done, of: bar.update(task, completed=done, total=of),
+            progress=lambda done, of: progress(done),
             clock=time.monotonic,
         )
 
@@ -132,6 +170,16 @@ def _show(e: Evaluation) -> None:
     emit_table(names, [[_word(r.plain()[n]) for n in names] for r in e.baselines()])
     say(f"\nRecall of causes by the posterior alone at {BUDGET} false risky a deployment-month", style="bold")
     emit_table(["signals", "recall"], [[n, f"{v:.3f}"] for n, v in e.ablations()])
+
+
+def _flat(e: Evaluation) -> Iterator[dict[str, Any]]:
+    """One row a figure."""
+    told = e.plain()
+    yield from ({"table": "overall", "row": "all", "figure": name} | f for name, f in told["overall"].items())
+    for table, key in (("by_family", "family"), ("by_type", "type")):
+        for row in told[table]:
+            figures = {name: f for name, f in row.items() if isinstance(f, dict)}
+            yield from ({"table": table, "row": row[key], "figure": name} | f for name, f in figures.items())
 
 
 def _figure(f: Figure) -> list[str]:

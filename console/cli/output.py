@@ -85,7 +85,7 @@ def emit_table(headings: Iterable[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    tty = sys.stdout.isatty()
+    tty = _terminal()
     table = Table(box=box.SIMPLE_HEAD if tty else None, pad_edge=False, header_style="bold", show_edge=False)
     for heading in headings:
         table.add_column(heading, overflow="fold")
@@ -105,7 +105,7 @@ def say(text: str, *, style: str = "") -> None:
     line = text.lstrip("\n")
     for _ in range(len(text) - len(line)):
         click.echo()
-    if style and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    if style and _terminal() and not os.environ.get("NO_COLOR"):
         click.echo(click.style(escape(line), **_style(style)))
     else:
         click.echo(escape(line))
@@ -181,9 +181,13 @@ class _Bar:
         self._progress = progress
 
 
+def _terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def _style(style: str) -> dict[str, Any]:
-    *bold, colour = style.split()
-    return {"fg": colour, "bold": bool(bold) or None}
+    words = style.split()
+    return {"fg": next((w for w in words if w != "bold"), None), "bold": "bold" in words or None}
 
 
 def _flat(value: Any) -> Any:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.configured import Number, Output, control, settings, tell_trouble, trace_options
-from console.cli.output import emit_csv, emit_json, list_options, note, track
+from console.cli.configured import (
+    Number,
+    Output,
+    control,
+    refuse_of_trace,
+    settings,
+    tell_trouble,
+    trace_options,
+    traced,
+)
+from console.cli.output import emit_csv, emit_json, list_options, note
 
 if TYPE_CHECKING:
     from console.report.model import Report
+    from wire.records import Record
 
 
 class Moment(click.ParamType):
@@ -63,6 +74,7 @@ def drift(
     trace: str | None,
     policy: str | None,
     time_scale: float | None,
+    salvage: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -77,9 +89,11 @@ def drift(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if trace is None:
-        made = _live(ctx, workload, days, until, policy, time_scale)
+        refuse_of_trace(policy, time_scale, salvage)
+        made = _live(ctx, workload, days, until)
     else:
-        made = _of_trace(trace, workload, days, until, policy, time_scale)
+        records = traced(trace, salvage=salvage)
+        made = _of_trace(records, Path(trace).name, workload, days, until, policy, time_scale)
     _write(made, markdown, html)
     if as_json or as_csv:
         _print_for_programs(made, as_json=as_json)
@@ -89,11 +103,9 @@ def drift(
         show(made)
 
 
-def _live(ctx: click.Context, workload: str | None, days: float, until: float | None, *of_trace: Any) -> Report:
+def _live(ctx: click.Context, workload: str | None, days: float, until: float | None) -> Report:
     from console.report.source import of_answers
 
-    if any(of_trace):
-        raise click.UsageError("--policy and --time-scale belong to --trace")
     asked, known = control(ctx), settings(ctx).classifier()
     now = time.time() if until is None else until  # noqa: TID251  a report ends now unless it says when
     made = of_answers(asked, workload, days=days, until=now, policy=known.policy, name="the running classifier")
@@ -102,14 +114,19 @@ def _live(ctx: click.Context, workload: str | None, days: float, until: float | 
 
 
 def _of_trace(
-    file: str, workload: str | None, days: float, until: float | None, policy: str | None, time_scale: float | None
+    records: Iterable[Record],
+    file: str,
+    workload: str | None,
+    days: float,
+    until: float | None,
+    policy: str | None,
+    time_scale: float | None,
 ) -> Report:
     from console.report.source import of_trace
-    from wire.trace import read
 
-    records, name = track(read(file), "replaying"), f"trace {Path(file).name}"
+    policy = policy or "default"
     return of_trace(
-        records, workload, name=name, days=days, until=until, policy=policy or "default", time_scale=time_scale
+        records, workload, name=f"trace {file}", days=days, until=until, policy=policy, time_scale=time_scale
     )
 
 

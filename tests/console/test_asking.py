@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -215,3 +216,30 @@ def test_a_terminal_gets_colour_unless_it_does_not_want_it(full, driftline, monk
     monkeypatch.setenv("NO_COLOR", "1")
     output.say("x", style="red")
     assert written == ["\x1b[31mx\x1b[0m", "x"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("report", "drift"), id="report"),
+        pytest.param(("finding", "list"), id="findings"),
+        pytest.param(("workload", "list"), id="workloads"),
+        pytest.param(("class", "list"), id="classes"),
+    ],
+)
+def test_a_damaged_trace_can_be_asked_for_what_is_whole(driftline, tmp_path, command):
+    """The hint said `rerun with --salvage` where no such option was."""
+    damaged = tmp_path / "cut.trace"
+    damaged.write_bytes((Path(__file__).parents[1] / "golden" / "theft-without-a-deploy.trace").read_bytes()[:-300])
+    refused = driftline(*command, "--trace", damaged)
+    assert refused.exit_code == 1 and "--salvage" in str(refused.exception)
+    read = driftline(*command, "--trace", damaged, "--salvage")
+    assert read.exit_code == 0, read.exception
+    assert "cut.trace: block" in read.stderr
+
+
+def test_what_belongs_to_a_trace_is_refused_without_one(driftline):
+    for option in (("--policy", "demo"), ("--time-scale", "2"), ("--salvage",)):
+        for command in (("report", "drift"), ("finding", "list")):
+            done = driftline(*command, *option)
+            assert done.exit_code == 2 and "belong to --trace" in done.stderr
