@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from sensor.identity.settings import IdentitySettings
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.records import McpCall
 from sensor.observe.stdio.capture import Capture
+from sensor.probes.maps import Map
 from sensor.probes.stdio import StdioKernel, StdioSettings
 from sensor.settings import CaptureSettings
 from tests.kernel import lab as labs
@@ -563,9 +565,42 @@ def test_a_conversation_that_was_there_before_is_joined(watch):
     process.wait()
 
 
+def entries(folder):
+    """Slots for which the sensor's own program calls the one that reads pipes."""
+    table = Map(folder / "exit_more")
+    try:
+        return [slot for slot in range(table.entries) if table.get(struct.pack("<I", slot)) is not None]
+    finally:
+        table.close()
+
+
+def test_in_a_sensor_only_the_slots_of_agents_are_called_for(lab):
+    with lab.sensor() as sensor:
+        folder = sensor.agent.loaded.folder
+        box, other = sensor.cgroup("box"), sensor.cgroup("other")
+        for cgroup in (box, other):
+            cgroup.run("/bin/true")
+        kernel = StdioKernel(lab.scope.path, host=folder)
+        capture = Capture(kernel, Decoder(), lambda ns: ns / 1e9)
+        assert not capture.watch(2**40, Path("/nowhere"), now()), "a cgroup without a slot"
+        assert capture.watch(box.id, box.path, now())
+        assert entries(folder) == [sensor.agent.kernel.seat_of(box.id)]
+        for cgroup in (box, other):
+            cgroup.run(labs.PYTHON, "-S", "-E", "-c", COMMON + TALK)
+        records = capture.poll(now())
+        assert [r.id for r in records if isinstance(r, McpCall)] == ["0", "1", "2"]
+        again = StdioKernel(lab.scope.path, host=folder)
+        assert entries(folder) == [], "what a killed sensor left is cleared"
+        again.close()
+        capture.close(now())
+        capture.release()
+        assert entries(folder) == []
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
+from sensor.probes.maps import Map
 from sensor.probes.stdio import StdioKernel
 scope = Path(sys.argv[1])
 kernel = StdioKernel(scope)
