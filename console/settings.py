@@ -115,6 +115,7 @@ KEYS: dict[str, Key] = {
     "audit.key": Key("path", None, "Key that signs it, made with the trail; `<audit.dir>/key.pem` where empty."),
     "audit.days": Key("number", 400.0, "Days for which rows and the records they rest on are kept.", 92, 36500),
     "audit.silence": Key("number", 120.0, "Seconds without a word of a sensor, after which a row says so.", 1, 86400),
+    "audit.answer": Key("number", 86_400.0, "Seconds until a finding without a decision is told again.", 60, 1e10),
     "audit.max_bytes": Key("whole", 8 << 30, "Bytes of the trail.", 1 << 20, 1 << 50),
     "identity.cluster": Key("text", "local", "First part of the names of pods' workloads."),
     "identity.host": Key("text", "", "Where the host's root is mounted, such as `/host` in a DaemonSet."),
@@ -209,7 +210,7 @@ class Settings:
             return None
         told = self._below("audit.")
         key = Path(told["key"] or self.audit_dir / "key.pem")
-        return AuditSettings(self.audit_dir, key, told["days"], told["silence"], told["max_bytes"])
+        return AuditSettings(self.audit_dir, key, told["days"], told["silence"], told["answer"], told["max_bytes"])
 
     @property
     def audit_dir(self) -> Path:

@@ -12,6 +12,8 @@ from console.cli.policies import named
 from console.cli.records import time_of
 from wire.records import Record
 
+HOUR, ANSWER = 3600.0, 86_400.0  # seconds; as audit.answer
+
 
 def audited(
     records: Iterable[Record], folder: str, *, policy: str = "default", time_scale: float | None = None,
@@ -33,10 +35,14 @@ def audited(
             raise Failure(f"{folder}: there is a trail already", "name a new folder; a replay begins one")
         source = Replayed(Pipeline(named(policy, time_scale)))
         writer = Writer(ledger, key_for(ledger, Path(folder) / "key.pem"), source, mode="replay")
+        looked = 0.0
         for record in records if until is None else takewhile(lambda r: time_of(r) <= until, records):
             source.take(record)
             if source.waiting:
                 writer.turn(source.now)
+            if source.now - looked >= HOUR:
+                looked = source.now
+                writer.unanswered(looked, ANSWER)
         writer.turn(source.now)
     finally:
         ledger.close()

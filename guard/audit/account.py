@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from guard.audit import chain as links
+from guard.audit import five
 from guard.audit.canon import digest
 from guard.audit.layers import Probes, Rungs, completeness, layers
 from wire import codec
@@ -56,12 +57,15 @@ def account(
     behaviours = [d["behaviour"] for d in finding["deviations"]]
     found = layers(cited, behaviours, told.chain, probes=probes, rungs=rungs)
     known = {event.id for event in cited}
+    chain = links.plain(told)
+    deviating = {d["behaviour"]: d["why"] for d in finding["deviations"]}
     return {
         "finding": _trimmed(finding),
         "layers": found,
         "completeness": completeness(found),
         "trigger": links.trigger(told),
-        "chain": links.plain(told),
+        "chain": chain,
+        "calls": five.fields(cited, workload=finding["workload"], deviating=deviating, edges=chain["edges"]),
         "ordering": links.ordering(told),
         "acts": _acts(finding, cited),
         "context": _context(finding, situation),

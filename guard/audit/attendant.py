@@ -26,6 +26,7 @@ class AuditSettings:
     key: Path  # made with the first row; a trail with rows and without its key is not continued
     days: float = 400.0  # bodies of rows, and the records they cite
     silence: float = 120.0  # seconds without a word of a sensor, after which a row says so
+    answer: float = 86_400.0  # seconds within which a person should decide about a finding
     max_bytes: int = 8 << 30
 
 
@@ -54,6 +55,7 @@ class Attendant:
         try:
             self._writer.turn(now)
             self._writer.silence(self._live.heard(), now, self._settings.silence)
+            self._writer.unanswered(now, self._settings.answer)
             self._writer.retain(now)
         except NotNow as e:  # it stays in the feed
             self._core.trouble(self.part, str(e))

@@ -303,6 +303,24 @@ class Ledger:
             raise passing(e) from e
 
 
+# What a row's place decides; the rest is its content.
+PLACED = (
+    "format",
+    "log",
+    "id",
+    "seq",
+    "prev",
+    "key",
+    "kind",
+    "what",
+    "time",
+    "written",
+    "workload",
+    "finding_id",
+    "label",
+)
+
+
 def _row(draft: Draft, seq: int, last: str, now: float, log: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -332,4 +350,4 @@ def _quoted(path: Path) -> str:
     return quote(str(path))
 
 
-__all__ = ["Draft", "Kept", "Ledger", "LedgerError", "NotNow"]
+__all__ = ["PLACED", "Draft", "Kept", "Ledger", "LedgerError", "NotNow"]

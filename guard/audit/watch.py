@@ -11,6 +11,9 @@ from guard.audit.ledger import Draft, Ledger
 from wire.records import Event, Head, Pin, Triage
 
 KEPT = 64  # replicas of a workload, decisions about one thing
+WAITING = "waiting"  # findings that wait for a person: id → when they were opened
+ASKING = ("risky_drift", "needs_review")
+MOST = 4096  # of them
 PLAIN = ("none",)  # a rung of processes that speak to nobody: nothing is missed there
 
 
@@ -96,6 +99,24 @@ class Watch:
         }  # fmt: skip
         row = told | {"time": record.time, "actor": record.actor, "note": record.note}
         self._ledger.note(f"decided/{about}", [*rows, row][-KEPT:])
+
+    def waits(self, finding: Mapping[str, Any], answered: bool) -> None:
+        """Remember a finding that waits for a person, or that it no longer does."""
+        rows = self._ledger.noted(WAITING, {})
+        rows.pop(finding["id"], None)
+        if not answered and finding["state"] == "open" and finding["label"] in ASKING:
+            rows[finding["id"]] = finding["opened"]
+        self._ledger.note(WAITING, dict(list(rows.items())[-MOST:]))
+
+    def overdue(self, before: float) -> list[str]:
+        """Findings that were opened before a time and still wait; each is told once."""
+        rows = self._ledger.noted(WAITING, {})
+        return [id for id, opened in rows.items() if opened < before]
+
+    def told(self, ids: list[str]) -> None:
+        """These findings need no further word."""
+        rows = self._ledger.noted(WAITING, {})
+        self._ledger.note(WAITING, {id: opened for id, opened in rows.items() if id not in ids})
 
     def responses(self, finding: Mapping[str, Any]) -> list[dict[str, Any]]:
         """What people decided about a finding, and about its workload since it was opened."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from classifier.store.feed import FINDING, Entry
 from guard.audit import notices
 from guard.audit.account import account, around
-from guard.audit.ledger import Draft, Ledger, NotNow
+from guard.audit.ledger import PLACED, Draft, Ledger, NotNow
 from guard.audit.seal import due, seal
 from guard.audit.sources import Source, frames
 from guard.audit.watch import Watch
@@ -96,6 +96,19 @@ class Writer:
                 seal(self.ledger, self._key, now)
             self.ledger.note(RETAINED, today)
 
+    def unanswered(self, now: float, within: float) -> None:
+        """Say of open findings that nobody has decided about them within so many seconds."""
+        late = self._watch.overdue(now - within)
+        if not late:
+            return
+        with self.ledger.writing():
+            for id in late:
+                before = self.ledger.latest(id)
+                if before is not None and before.body is not None:
+                    self._add(_again(before.value, self.ledger.records(before.seq), now), now)
+            self._watch.told(late)
+            seal(self.ledger, self._key, now)
+
     # one entry --------------------------------------------------------------------------------------------------------
 
     def _write(self, entry: Entry, now: float) -> None:
@@ -140,6 +153,7 @@ class Writer:
             probes=self._watch.probes(),
             rungs=self._watch.rungs(workload),
         )
+        self._watch.waits(finding, bool(responses))
         before = self.ledger.latest(finding["id"])
         content["before"] = before.id if before is not None else ""
         return Draft(
@@ -162,6 +176,15 @@ class Writer:
         near = (e for replica in mine for e in self._source.told_between(replica, start, end, EVENTS))
         found = {e.id: e for e in near} | evidence
         return sorted(found.values(), key=lambda e: (e.time, e.id))
+
+
+def _again(row: dict[str, Any], records: Mapping[str, bytes], now: float) -> Draft:
+    """The newest row of a finding once more, as one that nobody has answered."""
+    content = {name: value for name, value in row.items() if name not in PLACED}
+    content |= {"response_state": "unanswered", "before": row["id"]}
+    named = ((r["id"], r["time"], records[r["digest"]]) for r in row["records"] if r["digest"] in records)
+    return Draft(f"finding/{row['finding_id']}/unanswered", "finding", "unanswered", now, content, row["workload"],
+                 row["finding_id"], row["label"], tuple(named))  # fmt: skip
 
 
 def _what(finding: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,10 @@
 import json
 import os
 import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -13,8 +17,11 @@ from guard.audit.ledger import Ledger
 from guard.audit.writer import Writer
 from tests.fixtures import fx1
 from tests.guard.audit.trail import KEY, PUBLIC, Told, finding, story
+from wire.bus import Sender
 from wire.records import Gap
 from wire.trace import Writer as Trace
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -186,3 +193,37 @@ def test_a_running_classifier_says_what_was_known_then(driftline, classifier, fo
     assert told.exit_code == 0, told.output
     assert "exec:/bin/x" in told.stdout and "AR-000002" in told.stdout
     assert driftline("audit", "explain", workload, "--at", "now").exit_code == 2
+
+
+# the daemon -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_running_classifier_keeps_a_trail_that_can_be_read_meanwhile(driftline, tmp_path, monkeypatch):
+    for name in ("run_dir", "state_dir"):
+        monkeypatch.setenv(f"DRIFTLINE_{name.upper()}", str(tmp_path / name))
+    (tmp_path / "run_dir").mkdir()
+    with open(tmp_path / "log", "wb") as log:
+        program = [sys.executable, "-m", "console.cli.main", "classifier"]
+        daemon = subprocess.Popen(program, stderr=log, cwd=ROOT, env=os.environ | {"DRIFTLINE_CLASSIFIER_SYSTEMD": "0"})
+    try:
+        until(lambda: driftline("finding", "list").exit_code == 0, daemon)
+        sender = Sender(tmp_path / "run_dir/classifier.sock", node="n1")
+        sender.send(Gap("n1", 1.0, 9.0, "ring full"))
+        assert sender.pump(60), sender.error
+        until(lambda: "ring full" in driftline("audit", "show", "1").stdout, daemon)
+        assert driftline("audit", "export", "--bundle", tmp_path / "b.zip").exit_code == 0
+        key = driftline("audit", "key").stdout.split()[0]
+        assert driftline("audit", "verify", tmp_path / "b.zip", "--key", key).exit_code == 0
+        daemon.terminate()
+        assert daemon.wait(60) == 0
+        assert len(json.loads(driftline("audit", "list", "--json").stdout)) >= 1
+    finally:
+        daemon.kill()
+        daemon.wait(60)
+
+
+def until(done, process):
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.05)

@@ -6,6 +6,7 @@ import pytest
 
 from classifier.drift.finding import Version
 from guard.audit.attendant import key_for, same_key
+from guard.audit.five import NAMES
 from guard.audit.keys import AuditKeyError
 from guard.audit.ledger import Ledger, NotNow
 from guard.audit.writer import DAY, Writer
@@ -49,6 +50,19 @@ def test_one_row_ties_the_input_the_calls_and_the_bytes(ledger):
     assert {r["id"] for r in row["records"]} == {"n1/e1/1", "n1/e1/2", "n1/e1/9"}
     assert set(ledger.records(1)) == {r["digest"] for r in row["records"]}
     assert row["context"]["versions"]["model"] == "m1 (verified)" and row["context"]["versions"]["weights"] == "unknown"
+
+
+def test_every_model_and_tool_call_has_five_fields_or_says_why_not(ledger):
+    llm, tool, egress = story()
+    offered = replace_data(llm, id=llm.id, tools="export=ffff0000 search=11112222")
+    stray = event(1, "tool", "tool:shell", id="n1/e1/5", time=150.0, name="shell", pid=9)
+    (row,) = written(ledger, Told(finding(evidence=("n1/e1/9", "n1/e1/5")), events=[offered, tool, egress, stray]))
+    calls = {call.pop("record"): call for call in row["calls"]}
+    assert set(calls) == {"n1/e1/1", "n1/e1/2", "n1/e1/5"}
+    assert all(set(call) == set(NAMES) for call in calls.values())
+    assert all(bool(f["value"]) != bool(f["reason"]) for call in calls.values() for f in call.values())
+    assert "ZD-88213" in calls["n1/e1/2"]["intent"]["value"] and "offered" in calls["n1/e1/2"]["authorisation"]["value"]
+    assert calls["n1/e1/2"]["downstream"]["value"] == "n1/e1/9"
 
 
 def test_without_words_the_same_row_has_two_layers_and_no_trigger(ledger):
@@ -157,6 +171,21 @@ def test_what_is_no_finding_has_a_row_that_cites_it(ledger, record, kind, what):
     (row,) = written(ledger, Told(record))
     assert (row["kind"], row["what"]) == (kind, what) and row["words"]
     assert [r["digest"] for r in row["records"]] == list(ledger.records(1))
+
+
+def test_a_finding_that_nobody_answers_is_told_once_more(ledger):
+    source = Told(finding(), finding(id="beef", label="expected_evolution"), finding(id="cafe"), events=story())
+    writer = Writer(ledger, KEY, source)
+    writer.turn(130.0)
+    source.tell(Triage(140.0, "cafe", "reject", "ada", "no"), finding(id="cafe", version=2))
+    writer.turn(141.0)
+    for now in (150.0, 500.0, 900.0):
+        writer.unanswered(now, within=300.0)
+    assert [(r["what"], r["finding_id"], r["response_state"]) for r in rows(ledger)[4:]] == [
+        ("unanswered", "f00d", "unanswered")
+    ]
+    assert ledger.records(5) == ledger.records(1) and rows(ledger)[4]["before"] == "AR-000001"
+    assert rows(ledger)[3]["response_state"] == "answered"
 
 
 def test_a_sensor_that_began_anew_leaves_a_gap_and_one_that_counted_on_none(ledger):
