@@ -130,7 +130,7 @@ class Finding:
     owner: str = ""  # who decides, where a person must
     review_until: float | None = None  # seconds; when a review ends by itself; None: it is no review
     posterior: Posterior | None = None
-    terms: tuple[Term, ...] = ()  # what each feature adds to the log odds of risky, largest first
+    terms: tuple[Term, ...] = ()  # what each feature adds to the log odds of risky against benign
     considered: tuple[Considered, ...] = ()  # the explaining event first
     placement: Placement | None = None  # None: no event to hold against, or it applies without a restart
     magnitude: str = "material"  # or "trust-breaking"; normal variance makes no finding

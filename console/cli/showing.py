@@ -15,6 +15,7 @@ from console.report.words import (
     considered,
     otherwise,
     own_probability,
+    own_reading,
     placement,
     probability,
     reason,
@@ -22,6 +23,8 @@ from console.report.words import (
     rule,
     seen,
     signals,
+    sure,
+    waiting,
 )
 
 Values = Mapping[str, Any]
@@ -49,9 +52,10 @@ def print_one(found: Values, events: Iterable[Values] = (), replicas: Iterable[V
 
 
 def _head(found: Values) -> None:
-    label, own = str(found.get("label")), own_probability(found)
-    sure = "" if own is None else f"  probability {own:.2f}"
-    say(f"{found.get('id')}  {label}{sure}  {found.get('severity')}", style=COLOURS.get(label, ""))
+    label = str(found.get("label"))
+    own = sure(label, own_reading(found), own_probability(found))
+    begin = f"{found.get('id')}  {label}" + (f"  probability {own}" if own else "")
+    say(f"{begin}  {found.get('severity')}", style=COLOURS.get(label, ""))
     tell(str(found.get("title")))
     facts = {
         "posterior": probability(found),
@@ -61,7 +65,7 @@ def _head(found: Values) -> None:
         "magnitude": str(found.get("magnitude") or ""),
         "change": _attribution(found),
         "rule": rule(found),
-        "state": _state(found),
+        "state": waiting(str(found.get("state")), str(found.get("owner") or ""), found.get("review_until")),
         "partial": "something was lost in its windows" if found.get("partial") else "",
     }
     for name, words in facts.items():
@@ -74,15 +78,9 @@ def _attribution(found: Values) -> str:
     return f"{kind}" + (f": {why}" if why else "") if kind and (why or kind != "unknown") else ""
 
 
-def _state(found: Values) -> str:
-    owner = f", for {found['owner']} to decide" if found.get("owner") else ""
-    until = f" until {moment(found['review_until'])}" if found.get("review_until") else ""
-    return f"{found.get('state')}{owner}{until}"
-
-
 def _heading(text: str) -> None:
     click.echo()
-    say(text)
+    tell(text)
 
 
 def _signals(found: Values) -> None:
@@ -138,7 +136,7 @@ def _terms(terms: Iterable[Values]) -> None:
     top = list(terms)[:TERMS]
     if not top:
         return
-    _heading("Terms, as log odds of risky")
+    _heading("Terms, as log odds of risky against rare but benign")
     for t in top:
         tell(str(t.get("words", "")), begin=f"  {_number(t.get('value'))}  {t.get('name')}: ", indent=4)
 

@@ -10,7 +10,7 @@ from console.cli.escape import escape
 from console.cli.output import moment
 from console.report.model import Part, Report, Row
 from console.report.text import LISTED, coverage_words, summary
-from console.report.words import LABELS
+from console.report.words import LABELS, sure
 
 CLIP = 300  # characters of a text
 MARKUP = re.compile(r"[\\`*_{}\[\]<>()#|~&!@$^=]|(?<=:)//|(?<=www)\.")  # the last two: bare addresses become links
@@ -85,6 +85,6 @@ def _table(rows: Iterable[Row]) -> Iterator[str]:
     yield "| first seen | finding | what | cause | probability | state |"
     yield "|---|---|---|---|---|---|"
     for r in rows:
-        sure = "not told" if r.probability is None else f"{r.probability:.2f}"
-        cells = (moment(r.opened), safe(r.id), safe(r.title), safe(r.cause), sure, safe(r.state))
+        told = safe(sure(r.label, r.reading, r.probability) or "not told")
+        cells = (moment(r.opened), safe(r.id), safe(r.title), safe(r.cause), told, safe(r.state))
         yield "| " + " | ".join(str(c) for c in cells) + " |"

@@ -44,7 +44,9 @@ class Row:
     event_kind: str
     event_time: float | None  # seconds
     considered: tuple[Values, ...]
-    probability: float | None  # of the label
+    probability: float | None  # of the outcome in `reading`
+    reading: str  # what the label says; of a review the likeliest outcome
+    rule: str  # that gave the label
     posterior: Values  # outcome → probability, the likeliest first; empty where none was given
     signals: tuple[tuple[str, bool | None, Any, str], ...]
     behaviours: tuple[str, ...]
@@ -189,6 +191,8 @@ def _row(f: Values, events: Mapping[str, Values], window: str) -> Row:
         event_time=event.get("time"),
         considered=tuple(words.considered(f)),
         probability=words.own_probability(f),
+        reading=words.own_reading(f),
+        rule=words.rule(f),
         posterior=words.posterior(f),
         signals=tuple(words.signals(f)),
         behaviours=tuple(words.behaviours(f)),

@@ -14,9 +14,9 @@ from console.cli.escape import escape
 from console.cli.output import moment
 from console.report import pictures
 from console.report.markdown import CLIP, clipped
-from console.report.model import Part, Report
+from console.report.model import Part, Report, Row
 from console.report.text import coverage_words, summary
-from console.report.words import HOLDS, LABELS, reason, turns
+from console.report.words import HOLDS, LABELS, reason, sure, turns, waiting
 
 LISTED, APPENDIX = 30, 500  # behaviours of a finding, entries of the appendix
 
@@ -27,7 +27,7 @@ def page(report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("console.report", "templates"), autoescape=True, undefined=StrictUndefined
     )
-    environment.filters.update(shown=shown, minute=minute, date=date, share=share)
+    environment.filters.update(shown=shown, minute=minute, date=date, share=share, waiting=standing)
     return environment.get_template("drift.html").render(
         report=report,
         counts=report.counts,
@@ -73,9 +73,14 @@ def date(seconds: float) -> str:
     return minute(seconds)[:10]
 
 
-def share(probability: float | None) -> str:
+def share(row: Row) -> str:
     """A probability for people."""
-    return "not told" if probability is None else f"{probability:.2f}"
+    return shown(sure(row.label, row.reading, row.probability)) or "not told"
+
+
+def standing(row: Row) -> str:
+    """Where a change stands, and who decides."""
+    return shown(waiting(row.state, row.owner, row.review_until))
 
 
 def _places(part: Part, n: int) -> dict[str, str]:

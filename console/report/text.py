@@ -12,11 +12,12 @@ from console.cli.fold import tell, width
 from console.cli.output import COLOURS, emit_table, moment, say
 from console.report.coverage import Coverage
 from console.report.model import Part, Report, Row
-from console.report.words import LABELS
+from console.report.words import LABELS, sure
 
 COLUMNS = {
     "workload": "workload", "class": "class", "id": "id", "opened": "first seen", "label": "label", "severity": "severity",
-    "probability": "probability", "event": "event", "cause": "cause", "title": "what", "attribution": "attribution",
+    "probability": "probability", "reading": "of", "rule": "rule", "event": "event", "cause": "cause", "title": "what",
+    "attribution": "attribution",
     "magnitude": "magnitude", "replicas": "replicas", "count": "count", "state": "state", "owner": "owner",
     "review_until": "review until",
 }  # fmt: skip
@@ -89,7 +90,7 @@ def _rows(rows: Iterable[Row]) -> None:
     if not rows:
         return
     if columns is None or columns >= WIDE:
-        table = ([moment(r.opened), r.id, r.title, r.cause, _sure(r), r.state] for r in rows)
+        table = ([moment(r.opened), r.id, r.title, r.cause, _sure(r) or None, r.state] for r in rows)
         emit_table(("first seen", "id", "what", "cause", "p", "state"), table)
         return
     for r in rows:
@@ -97,8 +98,8 @@ def _rows(rows: Iterable[Row]) -> None:
         tell(f"{moment(r.opened)}, p {_sure(r) or '-'}, {r.state}; {r.cause}", begin="    ", indent=4)
 
 
-def _sure(row: Row) -> str | None:
-    return None if row.probability is None else f"{row.probability:.2f}"
+def _sure(row: Row) -> str:
+    return sure(row.label, row.reading, row.probability)
 
 
 def listed(names: Iterable[str], total: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from classifier.drift.finding import EXPECTED, REVIEW, RISKY
+from classifier.drift.finding import AGED, EXPECTED, OPEN, REVIEW, RISKY
 from classifier.drift.severity import is_secret, severity
 from classifier.drift.verdict import TABLE
 from console.cli.output import moment
@@ -51,10 +51,39 @@ def probability(found: Values) -> str:
     return ", ".join(f"{k} {v:.3f}" for k, v in shares.items()) + (f" (weights {weights})" if weights else "")
 
 
+def own_reading(found: Values) -> str:
+    """The outcome that the label says; of a review the likeliest, "" where the classifier gave none."""
+    shares = posterior(found)
+    own = OUTCOMES.get(str(found.get("label")), "")
+    return own if own in shares else next(iter(shares), "")
+
+
 def own_probability(found: Values) -> float | None:
     """The probability of what the label says; a review's is that of its likeliest outcome."""
-    shares = posterior(found)
-    return shares.get(OUTCOMES.get(str(found.get("label")), ""), max(shares.values(), default=None))
+    return posterior(found).get(own_reading(found))
+
+
+def sure(label: str, reading: str, share: float | None) -> str:
+    """A probability for people: of a review, which names no outcome itself, with what it is the probability of.
+
+    >>> sure("needs_review", "benign", 0.617), sure("risky_drift", "risky", 0.95), sure("risky_drift", "", None)
+    ('0.62 benign', '0.95', '')
+    """
+    if share is None:
+        return ""
+    return f"{share:.2f}" if label in OUTCOMES else f"{share:.2f} {reading}"
+
+
+def waiting(state: str, owner: str, until: float | None) -> str:
+    """Where a finding stands, and who decides until when, or did not.
+
+    >>> waiting("aged", "ada", 0.0)
+    'aged, ada did not decide until 1970-01-01 00:00:00Z'
+    """
+    if state == AGED and owner and until is not None:
+        return f"{state}, {owner} did not decide until {moment(until)}"
+    who = f", for {owner} to decide" if owner and state == OPEN else ""
+    return f"{state}{who}" + (f" until {moment(until)}" if who and until is not None else "")
 
 
 def signals(found: Values) -> list[tuple[str, bool | None, Any, str]]:

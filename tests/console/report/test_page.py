@@ -124,3 +124,9 @@ def test_every_text_colour_stands_out_enough(theme):
         for ink in ("ink", "soft", "risky", "review", "evolution", "event"):
             light, dark = sorted((luminance(colours[ground]), luminance(colours[ink])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def test_each_change_says_which_rule_gave_its_label():
+    """A row risky with a probability of 0.02 looked like a mistake: the truth table had decided it."""
+    texts = Tree(page(fifteen.report())).texts
+    assert texts.count("Label by") == len(list(fifteen.report().parts[0].rows))

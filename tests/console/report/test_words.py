@@ -62,3 +62,22 @@ def test_a_signal_that_cannot_be_told_is_read_as_the_classifier_reads_it():
 def test_a_record_is_one_bounded_line():
     event = {"time": 1.0, "kind": "exec", "behaviour": "exec:/x", "data": {"argv": "y" * 5000}}
     assert len(words.record(event)) == 160 and len(words.record(event, limit=None)) > 5000
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        pytest.param("open", "open, for ada to decide until 1970-01-01 00:01:00Z", id="open"),
+        pytest.param("aged", "aged, ada did not decide until 1970-01-01 00:01:00Z", id="aged"),
+        pytest.param("accepted", "accepted", id="accepted"),
+    ],
+)
+def test_a_time_limit_that_has_passed_is_not_told_as_one_that_runs(state, said):
+    assert words.waiting(state, "ada", 60.0) == said
+
+
+def test_the_probability_of_a_review_says_of_what():
+    found = finding(label="needs_review")
+    told = words.sure("needs_review", words.own_reading(found), words.own_probability(found))
+    assert told == "0.96 risky"
+    assert words.own_reading(old()) == "" and words.sure("needs_review", "", None) == ""
