@@ -13,6 +13,8 @@
 
 #define STDIO_PIECE 16384          /* bytes of one record */
 #define STDIO_PIECES 128           /* of one call, empty parts of a vector included: 2 MiB */
+#define STDIO_SMALL 64             /* bytes of a read that wait for the next ones, until a line ends: some read byte by byte */
+#define STDIO_HELD 192             /* bytes that wait at most */
 #define STDIO_SEATS 16384
 #define STDIO_TRIED (16 << 20)     /* bytes of a lane that may pass until user space has said what it is; a burst is faster than it */
 #define STDIO_UNLIKE 256           /* so much does a byte count that comes in a read that does not begin as JSON: 64 KiB of them */
@@ -69,8 +71,10 @@ struct stdio_lane {
     u16 state;
     u8 told;         /* something of it went to user space */
     u8 within;       /* what was last copied of it did not end a line */
+    u64 held;        /* bytes in `small`, the last ones before `offset` */
+    char small[512]; /* more than is held: a mask must bound every index */
 };
-_Static_assert(sizeof(struct stdio_lane) == 40, "update sensor/probes/stdio.py");
+_Static_assert(sizeof(struct stdio_lane) == 560, "update sensor/probes/stdio.py");
 
 struct stdio_verdict {
     u64 born;
@@ -95,7 +99,8 @@ struct stdio_scratch {
 
 BPF_ARRAY(stdio_seats, u64, STDIO_SEATS);    /* low bits of a cgroup's id -> how many such are watched: what others pay */
 BPF_TABLE("hash", u64, struct stdio_workload, stdio_workloads, MAX_WORKLOADS);
-BPF_TABLE("lru_hash", u64, struct stdio_lane, stdio_lanes, 16384);
+BPF_TABLE("lru_hash", u64, struct stdio_lane, stdio_lanes, 8192);
+BPF_ARRAY(stdio_no_lane, struct stdio_lane, 1);  /* what a lane begins as: too long for the stack */
 BPF_TABLE("hash", u64, struct stdio_verdict, stdio_verdicts, 4096);
 BPF_PERCPU_ARRAY(stdio_scratches, struct stdio_scratch, 1);  /* a program is not entered twice on one CPU */
 BPF_RINGBUF_OUTPUT(stdio_chunks, CHUNK_PAGES);
@@ -329,9 +334,14 @@ static inline struct stdio_lane *stdio_lane_of(u64 id) {
     struct stdio_lane *lane = stdio_lanes.lookup(&id);
     if (lane)
         return lane;
-    struct stdio_lane new = {.born = bpf_ktime_get_boot_ns()};
-    stdio_lanes.insert(&id, &new);   /* another CPU may have met it now */
-    return stdio_lanes.lookup(&id);
+    int only = 0;
+    struct stdio_lane *new = stdio_no_lane.lookup(&only);
+    if (!new || stdio_lanes.insert(&id, new))
+        return stdio_lanes.lookup(&id);  /* another CPU met it now */
+    lane = stdio_lanes.lookup(&id);
+    if (lane)
+        lane->born = bpf_ktime_get_boot_ns();
+    return lane;
 }
 
 static inline struct stdio_scratch *stdio_scratch_here(void) {
@@ -382,7 +392,44 @@ static inline int stdio_tries(struct stdio_workload *w, u64 id, struct stdio_lan
     return like;
 }
 
+/* Puts a small read behind the ones before. 1: they are to be sent now. */
+static inline int stdio_hold(struct stdio_workload *w, struct stdio_lane *lane, u64 from, u64 n) {
+    u32 at = lane->held, size = n;
+    asm volatile("%0 &= 255" : "+r"(at));
+    asm volatile("%0 &= 127" : "+r"(size));
+    if (stdio_user(&lane->small[at], size, (void *)from)) {
+        stdio_lose(w, STDIO_LOST_UNREADABLE, at + size);
+        lane->held = 0;
+        return 0;
+    }
+    lane->held = at + size;
+    u32 last = at + size - 1;
+    asm volatile("%0 &= 511" : "+r"(last));
+    return lane->held >= STDIO_HELD || lane->small[last] == '\n';
+}
+
+/* Sends what small reads left; `end`: the offset behind it. */
+static inline void stdio_send_held(struct stdio_workload *w, u64 id, struct stdio_lane *lane, u32 fd, u64 end) {
+    struct stdio_scratch *s = stdio_scratch_here();
+    u32 size = lane->held;
+    asm volatile("%0 &= 511" : "+r"(size));
+    if (!s || !size)
+        return;
+    lane->held = 0;
+    if (!stdio_may_copy(w, size + STDIO_RECORD)) {
+        stdio_lose(w, STDIO_LOST_BUDGET, size);
+        return;
+    }
+    stdio_fill(&s->chunk, id, lane, STDIO_DATA, fd);
+    s->chunk.offset = end - size;
+    s->chunk.length = size;
+    stdio_kernel(s->data, size, lane->small);
+    if (stdio_chunks.ringbuf_output(&s->chunk, sizeof(struct stdio_chunk) + size, BPF_RB_NO_WAKEUP))
+        stdio_lose(w, STDIO_LOST_RING, size);
+}
+
 static inline void stdio_ended(struct stdio_workload *w, u64 id, struct stdio_lane *lane, u32 fd) {
+    stdio_send_held(w, id, lane, fd, lane->offset);
     if (lane->told)
         stdio_tell(w, id, lane, STDIO_ENDED, fd);
     stdio_lanes.delete(&id);
@@ -413,6 +460,7 @@ static inline void stdio_read(struct stdio_workload *w, struct stdio_call *c, st
     u64 offset = lane->offset;
     lane->offset += n;                 /* two threads that read one lane at the same time may get one offset */
     if (c->how == STDIO_MOVED) {
+        stdio_send_held(w, e->in, lane, c->fd, offset);
         stdio_lose(w, STDIO_LOST_SPLICED, lane->told ? n : 0);
         return;
     }
@@ -421,6 +469,12 @@ static inline void stdio_read(struct stdio_workload *w, struct stdio_call *c, st
     __sync_fetch_and_add(&w->calls, 1);
     __sync_fetch_and_add(&w->bytes, n);
     lane->told = 1;
+    if (c->how == STDIO_BUFFER && n <= STDIO_SMALL) {
+        if (stdio_hold(w, lane, t->from, n))
+            stdio_send_held(w, e->in, lane, c->fd, offset + n);
+        return;
+    }
+    stdio_send_held(w, e->in, lane, c->fd, offset);
     int may = stdio_may_copy(w, n + STDIO_RECORD);
     if (!may) {
         stdio_lose(w, STDIO_LOST_BUDGET, n);

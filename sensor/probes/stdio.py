@@ -27,7 +27,7 @@ CHUNK = struct.Struct("<QQQQQQIIIHH")
 WORKLOAD = np.dtype(
     [*((n, "<u8") for n in ("budget", "second", "used", "calls", "bytes", "passed")), ("lost", "<u8", (len(LOSSES),))]
 )
-LANE = struct.Struct("<QQQIIIHBB")
+LANE = struct.Struct("<QQQIIIHBBQ512x")
 SEATS = 16384
 
 
