@@ -44,6 +44,8 @@ class OtlpLimits:
     burst: int = 100
     calls: float = 100.0  # calls that become records, per second and replica
     calls_burst: int = 5000
+    bytes: float = 2 << 20  # of bodies, per second and replica
+    bytes_burst: int = 64 << 20
     each: int = 4  # requests of one sender under way
     under_way: int = 8  # of all
     wait: float = 6.0  # seconds for which the other part of a call is waited for

@@ -21,7 +21,7 @@ def conflicts(resource: Mapping[str, Any], identity: Identity, others: Callable[
     """Names of the attributes that contradict the kernel.
 
     Args:
-        others: names of all workloads, asked only where a service has another name than its workload.
+        others: what services of all workloads are called, asked only where one has another name than its workload.
     """
     claims = {name: text(resource, (name,)) for name in (SERVICE, POD, NAMESPACE, UID, CONTAINER, CONTAINER_NAME)}
     found = [name for name, agrees in AGREES.items() if claims[name] and not agrees(claims[name], identity)]
@@ -56,14 +56,13 @@ AGREES: dict[str, Callable[[str, Identity], bool]] = {
 
 def _is_another(service: str, identity: Identity, others: Callable[[], set[str]]) -> bool:
     """Whether a service calls itself like a workload that it is not. Any other name is its own affair."""
-    own = _names(identity.workload or "")
-    return service not in own and any(service in _names(name) for name in others())
+    return service not in names_of(identity.workload or "") and service in others()
 
 
-def _names(workload: str) -> set[str]:
+def names_of(workload: str) -> set[str]:
     """What a service of a workload may be called: its own name and its container's.
 
-    >>> sorted(_names("lab/shop/Deployment/cart/app")), _names("unit:cart.service")
+    >>> sorted(names_of("lab/shop/Deployment/cart/app")), names_of("unit:cart.service")
     (['app', 'cart'], {'cart'})
     """
     if workload.startswith("unit:"):

@@ -29,6 +29,7 @@ from wire.turns import ORIGIN, Returned, Turn, Wanted, history, turn_digest
 
 EPOCH = "otlp"  # of ids: no sensor's start
 MESSAGES, CALLS, TOOLS = 8192, 512, 2048  # of one call
+SYSTEM = 256 << 10  # characters of a system prompt: telling its paragraphs apart takes long
 SOURCE, BASIS = "otlp", "self_reported"
 Extra = Mapping[str, str]
 
@@ -79,7 +80,7 @@ class Maker:
         turns = history(call.turns[:MESSAGES])
         newest = [[m.role, m.digest, m.chain] for m in reversed(turns[-HISTORY:])]
         spoken = next((t.text for t in reversed(call.turns) if t.role == "user" and t.text), "")
-        system = system_prompt(call.system)
+        system = system_prompt(self._system(call.system, short))
         data: Data = {
             **{
                 "provider": self.label(call.provider),
@@ -102,6 +103,12 @@ class Maker:
         if not said.whole:
             short.append("span: not seen")
         return data | {"partial": words(short)}
+
+    def _system(self, texts: tuple[str, ...], short: list[str]) -> list[str]:
+        if sum(map(len, texts)) <= SYSTEM:
+            return list(texts)
+        short.append(f"system: the first {SYSTEM} characters are told")
+        return ["\n\n".join(text[:SYSTEM] for text in texts[:CALLS])[:SYSTEM]]
 
     def _answer(self, answer: Turn | None, chain: str, short: list[str]) -> Data:
         if answer is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 from classifier.classes.known import Known
 from classifier.deploys.http import Bucket
 from classifier.otlp import json_mapping, protobuf
 from classifier.otlp.attributes import text
-from classifier.otlp.callers import SERVICE, conflicts
+from classifier.otlp.callers import SERVICE, conflicts, names_of
 from classifier.otlp.events import Maker
 from classifier.otlp.joining import Extra, Joiner, Ready
 from classifier.otlp.replies import JSON, PROTOBUF, taken
@@ -26,6 +27,7 @@ from wire.records import Event, Identity, Replica
 from wire.redact import Policy, Redactor
 
 REPLICAS = 4096  # whose rate is remembered
+UNIT = 64 << 10  # bytes that are counted as one
 LOOKS = 30.0  # seconds between looks at who fell silent
 KEPT = 4096  # characters of a text that are masked; an event holds less
 READERS = {
@@ -67,6 +69,7 @@ class Intake:
         self._joiner = Joiner(wait=limits.wait, limit=limits.waiting)
         self._outbox: deque[Event] = deque()
         self._budgets: OrderedDict[Replica, Bucket] = OrderedDict()
+        self._bytes: OrderedDict[Replica, Bucket] = OrderedDict()
         self._lock = threading.Lock()
         self._stands: Stands = {}
         self._looked = float("-inf")
@@ -96,7 +99,7 @@ class Intake:
         if identity is None:
             raise Refused(403, "the sender is no workload that a sensor observes on this machine")
         now = self._clock()
-        found = translate(self._batch(signal, media, data, coding), now)
+        found = translate(self._batch(signal, media, data, coding, self._room(identity.replica, now)), now)
         with self._lock:
             self._enter(found, identity, now)
             self.counts.update({signal: 1, "calls": len(found.said), "other": found.other})
@@ -115,11 +118,13 @@ class Intake:
             self._tell(self._joiner.due(float("inf") if all_of_it else self._clock()))
             self._flush()
 
-    def _batch(self, signal: str, media: str, data: bytes, coding: str) -> Batch:
+    def _batch(self, signal: str, media: str, data: bytes, coding: str, room: Callable[[int], bool]) -> Batch:
         if coding not in ("", "identity", "gzip"):
             raise Refused(415, "content-encoding is not gzip")
         try:
             body = unpacked(data, coding, self._limits.body)
+            if not room(len(body)):
+                raise Refused(429, "too many bytes")
             return READERS[media, signal](body, self._limits.values if media == JSON else self._limits.fields)
         except TooMuch as e:
             raise Refused(413, str(e)) from None
@@ -127,24 +132,28 @@ class Intake:
             raise Refused(400, str(e)) from None
 
     def _enter(self, found: Translated, identity: Identity, now: float) -> None:
-        budget = self._budget(identity.replica)
+        budget, others = self._budget(identity.replica), cache(self._service_names)
         for said in found.said:
             if not budget.take(now):
                 found.rejected["too many calls"] += 1
                 continue
-            self._tell(self._joiner.take(said, identity.replica, self._extra(said.resource, identity), now))
+            self._tell(self._joiner.take(said, identity.replica, self._extra(said.resource, identity, others), now))
         self._flush()
 
     def _budget(self, replica: Replica) -> Bucket:
-        bucket = self._budgets.pop(replica, None) or Bucket(self._limits.calls, self._limits.calls_burst)
-        self._budgets[replica] = bucket
-        if len(self._budgets) > REPLICAS:
-            self._budgets.popitem(last=False)
-        return bucket
+        return _bucket(self._budgets, replica, self._limits.calls, self._limits.calls_burst)
 
-    def _extra(self, resource: Any, identity: Identity) -> Extra:
+    def _room(self, replica: Replica, now: float) -> Callable[[int], bool]:
+        """Whether a replica may send a body of so many bytes: redaction and digests cost by the byte."""
+        bucket = _bucket(self._bytes, replica, self._limits.bytes / UNIT, self._limits.bytes_burst / UNIT)
+        return lambda size: all(bucket.take(now) for _ in range(1 + size // UNIT))
+
+    def _service_names(self) -> set[str]:
+        return set().union(*map(names_of, self._sink.names()))
+
+    def _extra(self, resource: Any, identity: Identity, others: Callable[[], set[str]]) -> Extra:
         """What the sender calls itself, and where that contradicts the kernel."""
-        against = conflicts(resource, identity, self._sink.names)
+        against = conflicts(resource, identity, others)
         if against:
             self.counts["conflicts"] += 1
         return {"service": self._maker.label(text(resource, (SERVICE,))), "conflict": " ".join(against)}
@@ -165,3 +174,11 @@ class Intake:
             self.counts["not kept at once"] += 1
         else:
             self._outbox.clear()
+
+
+def _bucket(held: OrderedDict[Replica, Bucket], replica: Replica, rate: float, burst: float) -> Bucket:
+    bucket = held.pop(replica, None) or Bucket(rate, burst)
+    held[replica] = bucket
+    if len(held) > REPLICAS:
+        held.popitem(last=False)
+    return bucket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.otlp.callers import conflicts
+from classifier.otlp.callers import conflicts, names_of
 from tests.factories import identity
 from tests.otlp import golden
 from tests.otlp.bodies import span, traces
@@ -17,7 +17,9 @@ POD = identity(
     name="cart",
     container="abcdef0123456789" * 4,
 )
-OTHERS = {"lab/shop/Deployment/cart/cart", "lab/shop/Deployment/pay/pay", "unit:backup.service"}
+OTHERS = set().union(
+    *map(names_of, ("lab/shop/Deployment/cart/cart", "lab/shop/Deployment/pay/app", "unit:backup.service"))
+)
 
 
 @pytest.mark.parametrize(

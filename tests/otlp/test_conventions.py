@@ -221,6 +221,13 @@ def test_an_event_fits_a_frame_however_much_is_told():
     assert "tools:the-first" in found[0].data["partial"]
 
 
+def test_of_a_system_prompt_without_end_the_beginning_is_told():
+    texts = ["/a." * 500_000, *(str(n) for n in range(2000))]
+    a = golden.NEW | {"gen_ai.input.messages": json.dumps([{"role": "system", "content": t} for t in texts])}
+    (found,) = told(traces(span(attributes=a)))
+    assert found.data["partial"] == f"system:the-first-{events.SYSTEM}-characters-are-told" and found.data["system"]
+
+
 @pytest.mark.parametrize(
     ("start", "end", "wanted"),
     [

@@ -197,6 +197,16 @@ def test_more_calls_than_a_replica_may_make_are_rejected_and_said():
     assert made.told["rejected: too many calls"] == 3
 
 
+def test_more_bytes_than_a_replica_may_send_are_for_later():
+    body = in_json(CALL | {"x": "y" * 200_000})
+    made = Intake(Sink(), OtlpLimits(bytes=0.001, bytes_burst=400_000), clock=lambda: NOW)
+    assert made.take("traces", JSON, body, "", identity()) == b"{}"
+    with pytest.raises(Refused) as caught:
+        made.take("traces", JSON, gzip.compress(body), "gzip", identity())
+    assert caught.value.http == 429
+    assert made.take("traces", JSON, body, "", identity(2)) == b"{}", "another replica has bytes of its own"
+
+
 def test_what_was_received_is_counted():
     made = receiver()
     posted(in_protobuf(traces(span(attributes=golden.NEW), span(id="1" * 16))), PROTOBUF, made=lambda: made)
