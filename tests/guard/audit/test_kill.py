@@ -24,7 +24,7 @@ ATTENDED = daemons.PROGRAM.replace(
     """
 from guard.audit.attendant import Attendant, AuditSettings
 folder = told["state_dir"] / "audit"
-kept = AuditSettings(folder, folder / "key.pem", silence=1e12)
+kept = AuditSettings(folder, folder / "key.pem", silence=1e12, answer=1e12)
 attend = lambda core, now: Attendant(core, kept, now)
 sys.exit(Service(ClassifierSettings(policy=Policy().scaled(DAY), **told), attend=attend).run())
 """,
