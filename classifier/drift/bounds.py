@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from classifier.drift.finding import Signal
 from classifier.drift.sighting import Sighting
-from classifier.envelope import creep, volume
-from classifier.envelope.envelope import CREEP, Envelope
+from classifier.envelope import cusum, volume
+from classifier.envelope.envelope import CREEP, DRIP, Envelope
 from classifier.policy import Policy
 
 
@@ -17,8 +17,8 @@ def bounds(s: Sighting, envelope: Envelope, policy: Policy) -> Signal:
     """The signal of one deviation."""
     if s.why in ("volume out", "volume in"):
         return _beyond(s, envelope)
-    if s.why == CREEP:
-        return Signal(False, creep.LIMIT, s.broken)
+    if s.why in (CREEP, DRIP):
+        return Signal(False, cusum.LIMIT if s.why == CREEP else cusum.SURE, s.broken)
     if not envelope.measured(policy.volume_windows):
         return Signal(None, 0.0, "no bound is learned yet")
     if s.why == "schedule":

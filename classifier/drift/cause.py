@@ -23,7 +23,7 @@ from classifier.drift.finding import (
 )
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import rated
-from classifier.drift.sighting import Sighting
+from classifier.drift.sighting import SLOW, Sighting
 from classifier.drift.verdict import VARIANCE, Judged, Verdict, carried, together, verdict
 from classifier.envelope.dimensions import TOTAL
 from classifier.envelope.envelope import Envelope
@@ -62,7 +62,12 @@ def cause_id(workload: str, key: str, behaviour: str, first: float) -> str:
 
 
 def related(s: Sighting, others: Sequence[Sighting]) -> bool:
-    """Whether a deviation is of the same process tree as others: a common replica, or one line of ancestors."""
+    """Whether a deviation is of the same process tree as others: a common replica, or one line of ancestors.
+
+    What crept up is of the whole workload, and of all its peers.
+    """
+    if s.why in SLOW and any(o.why in SLOW for o in others):
+        return True
     return any(not s.sights.keys().isdisjoint(o.sights) or s.behaviour == o.behaviour or _kin(s, o) for o in others)
 
 

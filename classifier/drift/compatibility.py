@@ -25,7 +25,7 @@ MODELS = ("open:model:", "write:model:")
 
 def kind_of(behaviour: str, why: str) -> str:
     """Row of the table for a deviation."""
-    if why.startswith("volume") or why in ("schedule", "creep"):
+    if why.startswith("volume") or why in ("schedule", "creep", "drip"):
         return "volume"
     if behaviour.startswith(("identity:", "open:secret:", "write:secret:")):
         return "secret"

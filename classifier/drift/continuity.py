@@ -127,7 +127,11 @@ def _of_other(s: Sighting, envelope: Envelope, named: bool, helpers: Collection[
     capped = min(value, 0.4) if special else value
     known = "known" if value > 0.5 else f"new, {chain[1]} started it" if child else "new"
     what = f"{image} does {kind} already" if same else f"{image} is {known}"
-    return Term("lineage", capped, what + (", never with a secret, a bare address or files of the host" if capped < value else ""))
+    return Term(
+        "lineage",
+        capped,
+        what + (", never with a secret, a bare address or files of the host" if capped < value else ""),
+    )
 
 
 def _some(names: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from classifier.deploys.timeline import covers, names, trusted
 from classifier.drift.compatibility import fits, implied, kind_of
 from classifier.drift.finding import Considered, Placement, Signal, Term
 from classifier.drift.severity import severity
-from classifier.drift.sighting import Sighting
+from classifier.drift.sighting import SLOW, Sighting
 from classifier.envelope.ledger import Exposure, Ledger
 from classifier.policy import Policy
 from wire.records import Deploy
@@ -65,7 +65,9 @@ class Group:
 
 def correlate(s: Sighting, deploys: Iterable[Deploy], ledger: Ledger, policy: Policy) -> Correlation:
     """The best explanation among a workload's events."""
-    near = [d for d in deploys if covers(d, s.first, policy)]
+    # A drip is dated to its first day, and shows on the day after a change if that was late.
+    moments = (s.first, s.first - policy.day) if s.why in SLOW else (s.first,)
+    near = [d for d in deploys if any(covers(d, t, policy) for t in moments)]
     fit = [(judge(d, s, ledger, policy), d) for d in near if trusted(d) and not late(d, policy)]
     refused = tuple(
         Considered(d.id, d.kind, d.time, 0.0, False, _weightless(d, policy))

@@ -158,9 +158,9 @@ def _quantity(members: Sequence[Judged]) -> Iterable[Row]:
     unknown = all(m.bounds.holds is None and m.bounds.value == 0 for m in members)
     yield "no bounds", float(unknown), "no bound is learned yet"
     for why in QUANTITY:
-        found = [m.sighting for m in members if m.sighting.why == why]
+        found = [m.sighting for m in members if m.sighting.why == why or (m.sighting.why == "drip" and why == "creep")]
         yield why, float(bool(found)), found[0].note if found else ""
-    off = [m.sighting for m in members if m.sighting.note and m.sighting.why != "creep"]
+    off = [m.sighting for m in members if m.sighting.note and m.sighting.why not in ("creep", "drip")]
     yield "off schedule", float(bool(off)), off[0].note if off else ""
     owner = [m.sighting for m in members if m.sighting.why == "owner"]
     yield "owner", float(bool(owner)), owner[0].lineage if owner else ""

@@ -13,6 +13,7 @@ from wire.records import Replica
 EVIDENCE = 16  # ids kept, the first ones
 REPLICAS = 2048
 LINEAGES = 4
+SLOW = ("creep", "drip")  # dated to days
 
 
 @stored

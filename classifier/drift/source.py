@@ -27,7 +27,7 @@ def of(members: Sequence[Judged]) -> tuple[str, str]:
     worst = max(members, key=lambda m: severity(m.sighting.behaviour)).sighting
     if secret := next((m.sighting.behaviour for m in members if is_secret(m.sighting.behaviour)), ""):
         return "permission", f"{secret} is an identity or a secret"
-    if worst.why in ("volume out", "volume in", "schedule", "creep", "owner", "dormant return"):
+    if worst.why in ("volume out", "volume in", "schedule", "creep", "drip", "owner", "dormant return"):
         return "data", f"{worst.behaviour} is known, how much, when or who is not"
     if near := next((c for m in members for c in m.correlation.considered), None):
         return KINDS.get(near.kind, "unknown"), f"event {near.deploy} is near, though it does not explain this"

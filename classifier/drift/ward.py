@@ -14,9 +14,11 @@ from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.nearness import habitual, nearness
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
-from classifier.drift.sighting import Sighting
+from classifier.drift.sighting import SLOW, Sighting
 from classifier.drift.verdict import Judged, settled
-from classifier.envelope.envelope import CREEP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
+from classifier.envelope.creep import Drip
+from classifier.envelope.cusum import RECENT, SURE
+from classifier.envelope.envelope import CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
 from classifier.policy import Policy
@@ -56,16 +58,17 @@ class Ward:
         novel = sum(g not in self.envelope.grams for g in window.grams) if strangers else 0
         # A list: each must be met, urgent or not.
         met = [self._meet(s, window, revision, epoch, novel) for s in strangers]
-        for behaviour, words in self.envelope.take_crept():
-            self._creep(behaviour, words, window, revision)
+        for drip in self.envelope.take_crept():
+            self._creep(drip, window, revision)
         return any(met)
 
-    def _creep(self, behaviour: str, words: str, window: Window, revision: str | None) -> None:
+    def _creep(self, drip: Drip, window: Window, revision: str | None) -> None:
         """A known peer takes more from day to day; which replica it was cannot be told, this one saw the day end."""
-        s = self._sighting(behaviour, CREEP, window.start, window.end)
+        first = (drip.since + 1) * self.policy.day  # so that changes of its first day lie before it
+        s = self._sighting(drip.behaviour, DRIP if drip.total >= SURE else CREEP, first, window.end)
         if s is not None:
-            s.see(window.replica, revision, window.start, window.end, uses=1, events=0)
-            s.broken = words
+            s.see(window.replica, revision, first, window.end, uses=1, events=0)
+            s.broken = drip.words
 
     def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str, novel: int) -> bool:
         use = stranger.use
@@ -226,8 +229,11 @@ class Ward:
         if name.startswith("deploy:"):
             return True
         # By first sights: what a behaviour once brought goes on for weeks, and would tie everything to itself.
-        near = any(abs(s.first - o.first) <= self.policy.cause_window for o in others)
-        return near and related(s, others)
+        return related(s, others) and any(abs(s.first - o.first) <= self._near(s, o) for o in others)
+
+    def _near(self, s: Sighting, o: Sighting) -> float:
+        """Seconds between first sights within which two deviations may have one cause; a drip is dated to days."""
+        return RECENT * self.policy.day if s.why in SLOW and o.why in SLOW else self.policy.cause_window
 
     def _judge(self, s: Sighting, deploys: list[Deploy]) -> Judged:
         if s.why == FORGERY:
@@ -250,11 +256,12 @@ class Ward:
     def _young(self, s: Sighting) -> bool:
         """Whether a behaviour, or the revision that shows it, has been watched for too short a time."""
         item = self.envelope.items.get(s.behaviour)
-        if s.why not in (OUT, INTO) or item is None:
+        if s.why not in (OUT, INTO, DRIP) or item is None:
             return False
         known = s.first - item.first >= self.policy.converged_days * self.policy.day
         newest = self.envelope.ledger.newest(s.first)
-        fresh = newest is not None and s.first - newest < self.policy.day
+        # A drip is dated to the day.
+        fresh = newest is not None and s.first - newest < self.policy.day * (3 if s.why == DRIP else 1)
         return self.envelope.stage != "converged" or not known or fresh
 
     def _helpers(self, by: Sighting) -> set[str]:

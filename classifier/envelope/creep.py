@@ -1,21 +1,21 @@
 """Daily bytes of a peer to a slow drip: a one-sided CUSUM over the latest days against the weeks before them.
 
-Every window of a drip is within its bounds, its sum is not. What is watched is a day's bytes per request that came in,
-or per window of the workload where none comes in, which more traffic and more replicas leave where it is. Values are
-whole numbers (64ths of ln), so that a replay is the same on every machine; a weekday is held against its own weekday
-once three of them are known.
+Every window of a drip is within its bounds, its sum is not. What is watched is a day's bytes for something else that goes
+with them: for the requests that came in (for the windows of the workload where none comes in), or for what another peer
+moved, whichever was steadier in the weeks before. More traffic and more replicas leave that where it is.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from operator import mul
 from typing import TYPE_CHECKING
 
 from classifier.envelope import volume
+from classifier.envelope.cusum import FEWEST, LIMIT, RECENT, SURE, UNIT, Sum, cusum, log_steps
 from classifier.envelope.quantities import IN_WAY, OUT_WAY
 from classifier.envelope.state import stored
 
@@ -23,19 +23,13 @@ if TYPE_CHECKING:
     from classifier.envelope.cells import Cell
     from classifier.envelope.envelope import Envelope
 
-UNIT = 64  # steps of ln; 1.6 %
 KEPT = 64  # days
-RECENT = 10  # days that are judged; older ones are the reference
-FEWEST = 21  # days of reference before anything is said
-WEEKS = 3  # values of one weekday before it is compared with itself
-SLACK, LIMIT = 1.0, 6.0  # robust standard deviations; see docs/envelopes.md for what was measured
 PEERS = 32  # directions of peers that are watched, the busiest first
 REPEAT = 7  # days before it is told again
-LEAST = 2  # steps of ln: no series is steadier than 3 %
+PARTNERS, CHOSEN, CHOICE = 16, 3, 7  # flows that a flow may be held against, of which so many are, for so many days
 ABSENT = 0xFFFF
 Moved = Mapping[str, tuple[volume.Histogram, volume.Histogram]]  # behaviour → windows by bytes out and in
 NOTHING: tuple[volume.Histogram, volume.Histogram] = ({}, {})
-LN2_4096 = 2839  # ln(2) * 4096
 
 
 @stored
@@ -49,6 +43,9 @@ class Flow:
     sizes: bytes = b""
     rates: bytes = b""
     told: int = -1  # day for which it was last told
+    sure: int = -1  # the same with a sum that decides
+    beside: tuple[str, ...] = ()  # keys of flows that it is held against, beside requests
+    chosen: int = -1  # day on which they were chosen
 
     def add(self, day: int, total: int, requests: int) -> int:
         """Close a day: what was moved and asked since the last one; gives the bytes of the day, -1 if unknown."""
@@ -73,18 +70,17 @@ class Flow:
         found = (int.from_bytes(packed[i : i + 2], "big") for i in range(0, len(packed), 2))
         return [None if v == ABSENT else v for v in found]
 
-    def crept(self) -> tuple[float, int] | None:
-        """The sum of deviations and the steps above normal on the last days; None while in bounds.
-
-        Of the bytes for what was asked alone: more traffic and more replicas move more bytes, and that is no drip.
-        """
-        found = cusum(self.values(self.rates), self.start)
-        return found if found is not None and found[0] > LIMIT else None
+    def against(self, other: Flow) -> list[int | None]:
+        """Steps of ln a day of this flow's bytes for each byte of the other's, from the day on that this one begins."""
+        mine, theirs = self.values(self.sizes), other.values(other.sizes)
+        by = self.start - other.start
+        pairs = ((v, theirs[i + by] if 0 <= i + by < len(theirs) else None) for i, v in enumerate(mine))
+        return [None if v is None or o is None else v - o for v, o in pairs]
 
     def merged(self, other: Flow) -> Flow:
         """The one that knows more; what is moved from now on is counted anew, for both sides move it together."""
         best = max(self, other, key=lambda f: (f.last, len(f.sizes), f.sizes, f.rates, f.told))
-        return Flow(-1, 0, best.start, best.sizes, best.rates, best.told)
+        return replace(best, total=-1, requests=0)
 
     @property
     def last(self) -> int:
@@ -92,8 +88,19 @@ class Flow:
         return self.start + len(self.sizes) // 2 - 1
 
 
-def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved, day: int) -> list[tuple[str, str]]:
-    """Close a day of every peer that is watched; behaviours that have crept, with the numbers in words.
+@stored
+@dataclass(frozen=True, slots=True)
+class Drip:
+    """A peer that takes more from day to day."""
+
+    behaviour: str
+    words: str
+    total: float  # sum of deviations, robust standard deviations
+    since: int  # first of the days that it is made of
+
+
+def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved, day: int) -> list[Drip]:
+    """Close a day of every peer that is watched; what has crept and was not told lately.
 
     Args:
         moved: Windows by bytes out and in, of what moves any.
@@ -107,12 +114,60 @@ def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved, da
             totals[OUT_WAY + behaviour], totals[IN_WAY + behaviour] = moved_by(out), moved_by(into)
     for key in sorted(totals.keys() - e.flows.keys(), key=lambda k: (-totals[k], k))[: PEERS - len(e.flows)]:
         e.flows[key] = Flow()
-    crept = []
-    for key, flow in e.flows.items():
-        if key in totals and flow.add(day, totals[key], requests) * RECENT > e.policy.volume_floor:
-            words = _told(flow, "out" if key[0] == OUT_WAY else "in", each)
-            crept += [(key[1:], words)] if words else []
-    return crept
+    sums = {key: flow.add(day, totals[key], requests) for key, flow in e.flows.items() if key in totals}
+    large = [key for key, n in sums.items() if n * RECENT > e.policy.volume_floor]
+    busiest = sorted((k for k in sums if sums[k] > 0), key=lambda k: (-sums[k], k))[:PARTNERS]
+    return [d for key in large if (d := _told(key, e.flows, busiest, each)) is not None]
+
+
+def _told(key: str, flows: Mapping[str, Flow], busiest: Sequence[str], each: str) -> Drip | None:
+    """What is to be said of a flow today: once when it is out of bounds, once more when that is sure."""
+    flow = flows[key]
+    if len(flow.sizes) // 2 < FEWEST + RECENT:
+        return None
+    if flow.last - flow.chosen >= CHOICE:
+        flow.beside, flow.chosen = steadiest(key, flows, busiest), flow.last
+    found, beside = largest(flow, flows)
+    if found is None or found.total <= LIMIT:
+        return None
+    if flow.last - flow.told < REPEAT and (found.total < SURE or flow.last - flow.sure < REPEAT):
+        return None
+    flow.told = flow.last
+    flow.sure = flow.last if found.total >= SURE else flow.sure
+    more, unit = (math.exp(found.steps / UNIT) - 1) * 100, f"byte {_way(beside)} of {beside[1:]}" if beside else each
+    words = f"a day's bytes {_way(key)} per {unit}: {more:.0f} % above the weeks before on the latest days, sum of deviations "
+    return Drip(key[1:], f"{words}{found.total:.1f}, limit {LIMIT:g}", found.total, found.since)
+
+
+def largest(flow: Flow, flows: Mapping[str, Flow]) -> tuple[Sum | None, str]:
+    """The largest sum of a flow, and the key of what it is held against; "" for requests.
+
+    If another one fell by more than this one rose, it is not this one that crept.
+    """
+    best, beside = cusum(flow.values(flow.rates), flow.start), ""
+    rose = best.middle if best is not None else 0
+    for key, other in ((k, flows[k]) for k in flow.beside if k in flows):
+        found = cusum(flow.against(other), flow.start)
+        if found is None or found.total <= max(LIMIT, best.total if best is not None else 0.0):
+            continue
+        fell = cusum(other.values(other.rates), other.start)
+        if fell is not None and rose + fell.middle > 0:
+            best, beside = found, key
+    return best, beside
+
+
+def steadiest(key: str, flows: Mapping[str, Flow], busiest: Sequence[str]) -> tuple[str, ...]:
+    """Keys of the flows for which this one was steadier in the weeks before than for requests, the steadiest first."""
+    flow = flows[key]
+    plain = cusum(flow.values(flow.rates), flow.start)
+    limit = plain.scale if plain is not None else math.inf
+    sums = ((cusum(flow.against(flows[other]), flow.start), other) for other in busiest if other != key)
+    better = sorted((s.scale, other) for s, other in sums if s is not None and s.scale < limit)
+    return tuple(other for _, other in better[:CHOSEN])
+
+
+def _way(key: str) -> str:
+    return "out" if key[0] == OUT_WAY else "in"
 
 
 def _front_door(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved) -> str:
@@ -132,74 +187,6 @@ def moved_by(h: volume.Histogram) -> int:
 @cache  # a few hundred buckets, asked for every cell once a day
 def _middle_of(b: int) -> int:
     return (volume.upper(b) + volume.upper(b - 1) + 1) // 2 if b >= 96 else volume.upper(b)
-
-
-def _told(flow: Flow, way: str, each: str) -> str:
-    found = flow.crept()
-    if found is None or flow.last - flow.told < REPEAT:
-        return ""
-    flow.told = flow.last
-    total, steps = found
-    more = (math.exp(steps / UNIT) - 1) * 100
-    return (
-        f"a day's bytes {way} per {each}: {more:.0f} % above the weeks before on the latest days, "
-        f"sum of deviations {total:.1f}, limit {LIMIT:g}"
-    )
-
-
-def log_steps(n: int) -> int:
-    """ln(n) in steps, in whole numbers: a float's last bit differs between machines.
-
-    >>> [log_steps(n) for n in (0, 1, 2, 1000)]
-    [0, 0, 44, 442]
-    """
-    if n < 2:
-        return 0
-    bits = n.bit_length() - 1
-    whole = (n << 12) >> bits  # 4096 to 8191
-    fraction = 0  # log2 of it, bit by bit
-    for _ in range(12):
-        whole = whole * whole >> 12
-        fraction <<= 1
-        if whole >= 8192:
-            whole, fraction = whole >> 1, fraction | 1
-    return ((bits << 12) + fraction) * LN2_4096 * UNIT >> 24
-
-
-def cusum(values: Sequence[int | None], start: int) -> tuple[float, int] | None:
-    """The one-sided sum at the last day, and the middle excess of the days it is made of; None if too little is known.
-
-    Args:
-        start: Day of the first value, for its weekday.
-    """
-    cut = max(0, len(values) - RECENT)
-    reference = [(start + i, v) for i, v in enumerate(values[:cut]) if v is not None]
-    if len(reference) < FEWEST:
-        return None
-    normal = _normal(reference)
-    spread = sorted(abs(v - normal[d % 7]) for d, v in reference)
-    # The reference days made their own weekday's middle, so new ones lie a little further from it.
-    scale = max(1.25 * 1.4826 * spread[len(spread) // 2], 0.8 * spread[len(spread) * 9 // 10], LEAST)
-    total, over = 0.0, []
-    for i, v in enumerate(values[cut:], start + cut):
-        if v is None:
-            continue
-        z = min((v - normal[i % 7]) / scale, LIMIT / 2)  # one odd day is no drip
-        total = max(0.0, total + z - SLACK)
-        over = [*over, v - normal[i % 7]] if total else []
-    return round(total, 3), sorted(over)[len(over) // 2] if over else 0
-
-
-def _normal(reference: list[tuple[int, int]]) -> list[int]:
-    """The middle of each weekday; where too few are known, of all days."""
-    overall = _middle([v for _, v in reference])
-    by_day = [[v for d, v in reference if d % 7 == w] for w in range(7)]
-    return [_middle(vs) if len(vs) >= WEEKS else overall for vs in by_day]
-
-
-def _middle(values: list[int]) -> int:
-    ordered = sorted(values)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) // 2
 
 
 def _packed(n: int) -> bytes:

@@ -30,7 +30,7 @@ from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
 
 COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
-NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP = (
+NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP, DRIP = (
     "new",
     "volume out",
     "volume in",
@@ -38,6 +38,7 @@ NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP = (
     "schedule",
     "dormant return",
     "creep",
+    "drip",
 )
 
 Reason = tuple[str, str, float]  # why, which bound broke, and how many times the bound it was
@@ -86,7 +87,7 @@ class Envelope:
     alarms: dict[Replica, quarantine.Alarm] = field(default_factory=dict)  # replicas whose news are not trusted
     touched: dict[str, tuple[int, str]] = field(default_factory=dict)  # dimension → day and words of the last change
     signed: Reference | None = None  # what a person has signed
-    crept: list[tuple[str, str]] = field(default_factory=list)  # behaviour and words, until somebody takes them
+    crept: list[creep.Drip] = field(default_factory=list)  # until somebody takes them
     # Follows from the items, so no snapshot holds it.
     _names: Names | None = field(default=None, init=False, repr=False, compare=False)
     shared: Shared = field(default_factory=Shared, init=False, repr=False, compare=False)
@@ -363,17 +364,17 @@ class Envelope:
         if window.syscalls:
             self.profiles.add(window.syscalls)
 
-    def sweep(self, day: int) -> list[tuple[str, str]]:
+    def sweep(self, day: int) -> list[creep.Drip]:
         """Once a day (number since the epoch): age and promote every item, set bounds anew, name the stage.
 
         Returns:
-            Behaviours whose daily bytes crept up, with the numbers in words; they also wait for `take_crept`.
+            Peers whose daily bytes crept up; they also wait for `take_crept`.
         """
         crept = daily.sweep(self, day)
         self.crept = (self.crept + crept)[-creep.PEERS :]
         return crept
 
-    def take_crept(self) -> list[tuple[str, str]]:
+    def take_crept(self) -> list[creep.Drip]:
         """What crept up since this was last asked."""
         crept, self.crept = self.crept, []
         return crept

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from classifier.drift.severity import rated
-from classifier.envelope import creep, reference, series, volume
-from classifier.envelope.creep import Flow
+from classifier.envelope import cusum, reference, series, volume
+from classifier.envelope.creep import Flow, largest
 from classifier.envelope.dimensions import TOTAL, dimension
 from classifier.envelope.envelope import COUNTED, Envelope
 from classifier.envelope.items import DORMANT, PROVISIONAL, QUARANTINED, RETIRED, Item
@@ -54,7 +55,7 @@ def shown(e: Envelope) -> dict[str, Any]:
         "revisions": _revisions(e),
         "syscalls": sorted(set().union(*(lane.calls for lane in e.lanes.values()))),
         "sequences": len(e.grams),
-        "daily_bytes": [_flow(key, e.flows[key]) for key in sorted(e.flows)],
+        "daily_bytes": [_flow(key, e.flows) for key in sorted(e.flows)],
         "ledger": [_exposure(x) for _, x in sorted(e.ledger.exposures.items())],
     }
 
@@ -187,17 +188,22 @@ def _revisions(e: Envelope) -> dict[str, Any]:
     return {r: sorted(known[r]) for r in sorted(known)}
 
 
-def _flow(key: str, flow: Flow) -> dict[str, Any]:
-    """A peer's days: ln of the bytes and of the bytes per request (or window), and how far they have crept."""
-    crept = creep.cusum(flow.values(flow.rates), flow.start)
+def _flow(key: str, flows: Mapping[str, Flow]) -> dict[str, Any]:
+    """A peer's days: ln of the bytes and of the bytes per request (or window), and how far they have crept.
+
+    `per` is the flow that it was steadier for than for requests, where its sum is the largest for that.
+    """
+    flow = flows[key]
+    crept, per = largest(flow, flows)
     return {
         "behaviour": key[1:],
         "way": "out" if key[0] == OUT_WAY else "in",
         "start": flow.start,
-        "ln_bytes": [None if v is None else round(v / creep.UNIT, 3) for v in flow.values(flow.sizes)],
-        "ln_per_request": [None if v is None else round(v / creep.UNIT, 3) for v in flow.values(flow.rates)],
-        "crept": None if crept is None else crept[0],
-        "limit": creep.LIMIT,
+        "ln_bytes": [None if v is None else round(v / cusum.UNIT, 3) for v in flow.values(flow.sizes)],
+        "ln_per_request": [None if v is None else round(v / cusum.UNIT, 3) for v in flow.values(flow.rates)],
+        "crept": None if crept is None else crept.total,
+        "per": per,
+        "limit": cusum.LIMIT,
     }
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.envelope import creep
-from classifier.envelope.creep import Flow, log_steps
+from classifier.envelope.creep import Flow
+from classifier.envelope.cusum import LIMIT, SURE, UNIT, cusum, log_steps
 from classifier.policy import Policy
 from tests.classifier.story import born, play
 from tests.factories import head, replica, use
@@ -30,7 +31,8 @@ def flagged(days: int, drip: range = range(0), more: float = 0.0, *, spread: flo
         size = requests * 2 * RECORD * math.exp(rng.gauss(0, spread)) + (600 * 2 * RECORD * more if day in drip else 0)
         total, asked = total + int(size), asked + requests
         flow.add(day, total, asked)
-        told += [day] if flow.crept() else []
+        found = cusum(flow.values(flow.rates), flow.start)
+        told += [day] if found is not None and found.total > LIMIT else []
     return told
 
 
@@ -73,9 +75,49 @@ def test_twin_with_the_same_mean_all_along_gives_none():
     assert play([head(interval=600.0), born(1), *days(54, 30, 0)], Policy()).findings() == []
 
 
+def pair(more: float, fall: float = 0.0, *, since: int = 45, count: int = 60, seed: int = 1):
+    """Two peers of which each moves what the other does, within 2 %, while requests say little; what is told, by day."""
+    rng, flows, told, sums = random.Random(seed), {"<a": Flow(), ">b": Flow()}, [], {"<a": 0, ">b": 0}
+    asked = 0
+    for key in flows:
+        flows[key].add(-1, 0, 0)
+    for day in range(count):
+        asked += 600
+        size = 600 * RECORD * math.exp(rng.gauss(0, 0.2))
+        sums["<a"] += int(size * math.exp(rng.gauss(0, 0.02)) * (1 + more * (day >= since)))
+        sums[">b"] += int(size * math.exp(rng.gauss(0, 0.02)) * (1 - fall * (day >= since)))
+        for key in flows:
+            flows[key].add(day, sums[key], asked)
+        told += [(day, d) for key in flows if (d := creep._told(key, flows, list(flows), "request")) is not None]
+    return told
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_drip_that_hides_in_the_days_shows_beside_the_flow_that_goes_with_it(seed):
+    """D109: 15 % more where days differ by 20 %, found by day 7, and by then sure."""
+    told = pair(0.15, seed=seed)
+    assert [d.behaviour for _, d in told[:2]] == ["a", "a"] and "per byte out of b" in told[0][1].words
+    assert told[0][0] <= 45 + 4 and told[1][0] <= 45 + 7 and told[1][1].total >= SURE
+    assert 44 <= told[0][1].since <= 46
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_that_stay_as_they_are_are_not_told(seed):
+    assert pair(0.0, seed=seed, count=200) == []
+
+
+def test_where_one_flow_falls_the_other_has_not_crept():
+    assert pair(0.0, 0.5) == []
+
+
+def test_what_was_above_normal_before_the_days_that_are_judged_is_dated_back():
+    found = cusum([100] * 25 + [140] * 14, 0)
+    assert found.since == 25
+
+
 @given(st.integers(2, 1 << 60))
 def test_whole_number_logarithm_agrees_with_the_real_one(n):
-    assert abs(log_steps(n) / creep.UNIT - math.log(n)) < 0.03
+    assert abs(log_steps(n) / UNIT - math.log(n)) < 0.03
 
 
 def test_days_are_bounded_and_a_clock_that_jumps_begins_again():
