@@ -1,4 +1,4 @@
-"""A row to what a person asks under time pressure: what left, where to, who allowed it, is it over; and eight facts.
+"""A row to what a person asks under time pressure: what set it off, what left, where to, who allowed it, is it over.
 
 Plain sentences, no system words. What is not known says so; a sentence never fills a gap.
 """
@@ -16,13 +16,26 @@ LABELS = {
     "needs_review": "to be reviewed by a person",
 }
 NOT_KNOWN = "Not known"
+STEPS = {
+    "input>llm": "A request reached the agent, which asked the model",
+    "agent>agent": "One agent called another",
+    "llm>llm": "The conversation went on",
+    "llm>tool": "The model asked for a tool",
+    "tool>llm": "The tool's result went to the model",
+    "tool>mcp": "A tool server was asked to run it",
+    "mcp>process": "The server's program ran it",
+    "call>exec": "It started a program",
+    "call>file": "It opened a file",
+    "call>egress": "It talked to the network",
+}
 
 
-def four(row: Row) -> list[tuple[str, str]]:
+def urgent(row: Row) -> list[tuple[str, str]]:
     """Question and answer."""
     if row.get("kind") != "finding":
         return [("What happened?", str(row.get("words") or row.get("kind")))]
     return [
+        ("What set it off?", trigger(row)),
         ("What left?", _left(row)),
         ("Where did it go?", _where(row)),
         ("Who allowed it?", _allowed(row)),
@@ -107,6 +120,7 @@ def _left(row: Row) -> str:
 
 def _where(row: Row) -> str:
     sent = [e for e in (row.get("acts") or {}).get("egress") or () if e["bytes_out"]]
+    sent.sort(key=lambda e: -e["bytes_out"])
     return "; ".join(f"{place(e['behaviour'])}: {size(e['bytes_out'])}" for e in sent[:8]) or "Nowhere that was seen."
 
 
@@ -132,7 +146,10 @@ def _tools(row: Row) -> str:
     acts, layers = row.get("acts") or {}, row.get("layers") or {}
     tools = acts.get("tools") or []
     if tools:
-        return "; ".join(f"{t['name']}, {t['calls']} calls from {moment(t['first'])}" for t in tools[:8])
+        return "; ".join(
+            f"{t['name']}, {t['calls']} call{'s' if t['calls'] != 1 else ''} from {moment(t['first'])}"
+            for t in tools[:8]
+        )
     return f"{NOT_KNOWN}: {(layers.get('tools') or {}).get('reason') or 'tool calls were not captured'}"
 
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from guard.audit.answers import LABELS, eight, four, moment
+from guard.audit.answers import LABELS, STEPS, eight, moment, trigger, urgent
 
 RENDERER = 1  # pages of another number are not compared with those made here
 LINE = 100  # columns
 LONG = 1200  # characters of one sentence
-STEPS, RECORDS = 40, 40
+LISTED = 40  # steps, records
 MARKS = {"present": "yes", "missing": "NO", "unknown": "unknown"}
 STYLE = (
     "body{font:16px/1.45 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}"
@@ -35,7 +35,7 @@ def clean(text: Any) -> str:
 
 def sections(row: Mapping[str, Any]) -> list[Section]:
     """The page: headings with facts, the most urgent first."""
-    out: list[Section] = [("In short", four(row))]
+    out: list[Section] = [("In short", urgent(row))]
     if row.get("kind") == "finding":
         out += [
             ("What happened, step by step", _steps(row)),
@@ -90,16 +90,19 @@ def _under(row: Mapping[str, Any]) -> str:
 def _steps(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The chain, oldest first, each step with how it is known."""
     chain = row.get("chain") or {}
-    names = {r.get("id"): f"{r.get('kind')} {r.get('words')}".strip() for r in row.get("records") or ()}
-    out = []
-    joined = chain.get("joined") or {}
+    records = {r.get("id"): r for r in row.get("records") or ()}
+    out, joined = [], chain.get("joined") or {}
     if joined.get("basis") == "inferred":
         out.append(("Mind", f"these steps are joined to what was seen by time alone (INFERRED): {joined.get('why')}"))
-    for edge in (chain.get("edges") or ())[:STEPS]:
-        unsure = f"; could also be one of {len(edge['ambiguous'])} others" if edge.get("ambiguous") else ""
-        known = f"[{edge.get('basis')}, by {edge.get('method')}{unsure}]"
-        out.append((str(edge.get("kind")), f"{names.get(edge.get('to'), edge.get('to'))} {known}"))
-    if more := len(chain.get("edges") or ()) - STEPS:
+    if chain.get("edges"):
+        out.append(("It began with", trigger(row)))
+    for edge in chain.get("edges", ())[:LISTED]:
+        step = records.get(edge.get("to"), {"words": edge.get("to")})
+        at = f"{moment(step['time'])}: " if "time" in step else ""
+        unsure = f"; it could also come from {len(edge['ambiguous'])} others" if edge.get("ambiguous") else ""
+        known = f"[known: {edge.get('basis')}, by {edge.get('method')}{unsure}]"
+        out.append((STEPS.get(edge.get("kind"), str(edge.get("kind"))), f"{at}{step.get('words')} {known}"))
+    if more := len(chain.get("edges") or ()) - LISTED:
         out += [("And", f"{more} further steps")] if more > 0 else []
     if not chain.get("edges"):
         out.append(
@@ -128,9 +131,9 @@ def _layers(row: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _records(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     records = row.get("records") or ()
     out = [(str(r.get("id")), f"{moment(r['time']) if 'time' in r else ''} {r.get('kind')} {r.get('behaviour', '')} "
-            f"{r.get('words', '')}".strip()) for r in records[:RECORDS]]  # fmt: skip
-    if len(records) > RECORDS:
-        out.append(("And", f"{len(records) - RECORDS} more; the row lists them all"))
+            f"{r.get('words', '')}".strip()) for r in records[:LISTED]]  # fmt: skip
+    if len(records) > LISTED:
+        out.append(("And", f"{len(records) - LISTED} more; the row lists them all"))
     return out + [("No longer kept", id) for id in row.get("records_missing") or ()]
 
 

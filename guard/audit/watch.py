@@ -14,6 +14,8 @@ KEPT = 64  # replicas of a workload, decisions about one thing
 WAITING = "waiting"  # findings that wait for a person: id → when they were opened
 ASKING = ("risky_drift", "needs_review")
 MOST = 4096  # of them
+HEARD = "heard"  # node → its last tick
+MINUTE, GONE = 60.0, 30 * 86_400.0  # seconds
 PLAIN = ("none",)  # a rung of processes that speak to nobody: nothing is missed there
 
 
@@ -44,22 +46,39 @@ class Watch:
         """Node → what its probes give."""
         return self._ledger.noted("probes", {})
 
-    def silent(self, heard: Mapping[str, float], now: float, patience: float) -> list[Draft]:
+    def heard(self, lately: Mapping[str, float], now: float) -> dict[str, float]:
+        """Node → its last tick, those of earlier starts of the classifier included; who is gone for long is forgotten."""
+        every = self._ledger.noted(HEARD, {}) | dict(lately)
+        return {node: last for node, last in every.items() if now - last < GONE}
+
+    def stale(self, known: Mapping[str, float]) -> bool:
+        """Whether what is remembered of nodes is older than it should be."""
+        kept = self._ledger.noted(HEARD, {})
+        return any(last - kept.get(node, float("-inf")) >= MINUTE for node, last in known.items())
+
+    def remember(self, known: Mapping[str, float]) -> None:
+        """Keep when nodes were heard of, for the next start."""
+        self._ledger.note(HEARD, dict(list(known.items())[-MOST:]))
+
+    def silent(self, known: Mapping[str, float], now: float, patience: float) -> list[Draft]:
         """Rows for nodes that fell silent, and for those that are heard of again."""
         out = []
-        for node, last in sorted(heard.items()):
+        for node, last in sorted(known.items()):
             key, was = f"silent/{node}", self._ledger.noted(f"silent/{node}")
             if now - last > patience and was != last:
                 words = f"nothing has come from the sensor on {node} for {now - last:.0f} s"
                 out.append(notices.gap(f"{key}/{last:.3f}", what="feed_silent", time=now, words=words, layer="all",
                                        gap={"node": node, "start": last, "end": None}))  # fmt: skip
-                self._ledger.note(key, last)
             elif was is not None and last > was and now - last <= patience:
                 words = f"the sensor on {node} is heard of again"
                 out.append(notices.gap(f"{key}/{was:.3f}/back", what="feed_back", time=now, words=words, layer="all",
                                        gap={"node": node, "start": was, "end": last}))  # fmt: skip
-                self._ledger.note(key, None)
         return out
+
+    def fell(self, draft: Draft) -> None:
+        """Remember that a node's silence, or its end, was told."""
+        span = draft.content["gap"]
+        self._ledger.note(f"silent/{span['node']}", span["start"] if draft.what == "feed_silent" else None)
 
     # words ------------------------------------------------------------------------------------------------------------
 

@@ -77,11 +77,16 @@ class Writer:
 
     def silence(self, heard: Mapping[str, float], now: float, patience: float) -> None:
         """Say which nodes have not been heard of for `patience` seconds, and which are heard of again."""
-        drafts = self._watch.silent(heard, now, patience)
-        if drafts:
-            with self.ledger.writing():
-                for draft in drafts:
-                    self._add(draft, now)
+        known = self._watch.heard(heard, now)
+        drafts = self._watch.silent(known, now, patience)
+        if not drafts and not self._watch.stale(known):
+            return
+        with self.ledger.writing():
+            self._watch.remember(known)
+            for draft in drafts:
+                self._watch.fell(draft)
+                self._add(draft, now)
+            if due(self.ledger, now):
                 seal(self.ledger, self._key, now)
 
     def retain(self, now: float) -> None:

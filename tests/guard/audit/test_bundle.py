@@ -307,7 +307,7 @@ def test_names_that_steer_nothing_are_the_only_ones_packed():
 # pages ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_page_answers_four_questions_without_system_words(data):
+def test_a_page_answers_the_urgent_questions_without_system_words(data):
     text = files_of(data)["pages/AR-000005.txt"].decode()
     assert "What left?: 4.9 MB" in text and "acme-weekly-export.s3.amazonaws.com" in text
     assert "Who allowed it?: Nobody" in text and "Is it over?: Last seen" in text

@@ -201,6 +201,14 @@ def test_a_node_that_is_silent_is_a_row_once_and_again_when_it_speaks(ledger):
     assert [row["what"] for row in rows(ledger)] == ["feed_silent", "feed_back", "feed_silent"]
 
 
+def test_a_node_that_never_comes_back_after_a_restart_is_missed(ledger):
+    Writer(ledger, KEY, Told()).silence({"n1": 90.0, "n2": 90.0}, 100.0, 120.0)
+    Writer(ledger, KEY, Told()).silence({"n2": 290.0}, 300.0, 120.0)
+    assert [row["gap"]["node"] for row in rows(ledger)] == ["n1"]
+    Writer(ledger, KEY, Told()).silence({}, 300.0 + 31 * DAY, 120.0)
+    assert ledger.size == 1
+
+
 def test_what_the_feed_let_go_is_a_row(ledger):
     source = Told(*[Gap("n1", 0.0, float(n), "x") for n in range(1, 6)])
     source.entries = source.entries[3:]
