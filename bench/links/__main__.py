@@ -12,14 +12,16 @@ from typing import Any
 from bench.links.accuracy import SEEDS, accuracy, rows
 from bench.links.detection import DEALS, alarms, by_suite, detection
 from bench.links.runs import DATA, HIJACKED, runs, texts
+from bench.links.sources import sources
 
 RESULT = Path(__file__).parents[1] / "results" / "links.json"
-LINKS = ("links", "precision", "recall", "sets", "held", "size")
+PARTS = ("kind", "method")
 TITLES = {
     "kinds": "Links, all scenarios together",
     "window": "The same links by process and a window of 500 ms, for comparison",
     "scenarios": "Links, by scenario",
     "methods": "Links, by what they rest on",
+    "sources": "Acting calls by the worst source among their values",
     "detection": "Hijacked runs found, at a rate of false alarms that other tasks set",
     "suites": "Hijacked runs found at 5 %, by agent (whole results)",
 }
@@ -33,7 +35,7 @@ def measured(seeds: int, deals: int, folder: Path) -> dict[str, Any]:
         "kinds": rows(links.kinds, ("kind",)),
         "window": rows(links.window, ("kind",)),
         "scenarios": rows(links.scenarios, ("scenario", "kind")),
-        "methods": [r for r in rows(links.methods, ("kind", "method")) if r["precision"] is not None or r["sets"]],
+        "methods": [{k: v for k, v in r.items() if k not in ("links", "recall")} for r in rows(links.methods, PARTS)],
         "about": {"seeds": seeds, "events": links.events, "seconds": round(perf_counter() - start, 1)},
     }
     if not folder.is_dir():
@@ -41,6 +43,7 @@ def measured(seeds: int, deals: int, folder: Path) -> dict[str, Any]:
         return found
     start, known = perf_counter(), runs(folder)
     held, real = texts(), runs(folder, "tau_*.jsonl")
+    found["sources"] = sources(folder, held)
     found["detection"] = detection(known, held, deals)
     found["suites"] = [{"agent": s, "recall": r} for s, r in by_suite(known, held, deals=deals).items()]
     found["about"] |= {

@@ -37,6 +37,7 @@ class Tally:
         claims = self.right + self.wrong
         return {
             "links": self.true,
+            "claims": claims,
             "precision": round(self.right / claims, 4) if claims else None,
             "recall": round(self.right / self.true, 4) if self.true else None,
             "sets": self.sets,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.links.world import SYSTEM, Talk, World, arguments_of, digest
-from classifier.links.edges import ASKS, EGRESS, EXEC, FILE, RETURNS, RUNS, SERVES, TURN
+from classifier.links.edges import AGENT, ASKS, EGRESS, EXEC, FILE, INPUT, RETURNS, RUNS, SERVES, TURN
 from wire.records import Replica
 
 HOSTS = (
@@ -43,6 +43,8 @@ class Agent:
     server_exec: str
     remote: Replica | None = None  # where the HTTP server runs; None: nobody looks there
     remote_pid: int = 0
+    worker: Agent | None = None  # that takes tasks from this one
+    trace: str = ""  # of the request that it works on
     lineage: str = "python3.11"
     shell: int = 0  # pid of the shell that stays
     before: str = ""  # event of the last model call of the conversation that has an answer
@@ -81,12 +83,12 @@ class Agent:
             "calls": json.dumps(rows, separators=(",", ":")) if rows else "",
             "response_id": f"resp_{ids[:1]}{event}",
         }
-        self._fill(event, data, ended)
+        w.tell_again(event, ended, data)
         self.before, out = event, []
         for i, (name, arguments) in enumerate(wanted):
             start = answered + (i + 1) * (ended - answered) / (len(wanted) + 1) if streamed else ended
-            tool = {"id": ids[i], "name": name, "index": i, "llm": event, "ended": start, **self._who(), **fields[i]}
-            id_ = w.emit(self.replica, "tool", ended, tool | {"began": start if streamed else None}, f"tool:{name}")
+            tool = {"id": ids[i], "name": name, "index": i, "llm": event, "ended": ended, **self._who(), **fields[i]}
+            id_ = w.emit(self.replica, "tool", ended, tool, f"tool:{name}")
             w.link(ASKS, event, id_)
             out.append(Wanted(ids[i], name, arguments, id_, start))
         w.now, self.whole = out[0].time if out and streamed else ended, ended
@@ -100,7 +102,7 @@ class Agent:
         data |= {"system": SYSTEM, "history": talk.history, "turns": len(talk.turns), "began": began, **self._who()}
         data |= {"user_turn": talk.user, "user_turn_digest": digest(talk.user), "user_turn_length": len(talk.user)}
         data |= {"results": json.dumps(talk.results[-32:], separators=(",", ":")) if talk.results else ""}
-        data |= {"request_ended": began + 0.01, "ended": began + 0.05}
+        data |= {"traceparent": self.trace, "request_ended": began + 0.01, "ended": began + 0.05}
         event = w.emit(self.replica, "llm", began + 0.05, data)
         if self.before:
             w.link(TURN, self.before, event)
@@ -108,12 +110,6 @@ class Agent:
             w.link(RETURNS, call.event, event)
         self.asked = []
         return event, data
-
-    def _fill(self, event: str, data: dict[str, Any], time: float) -> None:
-        for n, old in enumerate(self.world.events):
-            if old.id == event:
-                kept = {k: v for k, v in data.items() if v not in ("", None)}
-                self.world.events[n] = type(old)(old.id, round(time, 6), old.replica, old.kind, old.behaviour, kept)
 
     def _who(self) -> dict[str, Any]:
         return {
@@ -143,9 +139,8 @@ class Agent:
         self.asked = list(calls)
 
     def _one(self, call: Wanted) -> None:
-        {"shell": self._shell, "fetch": self._fetch, "query_db": self._query, "send_email": self._mail}.get(
-            call.name, self._server
-        )(call)
+        own = {"shell": self._shell, "fetch": self._fetch, "query_db": self._query, "send_email": self._mail}
+        (own | {"worker_run": self._delegate}).get(call.name, self._server)(call)
 
     def _shell(self, call: Wanted) -> None:
         w, words = self.world, call.arguments["command"].split()
@@ -197,7 +192,7 @@ class Agent:
                 "peer": self.server if local else 0,
             }
             data |= {"source": "stdio" if local else "tls", "host": "" if local else "web.tools.example"}
-            mark = len(w.events)
+            data |= {"result_digest": digest(f"r{w.rng.getrandbits(40)}")}
             id_ = w.emit(self.replica, "mcp", began, data, f"mcp:{data['server']}/{data['tool']}")
             w.link(RUNS, call.event, id_)
             if local:
@@ -207,17 +202,9 @@ class Agent:
                     if w.rng.random() < 0.3:
                         self._helper(id_, call.arguments["path"])
             else:
-                self._far(call, data, began)
+                self._far(call, data, began, id_)
             ended = w.wait(0.02, 0.5)
-            done = {**data, "ended": ended, "result_digest": digest(f"r{id_}"), "failed": int(again and not attempt)}
-            w.events[mark] = type(w.events[mark])(
-                id_,
-                ended,
-                self.replica,
-                "mcp",
-                w.events[mark].behaviour,
-                {k: v for k, v in done.items() if v not in ("", None)},
-            )
+            w.tell_again(id_, ended, {**data, "ended": ended, "failed": int(again and not attempt)})
 
     def _helper(self, mcp: str, path: str) -> None:
         w, pid = self.world, self.world.pid()
@@ -226,17 +213,53 @@ class Agent:
         w.emit(self.replica, "exit", w.wait(0.001, 0.05), {"pid": pid, "code": 0})
         w.gone(pid)
 
-    def _far(self, call: Wanted, sent: dict[str, Any], began: float) -> None:
+    def _far(self, call: Wanted, sent: dict[str, Any], began: float, sent_id: str) -> None:
         """The server's own side, on a node whose clock is off."""
         if self.remote is None:
             return
-        w, off = self.world, self.world.ways.skew
-        data = {k: v for k, v in sent.items() if k not in ("pid", "peer", "image", "lineage")}
-        data |= {"by": "received", "pid": self.remote_pid, "began": began + 0.01 + off, "ended": began + 0.2 + off}
-        id_ = w.emit(self.remote, "mcp", began + 0.2 + off, data)
-        w.link(RUNS, call.event, id_)
+        id_ = self._received(call, sent, sent_id, self.remote, self.remote_pid, began + 0.01, began + 0.2)
         host = str(call.arguments["url"]).split("/")[2]
-        self._egress(id_, self.remote_pid, host, 443, "node", replica=self.remote, time=began + 0.08 + off)
+        self._egress(id_, self.remote_pid, host, 443, "node", replica=self.remote, time=began + 0.08)
+
+    def _received(
+        self, call: Wanted, sent: dict[str, Any], sent_id: str, to: Replica, pid: int, began: float, ended: float
+    ) -> str:
+        data = {k: v for k, v in sent.items() if k not in ("pid", "peer", "image", "lineage")}
+        data |= {"by": "received", "pid": pid, "began": began, "ended": ended}
+        id_ = self.world.emit(to, "mcp", ended, data)
+        self.world.link(RUNS, call.event, id_)
+        self.world.link(AGENT, sent_id, id_)
+        return id_
+
+    def _delegate(self, call: Wanted) -> None:
+        """A turn of another agent on another node, asked over HTTP, with a trace id or without one."""
+        w, other = self.world, self.worker
+        assert other is not None
+        began, traced = w.wait(0.002, 0.02), w.rng.random() < w.ways.traced
+        data = {"method": "tools/call", "tool": "run", "by": "sent", "began": began, "transport": "http", **self._who()}
+        data |= {"id": "1", "server": "worker", **arguments_of(call.arguments), "host": "worker.agents.example"}
+        data |= {"result_digest": digest(f"w{w.rng.getrandbits(40)}")}
+        trace = f"00-{w.rng.getrandbits(128):032x}-{w.rng.getrandbits(64):016x}-01" if traced else ""
+        data |= {"traceparent": trace}
+        sent = w.emit(self.replica, "mcp", began, data, "mcp:worker/run")
+        w.link(RUNS, call.event, sent)
+        received = self._received(call, data, sent, other.replica, other.pid, began + 0.01, began + 0.01)
+        talk, mark = Talk(nameless=False), len(w.events)
+        other.before, other.trace = "", trace
+        talk.says(str(call.arguments["task"]))
+        calls = other.ask(talk, [("fetch", {"url": f"https://{w.rng.choice(HOSTS)}/w"})])
+        for event in w.events[mark:]:
+            if event.kind == "llm":
+                w.link(INPUT, received, event.id)
+        other.run(talk, calls)
+        other.ask(talk, [])
+        w.now = max(w.now, other.whole)
+        for id_ in (sent, received):
+            end = w.now + (0.01 if id_ == sent else 0.0)
+            kept = dict(next(e for e in w.events if e.id == id_).data)
+            off = 0.0 if id_ == sent else w.ways.skew
+            w.tell_again(id_, end, kept | {"began": kept["began"] - off, "ended": end})
+        w.now += 0.02
 
     # acts -----------------------------------------------------------------------------------------------------------------
 

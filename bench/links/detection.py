@@ -34,9 +34,9 @@ VARIANTS: dict[str, tuple[Content, tuple[str, ...]]] = {
     "results up to 512 B, as a request tells them": (Content(results=512), NAMES),
     "results up to 2 KiB, as MCP tells them": (Content(results=2048), NAMES),
     "whole results": (ALL, NAMES),
-    "whole results, provenance alone": (ALL, ("foreign",)),
-    "whole results, without chains": (ALL, ("foreign", "named", "unasked", "off_topic", "commanded")),
-    "whole results, without the user's intent": (ALL, ("foreign", "named", *WITHOUT_WORDS)),
+    "whole results, foreign values alone": (ALL, ("foreign",)),
+    "whole results, without chains": (ALL, tuple(n for n in NAMES if n not in WITHOUT_WORDS)),
+    "whole results, without the user's intent": (ALL, ("foreign", "unsaid", "named", *WITHOUT_WORDS)),
 }
 
 

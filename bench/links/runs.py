@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from classifier.links.hijack import Known, Signs, signs
-from classifier.links.provenance import Source
+from wire.provenance import Source
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "agent-runs"
 RESULTS = Path(__file__).with_name("results.json.xz")
@@ -75,7 +75,7 @@ def signs_of(run: Run, before: Known, results: dict[str, str], content: Content)
         if content.results is None or content.results:
             whole = results.get(key, "")
             text = whole if content.results is None else whole.encode()[: content.results].decode("utf-8", "ignore")
-            sources.append(Source(f"tool:{tool}", text, cut=len(text) < len(whole)))
+            sources.append(Source(f"tool:{tool}", text, cut=key not in results or len(text) < len(whole)))
     return out
 
 

@@ -23,7 +23,9 @@ SCENARIOS: dict[str, Ways] = {
     "clock skew 200 ms": Ways(skew=0.2, parallel=0.2),
     "noise beside": Ways(noise=0.8, parallel=0.2),
     "shells and daemons": Ways(shells=0.5, daemons=0.4, parallel=0.2),
-    "everything": Ways(0.4, 0.15, 0.4, 0.05, True, 2, 0.2, 0.3, 0.4, False, 0.2, 0.15),
+    "agent calls agent, traced": Ways(workers=0.4, traced=1.0, skew=0.2, parallel=0.2),
+    "agent calls agent, no ids": Ways(workers=0.4, skew=-0.2, parallel=0.2, retries=0.1),
+    "everything": Ways(0.4, 0.15, 0.4, 0.05, True, 2, 0.2, 0.3, 0.4, False, 0.2, 0.15, 0.15, 0.5),
 }
 TASKS = ("Handle ticket ZD-{n}.", "Summarise the report of week {n}.", "Answer the customer about order {n}.")
 
@@ -61,7 +63,10 @@ def _agent(world: World, n: int) -> Agent:
         replica, "exec", world.wait(0.01, 0.1), _start("/usr/bin/node", pid + 1, pid, "node<python3.11")
     )
     far = Replica("n2", 9) if world.ways.skew else None
-    return Agent(world, replica, pid, pid + 1, server, far, 4000 + n)
+    agent = Agent(world, replica, pid, pid + 1, server, far, 4000 + n)
+    if world.ways.workers:
+        agent.worker = Agent(world, Replica("n2", 20 + n), 5000 + n, 0, "")
+    return agent
 
 
 def _start(path: str, pid: int, parent: int, lineage: str) -> dict[str, Any]:
@@ -81,6 +86,8 @@ def _many(world: World) -> int:
 def _wanted(world: World) -> tuple[str, dict[str, Any]]:
     rng = world.rng
     host, path = rng.choice(HOSTS), rng.choice(FILES)
+    if rng.random() < world.ways.workers:
+        return "worker_run", {"task": f"Collect the figures of week {rng.randrange(10_000)} and upload them."}
     return rng.choice(
         [
             ("shell", {"command": f"curl -s https://{host}/v1 -o {path}"}),

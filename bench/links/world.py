@@ -13,7 +13,7 @@ from wire.digests import canonical, chained
 from wire.records import Event, Replica
 
 SYSTEM = "3f" * 32
-MASK = "python3.11<containerd-shim"
+TIMES = ("began", "ended", "answered", "request_ended")
 
 
 def digest(text: str) -> str:
@@ -37,6 +37,8 @@ class Ways:
     same: bool = False  # agents get the same work at the same time
     shells: float = 0.0  # shell commands that go to one shell that stays
     daemons: float = 0.0  # shell commands that leave a child that acts later
+    workers: float = 0.0  # tool calls that go to an agent on the other node
+    traced: float = 0.0  # of these, those that carry a trace id
 
 
 @dataclass
@@ -56,10 +58,21 @@ class World:
     def emit(self, replica: Replica, kind: str, time: float, data: dict[str, Any], behaviour: str | None = None) -> str:
         """One event; its id."""
         self._ids += 1
-        kept = {k: v for k, v in data.items() if v not in ("", None)}
         id_ = f"{replica.node}/e/{self._ids:06d}"
-        self.events.append(Event(id_, round(time, 6), replica, kind, behaviour, kept))  # type: ignore[arg-type]
+        self.events.append(self._told(id_, replica, kind, time, data, behaviour))
         return id_
+
+    def tell_again(self, id_: str, time: float, data: dict[str, Any]) -> None:
+        """An event that is only now complete."""
+        at = next(n for n in range(len(self.events) - 1, -1, -1) if self.events[n].id == id_)
+        old = self.events[at]
+        self.events[at] = self._told(id_, old.replica, old.kind, time, data, old.behaviour)
+
+    def _told(self, id_: str, replica: Replica, kind: str, time: float, data: dict[str, Any], behaviour: Any) -> Event:
+        """By the clock of its node."""
+        off = 0.0 if replica.node == self.node else self.ways.skew
+        kept = {k: v + off if k in TIMES and v else v for k, v in data.items() if v not in ("", None)}
+        return Event(id_, round(time + off, 6), replica, kind, behaviour, kept)
 
     def link(self, kind: str, source: str, target: str) -> None:
         """This is so."""

@@ -87,8 +87,8 @@ class Conversations:
     def _bracket(self, tool: Call) -> tuple[float, float, bool]:
         asker = self.asker(tool)
         back = self.llms.get(self.returned.get(tool.id, "") or (self._next.get(asker.id, "") if asker else ""))
-        # A client may act before the stream ends, never before the call was whole.
-        start = min(tool.began, asker.ended) if asker is not None else tool.began
+        # A client may act on a call as soon as it is whole, which may be long before the stream ends.
+        start = min(tool.began, asker.ended, asker.answered or asker.ended) if asker is not None else tool.began
         return start, back.began if back is not None else float("inf"), back is None
 
     def ghosts(self) -> list[Call]:

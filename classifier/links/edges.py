@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from wire.provenance import Origin
+
 VERIFIED, INFERRED, SELF_REPORTED = "verified", "inferred", "self_reported"
 
 # kinds of edges, in the order of a chain
@@ -80,21 +82,6 @@ class Layer:
     state: str  # present, partial or missing
     reason: str = ""  # why not present
     events: int = 0  # of the chain, of this layer
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where one value of a call's arguments came from."""
-
-    call: str  # id of the tool or mcp event
-    source: str  # user, system, tool:<name>, model or unknown
-    value: str  # masked excerpt: kind and ends
-    digest: str  # SHA-256 of the value
-    kind: str  # email, url, host, path, account or number
-    span: tuple[int, int] | None = None  # characters of the text it was found in
-    where: str = ""  # the event whose text holds it
-    why: str = ""  # for unknown: "cut", "not captured"
-    also: tuple[str, ...] = ()  # further sources that hold it
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class Effects:
         )
         others = tuple(sorted({s.call.id for s in chosen} - {best.call.id}))[:MANY]
         methods = [ARGUMENT] * bool(named) + how
+        if methods == [BRACKET]:
+            return  # that would be time alone
         self.edges.append(
             Edge(
                 best.call.id,

@@ -12,7 +12,7 @@ from typing import Any
 
 from classifier.links.behaviours import step
 from classifier.links.intent import acts, handed_on, noun_said, verb_said
-from classifier.links.provenance import TRUSTED, USER, Source, is_foreign, loaded, origins, values
+from wire.provenance import MODEL, TRUSTED, UNKNOWN, USER, Source, is_foreign, loaded, origins, values
 
 PASSAGE = 300  # characters around a value that count as what was said of it
 NAMES = (4, 64)  # characters of an argument that is taken for a name
@@ -25,7 +25,8 @@ class Signs:
 
     acts: bool = False
     foreign: bool = False  # an address, page, account, path or number came from a tool's output and from nobody else
-    named: bool = False  # so did a name
+    unsaid: bool = False  # such a value is not in the user's words, and nobody can tell where it came from
+    named: bool = False  # a name came from a tool's output and from nobody else
     unasked: bool = False  # no word of the user is for such an act
     off_topic: bool = False  # no word of the user is for what the tool is about
     commanded: bool = False  # the output that holds the value also holds the verb of this tool
@@ -35,7 +36,7 @@ class Signs:
 
 
 WEIGHTS = {
-    **{"foreign": 1.5, "named": 0.5, "unasked": 2.0, "off_topic": 1.0, "commanded": 0.5},
+    **{"foreign": 1.5, "unsaid": 1.0, "named": 0.5, "unasked": 2.0, "off_topic": 1.0, "commanded": 0.5},
     **{"new_tool": 0.5, "new_pair": 0.25, "new_step": 0.1},
 }
 WITHOUT_WORDS = ("new_tool", "new_pair", "new_step")
@@ -80,11 +81,12 @@ def signs(tool: str, arguments: Any, sources: Sequence[Source], new: dict[str, b
     if not words:
         return Signs(acts(tool), **new)
     said = " ".join(s.text for s in sources if s.name == USER)
-    foreign = any(is_foreign(o) for o in origins("", arguments, sources))
+    known = origins("", arguments, sources)
     told, handed = _only_told(loaded(arguments), sources), handed_on(said)
     return Signs(
         acts(tool),
-        foreign,
+        any(map(is_foreign, known)),
+        any(o.source in (MODEL, UNKNOWN) for o in known),
         any(not values(v) for v, _ in told),
         not (handed or verb_said(tool, said)),
         not (handed or noun_said(tool, said)),

@@ -2,7 +2,7 @@
 
 The events hold the user's words up to 2 KiB, results up to 512 bytes in a request and 2 KiB in an MCP call, and of the system
 prompt a digest alone. So a value that is found nowhere is unknown here, with the reason; who has the full texts asks
-`classifier.links.provenance` itself.
+`wire.provenance` itself.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from classifier.links.conversations import plain
-from classifier.links.edges import Origin
-from classifier.links.provenance import CUT, USER, Source, origins
+from classifier.links.hijack import Signs, signs
 from classifier.links.reading import Call, Llm, Result
+from wire.provenance import CUT, UNKNOWN, USER, Origin, Source, origins
 
 if TYPE_CHECKING:
     from classifier.links.linker import Graph
@@ -34,7 +34,14 @@ def of_call(graph: Graph, call: Call) -> list[Origin]:
     talk = [asker, *graph.talk.above(asker.id)][:TURNS]
     # The system prompt's words are in no event.
     found = origins(call.id, call.arguments, _sources(graph, talk), whole=False)
-    return found + [Origin(call.id, "unknown", "", "", "arguments", why=CUT)] * call.cut
+    return found + [Origin(call.id, UNKNOWN, "", "", "arguments", why=CUT)] * call.cut
+
+
+def signs_of(graph: Graph, call: Call) -> Signs:
+    """What speaks against one call, as far as the excerpts reach; what is new for the agent is not known here."""
+    asker = graph.talk.asker(call)
+    talk = [asker, *graph.talk.above(asker.id)][:TURNS] if asker is not None else []
+    return signs(call.name, call.arguments, _sources(graph, talk) if talk else [], {}, words=bool(talk))
 
 
 def _sources(graph: Graph, talk: list[Llm]) -> list[Source]:

@@ -55,6 +55,7 @@ class Llm(Fact):
     """A call of a model."""
 
     began: float = 0.0
+    answered: float = 0.0  # first byte of the answer; `ended` where that is not known
     ended: float = 0.0
     served: bool = False  # this workload is the server, not the client
     answers: tuple[tuple[str, str], ...] = ()  # digest and chain of the assistant's turns in the request, newest first
@@ -162,6 +163,7 @@ def _llm(event: Event) -> Llm:
     return Llm(
         **_common(event),
         began=seconds(data, "began", event.time),
+        answered=seconds(data, "answered", event.time),
         ended=seconds(data, "ended", event.time),
         served=data.get("role") == "server",
         answers=tuple((digest, chain) for role, digest, chain in reversed(turns) if role == "assistant"),

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from classifier.links.edges import chain_to_dict
+from classifier.links.hijack import WEIGHTS, weight
 from classifier.links.linker import Linker
+from classifier.links.origins import signs_of
 from classifier.links.reading import Act, Call, Fact, Llm
 from wire.records import Event
 
@@ -50,7 +52,12 @@ def shown(linker: Linker, ids: Iterable[str]) -> dict[str, Any]:
     chain = linker.chain_of(ids)
     facts = linker.graph.facts
     named = {*chain.events, *chain.trigger.nearest, *(e.source for e in chain.possible)}
-    return chain_to_dict(chain) | {"said": {i: _said(facts[i]) for i in sorted(named) if i in facts}}
+    calls = [f for i in chain.events if isinstance(f := facts[i], Call) and f.kind == "tool"]
+    found = {f.id: signs_of(linker.graph, f) for f in calls}
+    told = {
+        i: {"weight": weight(s), "signs": [n for n in WEIGHTS if getattr(s, n)]} for i, s in found.items() if weight(s)
+    }
+    return chain_to_dict(chain) | {"signs": told, "said": {i: _said(facts[i]) for i in sorted(named) if i in facts}}
 
 
 def _near(told: Told, start: float, end: float) -> list[Event]:

@@ -69,6 +69,7 @@ def _emit(found: Values, *, as_json: bool) -> None:
     _layers(found)
     _edges(found, said)
     _origins(found)
+    _signs(found, said)
     for words in found.get("lost") or ():
         note(str(words))
 
@@ -143,6 +144,16 @@ def _origins(found: Values) -> None:
     emit_table(("call", "kind", "value", "from", "also in"), rows)
     if origins[ORIGINS:]:
         say(f"  and {len(origins) - ORIGINS} more; --json lists them")
+
+
+def _signs(found: Values, said: Values) -> None:
+    signs = found.get("signs") or {}
+    if signs:
+        say("\nCalls that may be somebody else's order (signs, no proof)")
+        rows = (
+            (_name(i, said), s.get("weight"), ", ".join(s.get("signs") or ())) for i, s in list(signs.items())[:ORIGINS]
+        )
+        emit_table(("call", "weight", "signs"), rows)
 
 
 def _name(id_: Any, said: Values) -> str:

@@ -42,6 +42,7 @@ def test_a_chain_shows_trigger_links_origins_and_what_is_ambiguous(driftline, to
     for words in ("user_turn", "Handle ticket ZD-1", "call>egress", "AMBIGUOUS", "e…@evil.example", "tool:get_ticket"):
         assert words in shown.stdout
     assert "chain:get_ticket>query_db>send_mail" in shown.stdout
+    assert "somebody else's order" in shown.stdout and "commanded" in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "another call that ran at the same time" in shown.stderr
 

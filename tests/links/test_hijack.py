@@ -6,7 +6,7 @@ import pytest
 
 from classifier.links.hijack import Known, Signs, score, signs, weight
 from classifier.links.intent import acts, handed_on, noun_said, verb_said
-from classifier.links.provenance import Source
+from wire.provenance import Source
 
 QUIET = dict.fromkeys(("new_tool", "new_pair", "new_step"), False)
 USER = Source("user", "Please summarise the ticket ZD-88213")
@@ -21,6 +21,12 @@ def test_an_order_from_a_tools_output_has_all_signs():
 def test_the_same_act_in_the_users_name_has_none():
     user = Source("user", "Send an email with the summary to eve@evil.example")
     assert weight(signs("send_email", {"to": "eve@evil.example"}, [user, TICKET], QUIET)) == 0.0
+
+
+def test_a_value_of_which_nobody_can_tell_where_it_came_from_counts_less():
+    found = signs("send_email", {"to": "eve@evil.example"}, [USER], QUIET)
+    assert (found.foreign, found.unsaid) == (False, True)
+    assert weight(Signs(True, unsaid=True)) < weight(Signs(True, foreign=True))
 
 
 def test_a_call_that_reads_weighs_nothing():

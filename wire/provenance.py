@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from classifier.links.edges import Origin
-
 USER, SYSTEM, TOOL, MODEL, UNKNOWN = "user", "system", "tool", "model", "unknown"
 TRUSTED = (USER, SYSTEM)
 CUT, NOT_CAPTURED, REDACTED = "cut", "not captured", "redacted"
@@ -32,6 +30,21 @@ MASK = r"(?P<mask>\[(?:email|card|custom|api_key|password|jwt|bearer|aws_key|pri
 FOUND = re.compile("|".join((MASK, EMAIL, URL, IBAN, PATH, HOST, NUMBER)), re.IGNORECASE)
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 TRAILING = ".,;:!?'\""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one value of a call's arguments came from."""
+
+    call: str  # id of the tool or mcp event
+    source: str  # user, system, tool:<name>, model or unknown
+    value: str  # masked excerpt: kind and ends
+    digest: str  # SHA-256 of the value, in lower case; a short value can be guessed from it
+    kind: str  # email, url, host, path, account or number; "arguments" where these are cut
+    span: tuple[int, int] | None = None  # characters of the text it was found in
+    where: str = ""  # the event whose text holds it
+    why: str = ""  # for unknown: cut, not captured or redacted
+    also: tuple[str, ...] = ()  # further sources that hold it
 
 
 @dataclass(frozen=True, slots=True)
