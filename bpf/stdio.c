@@ -19,6 +19,7 @@
 #define STDIO_TRIED (16 << 20)     /* bytes of a lane that may pass until user space has said what it is; a burst is faster than it */
 #define STDIO_UNLIKE 256           /* so much does a byte count that comes in a read that does not begin as JSON: 64 KiB of them */
 #define STDIO_WAKE (2 << 20)       /* bytes of a second after which the reader of the ring is woken */
+#define STDIO_SECONDS 4            /* after which a spent budget is whole again: a burst may pass, a flood may not */
 #define STDIO_RECORD 512           /* bytes that a record costs beside its own, in the budget of a second */
 
 enum stdio_kind {
@@ -36,9 +37,9 @@ enum stdio_loss {
 };
 
 struct stdio_workload {
-    u64 budget;      /* bytes that may be copied in about a second */
+    u64 budget;      /* bytes that may be copied at once */
     u64 second;      /* the running one: ns of CLOCK_BOOTTIME >> 30 */
-    u64 used;        /* bytes copied in it */
+    u64 used;        /* of the budget */
     u64 calls;       /* reads of lanes that are read */
     u64 bytes;       /* that they moved, copied or not */
     u64 passed;      /* bytes that do not look like JSON, or of lanes that were left alone: seen by nobody, no loss */
@@ -118,12 +119,13 @@ static inline void stdio_lose(struct stdio_workload *w, u32 why, u64 n) {
 }
 
 /* 0: no; 2: yes, and it is time to wake the reader of the ring, who looks by the clock otherwise.
- * A second's bytes may pass by what two CPUs add at once; it is a bound of cost, not of rights. */
+ * The budget may pass by what two CPUs add at once; it is a bound of cost, not of rights. */
 static inline int stdio_may_copy(struct stdio_workload *w, u64 n) {
     u64 second = bpf_ktime_get_boot_ns() >> 30;
     if (w->second != second) {
+        u64 rest = (second - w->second) * (w->budget / STDIO_SECONDS);
         w->second = second;
-        w->used = 0;
+        w->used = w->used > rest ? w->used - rest : 0;
     }
     if (w->used + n > w->budget)
         return 0;

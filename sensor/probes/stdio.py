@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sensor.probes import handover, stdio_loader
-from sensor.probes.maps import Map
+from sensor.probes.maps import PAGE, Map
 from sensor.probes.stdio_hook import Alone, Guest, Hook
-from sensor.probes.tls import ChunkRing
+from sensor.probes.tls import BUSY, DISCARDED, LENGTH, LOT, ChunkRing
 
 DATA, ENDED, LEFT_ALONE = 1, 2, 3  # kinds of chunks
 SPOKEN, LEFT = 1, 2  # verdicts
@@ -37,7 +37,7 @@ class StdioSettings:
 
     chunk_pages: int = 4096  # of the ring, 4 KiB each; a power of two: 16 MiB
     workloads: int = 1024
-    budget: int = 64 << 20  # bytes a second of one workload; a record costs 512 beside its own
+    budget: int = 16 << 20  # bytes of one workload at once, a quarter of it a second; a record costs 512 beside its own
 
 
 class Chunk(NamedTuple):
@@ -156,12 +156,12 @@ class StdioKernel:
 
     @property
     def blocked(self) -> bool:
-        """Whether the last reading ended at a record that its writer had not finished."""
+        """Whether the last reading ended before the ring did: at a record that is being written, or for its length."""
         return self._ring.blocked
 
-    def chunks(self) -> Iterator[Chunk]:
-        """What waits in the ring, oldest first."""
-        return self._ring.take()
+    def chunks(self, most: int | None = None) -> Iterator[Chunk]:
+        """What waits in the ring, oldest first; of so many bytes at most."""
+        return self._ring.take(most)
 
     def fill(self) -> float:
         """Share of the ring that waits to be read, 0 to 1."""
@@ -187,6 +187,24 @@ def _hook(program: int, host: Path | None) -> Hook:
 
 class StdioRing(ChunkRing):
     """The ring of bpf/stdio.c."""
+
+    def take(self, most: int | None = None) -> Iterator[Chunk]:
+        """Complete records, until there are no more or `most` bytes were read; their space is then given back."""
+        at, end = self._position(self._own), self._position(self._their)
+        last = end if most is None else min(end, at + most)
+        given, self.blocked = at, False
+        while at < last:
+            head = struct.unpack_from("<I", self._their, PAGE + (at & (self._size - 1)))[0]
+            if head & BUSY:
+                break
+            if not head & DISCARDED:
+                yield self._chunk(PAGE + (at & (self._size - 1)) + 8)
+            at += (8 + (head & LENGTH) + 7) & ~7
+            if at - given > LOT:
+                self._give_back(at)
+                given = at
+        self._give_back(at)
+        self.blocked = at < end
 
     def _chunk(self, at: int) -> Chunk:
         row = CHUNK.unpack_from(self._their, at)

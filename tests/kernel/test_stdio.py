@@ -67,8 +67,8 @@ class Watch:
         self.until(ended, f"{argv} to end")
         said.extend(process.stdout.read() or b"")
         assert process.returncode == options.get("expect", 0), process.stderr.read().decode()[-2000:]
-        self.poll()
-        self.poll()  # what was doubted is told at the next look
+        for _ in range(3):  # what was doubted is told at the next look
+            self.until(lambda: not self.kernel.blocked, "the ring to be read")
         return bytes(said)
 
     def python(self, text, *argv, **options):
@@ -323,7 +323,7 @@ def narrow(lab):
 
 @pytest.fixture
 def thrifty(lab):
-    """A budget of 100 kB a second."""
+    """A budget of 100 kB."""
     made = Watch(lab.scope, budget=100_000)
     yield made
     made.close()

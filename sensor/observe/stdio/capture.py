@@ -16,8 +16,12 @@ from sensor.observe.stdio.coverage import Conversation, Coverage, conversations,
 from sensor.observe.stdio.streams import Streams
 from sensor.probes.stdio import LOSSES, StdioKernel, Watched
 
+MOST = 1 << 20  # bytes of the ring that one poll reads: the loop has other things to do
 PATIENCE = 60 * 10**9  # ns that the other half of a conversation may take to come
-SETTLE = 10**9  # ns between two times that the decoder tells what is late, and processes are looked after
+SETTLE, LATEST = (
+    10**9,
+    10**10,
+)  # ns between two times that the decoder tells what is late, and processes are looked after
 
 
 class Capture:
@@ -69,10 +73,11 @@ class Capture:
         Args:
             now: ns of CLOCK_BOOTTIME.
         """
-        out = self._read()
-        if not self._kernel.blocked:  # else what is missing may be on its way
-            out += self._streams.resolve(now)  # of what was doubted a poll ago: a read in flight has ended by now
-            self._doubt()
+        out = self._read(MOST)
+        if self._kernel.blocked and now - self._settled < LATEST:
+            return out  # what is missing may be on its way, and who is gone may have said something
+        out += self._streams.resolve(now)  # of what was doubted a poll ago: a read in flight has ended by now
+        self._doubt()
         if now - self._settled >= SETTLE:
             self._settled = now
             out += self._streams.expire(now, self._is_alive)
@@ -121,9 +126,9 @@ class Capture:
         """Gives the kernel's part back; to be called last."""
         self._kernel.close()
 
-    def _read(self) -> list[Record]:
+    def _read(self, most: int | None = None) -> list[Record]:
         """Chunks that were on their way when their workload was forgotten go unread."""
-        mine = (chunk for chunk in self._kernel.chunks() if chunk.cgroup in self._workloads)
+        mine = (chunk for chunk in self._kernel.chunks(most) if chunk.cgroup in self._workloads)
         return [record for chunk in mine for record in self._streams.feed(chunk)]
 
     def _doubt(self) -> None:
