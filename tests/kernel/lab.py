@@ -244,6 +244,16 @@ def left_in_kernel(name: str) -> list[str]:
     return [p.name for pattern in (own, f"{own}_loading_*") for p in pins.BPFFS.glob(pattern)]
 
 
+def programs_of(pid: int) -> set[str]:
+    """Ids of the programs that a process holds; others of their name may belong to other sensors of this machine."""
+    held = (file.read_text().splitlines() for file in Path(f"/proc/{pid}/fdinfo").iterdir())
+    return {line.split()[1] for lines in held for line in lines if line.startswith("prog_id:")}
+
+
+def is_loaded(program: str) -> bool:
+    return subprocess.run(["bpftool", "prog", "show", "id", program], capture_output=True).returncode == 0
+
+
 def build(into: Path) -> Path:
     """Compiles the loads."""
     here = Path(__file__).with_name("loads")
@@ -271,4 +281,17 @@ def missing() -> str:
     return ""
 
 
-__all__ = ["PYTHON", "Cgroup", "Lab", "Said", "Sensor", "Sink", "build", "left_in_kernel", "missing", "until"]
+__all__ = [
+    "PYTHON",
+    "Cgroup",
+    "Lab",
+    "Said",
+    "Sensor",
+    "Sink",
+    "build",
+    "is_loaded",
+    "left_in_kernel",
+    "missing",
+    "programs_of",
+    "until",
+]

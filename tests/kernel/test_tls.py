@@ -331,16 +331,6 @@ while True:
 """
 
 
-def programs_of(pid):
-    """Ids of the programs that a process holds; others of that name may belong to other sensors of this machine."""
-    held = (file.read_text().splitlines() for file in Path(f"/proc/{pid}/fdinfo").iterdir())
-    return {line.split()[1] for lines in held for line in lines if line.startswith("prog_id:")}
-
-
-def is_loaded(program):
-    return subprocess.run(["bpftool", "prog", "show", "id", program], capture_output=True).returncode == 0
-
-
 def test_a_killed_capture_leaves_nothing_attached(watch, lab, model, tmp_path):
     mine = asker(lab.scope, model, asked(tmp_path, wires.ask("openai-chat")))
     mine.stdout.readline()
@@ -352,12 +342,12 @@ def test_a_killed_capture_leaves_nothing_attached(watch, lab, model, tmp_path):
     )
     assert capture.stdout.readline() == "attached\n"
     assert {code_at(mine.pid, *w) for w in where} == {BREAKPOINT}
-    held = programs_of(capture.pid)
+    held = labs.programs_of(capture.pid)
     assert held
     capture.send_signal(signal.SIGKILL)
     capture.wait()
     labs.until(lambda: BREAKPOINT not in {code_at(mine.pid, *w) for w in where}, "the breakpoints to go")
-    labs.until(lambda: not any(map(is_loaded, held)), "the programs to go")
+    labs.until(lambda: not any(map(labs.is_loaded, held)), "the programs to go")
     assert labs.left_in_kernel(lab.name) == []
     go(mine)
     assert mine.stdout.readline().split()[0] == "1", "the agent goes on"

@@ -170,7 +170,7 @@ def test_a_body_that_does_not_come_ends_the_request_and_others_are_served_meanwh
         done, _ = await asyncio.wait(held)
         return sorted(one.result()[0] for one in done)
 
-    assert served(lambda: receiver(timeout=0.5, each=2), talk) == [408, 408, 503]
+    assert served(lambda: receiver(timeout=3.0, each=2), talk) == [408, 408, 503]
 
 
 def test_events_that_the_store_cannot_take_wait_and_then_nothing_more_is_taken():
