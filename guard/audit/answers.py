@@ -66,7 +66,7 @@ def trigger(row: Row) -> str:
     state = told.get("state")
     if state in ("captured", "inferred"):
         mark = " (INFERRED from the time alone)" if state == "inferred" else ""
-        words = told.get("excerpt") or "its words were not kept"
+        words = str(told.get("excerpt") or "its words were not kept").replace("”", '"')  # nobody leaves the quotation
         return f"{_kind(told.get('kind'))}{mark} at {moment(told.get('time'))}: “{words}”; digest {told.get('digest') or 'none'}"
     if state == "ambiguous":
         return f"{NOT_KNOWN}: {told.get('why')}"
