@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -77,8 +77,8 @@ def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
         "dimension": dimension(behaviour),
         "count": sum(c.count for c in cells),
         "windows": sum(c.windows for c in cells),
-        "first": min((c.first for c in cells), default=i.first),
-        "last": max((c.last for c in cells), default=i.first),
+        "first": min((c.first for c in cells), default=_begun(i, min, e.policy.day)),
+        "last": max((c.last for c in cells), default=_begun(i, max, e.policy.day)),
         "days": len(i.days),
         "replicas": i.replicas,
         "revisions": sorted(i.revisions),
@@ -94,6 +94,11 @@ def _item(e: Envelope, behaviour: str) -> dict[str, Any]:
         "bytes_in": _quantiles(into),
         "schedule": _hours(i),
     }
+
+
+def _begun(i: Item, which: Callable[[Iterable[int]], int], day: float) -> float:
+    """When something without a count was seen: what was tolerated or accepted has days, but no cells yet."""
+    return i.first or (which(i.days) * day if i.days else 0.0)
 
 
 def closure(behaviour: str) -> str:

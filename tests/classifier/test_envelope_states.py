@@ -112,6 +112,15 @@ def test_a_person_confirms():
     assert e.items[LEAK.behaviour].state == ADMITTED
 
 
+@pytest.mark.parametrize("way", ["tolerate", "admit"])
+def test_what_was_taken_in_without_a_count_has_a_day_all_the_same(way):
+    """It was shown as seen in 1970, so no report of a month counted it as normal variance."""
+    e = lived(5)
+    getattr(e, way)(LEAK.behaviour, "now and then")
+    (row,) = (b for b in shown(e)["behaviours"] if b["behaviour"] == LEAK.behaviour)
+    assert row["first"] == row["last"] == e.day * POLICY.day > 0
+
+
 def test_quarantined_behaviour_ages_as_others_do():
     e = lived(5)
     e.alarm(replica(1), 9.0, "x")
