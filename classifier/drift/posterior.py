@@ -38,7 +38,10 @@ class Rule:
         >>> Rule((("chain", ">", 1.5), ("named", "<=", 0.5))).holds({"chain": 2.0})
         True
         """
-        return all((values.get(n, 0.0) > limit) == (sign == ">") for n, sign, limit in self.conditions)
+        for n, sign, limit in self.conditions:  # noqa: SIM110  # a generator takes three times as long
+            if (values.get(n, 0.0) > limit) != (sign == ">"):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

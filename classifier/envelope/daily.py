@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from classifier.envelope.envelope import Envelope
 
 LONE = 4  # times what the second largest replica moved
+SHARING = 7  # days
 HOME = -1  # generation of the lane that holds folded replicas; no container has it
 
 
-def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
+def sweep(e: Envelope, day: int) -> list[creep.Drip]:
     """Age and promote every item, set bounds anew, name the stage; gives what crept up."""
     cells = _by_behaviour(e)
-    moved = {b: items.pooled(e.items.get(b), some) for b, some in cells.items() if any(c.moves for c in some)}
+    moved = {b: items.pooled(e.items.get(b), some) for b, some in cells.items() if _moves(e.items.get(b), some)}
     crept = creep.close_day(e, cells, moved, e.day) if 0 <= e.day < day else []
     e.day = day
     replicas = e.replicas
@@ -34,7 +35,8 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
         item.schedule()
         items.age(item, e.policy, day)
         quarantine.review(e, item, replicas)
-        items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
+        if item.state == items.PROVISIONAL:
+            items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT
         item.look_out, item.look_in, item.usual = floor, floor, (0, 0)
         mine = cells.get(behaviour, ())
@@ -42,8 +44,10 @@ def sweep(e: Envelope, day: int) -> list[tuple[str, str]]:
             _bound(e, behaviour, item, mine, moved[behaviour], least)
         for c in mine:
             c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
-            items.pack(item, c, (day - 1) * e.policy.day)
-    share(e)
+            if c.out or c.into:
+                items.pack(item, c, (day - 1) * e.policy.day)
+    if day % SHARING == 0:
+        share(e)
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
@@ -67,6 +71,13 @@ def wake(e: Envelope) -> None:
     for behaviour, cells in _by_behaviour(e).items():
         if behaviour in e.items:
             items.repack(e.items[behaviour], cells)
+
+
+def _moves(item: items.Item | None, cells: Sequence[Cell]) -> bool:
+    """Whether there are any bytes."""
+    if item is not None and (item.sent or item.got):
+        return True
+    return any(c.out or c.into for c in cells)
 
 
 def _bound(

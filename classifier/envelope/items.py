@@ -37,7 +37,7 @@ LOOK = 0.998  # share of windows whose bytes need no look at the bounds, save on
 WHO = 16  # replicas kept by name: one that keeps coming back must not look like many
 RARE_HOURS = 8  # hours of the week; a behaviour seen in more of them has no schedule
 SCHEDULE_DAYS = 14  # days that its sights must span before a schedule is believed
-MANY = 16  # sizes of windows that a cell counts before they are packed
+MANY = 24  # sizes of windows that a cell counts before they are packed
 IDLE_HOURS = 4  # its workload must have been active in so many times as many hours of the week
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from classifier.envelope.cells import NO_LIMIT
 from classifier.envelope.state import stored
@@ -32,7 +33,7 @@ FEW, MANY = 30, 100  # samples before a row has a bound of its own; before its h
 OUT_WAY, IN_WAY = ">", "<"
 
 
-class Moved(NamedTuple):
+class Moved(Struct, frozen=True, gc=False):
     """What one use moved in one direction, and when."""
 
     size: int  # bytes
@@ -145,8 +146,12 @@ class Quantities:
 
 def loads(window: Window) -> tuple[int, int]:
     """Requests that came in, and uses of any kind, in a window."""
-    came = sum(u.count for u in window.uses if u.behaviour.startswith("ingress:"))
-    return came, sum(u.count for u in window.uses)
+    came = every = 0
+    for use in window.uses:
+        every += use.count
+        if use.behaviour.startswith("ingress:"):
+            came += use.count
+    return came, every
 
 
 def load_for(count: int, load: tuple[int, int]) -> int:
@@ -232,13 +237,14 @@ def _over_rest(row: bytes, moved: Moved, policy: Policy, samples: int) -> Break:
         return broken_by(each, limit, f"{each} bytes per invocation; largest known {upper(row[EACH])}, bound {limit}")
     if samples < MANY or row[WEEKS].bit_count() < 2:
         return WITHIN
-    hours = [row[HOURS + (moved.hour + d) % 168] for d in (-1, 0, 1)]
-    if not all(hours):
+    hour = moved.hour % 168
+    before, now, after = row[HOURS + (hour or 168) - 1], row[HOURS + hour], row[HOURS + (hour + 1) % 168]
+    if not (before and now and after):
         return WITHIN
-    rate, limit = moved.size // max(1, moved.load), int(2 * policy.volume_margin * upper(max(hours)))
+    known = upper(max(before, now, after))
+    rate, limit = moved.size // max(1, moved.load), int(2 * policy.volume_margin * known)
     if rate <= limit:
         return WITHIN
-    hour, known = moved.hour % 168, upper(max(hours))
     words = f"{rate} bytes per request in hour {hour} of the week; largest known {known}, bound {limit}"
     return broken_by(rate, limit, words)
 

@@ -64,6 +64,8 @@ def review(e: Envelope, item: Item, replicas: int) -> None:
     """Once a day: hold back what one of several replicas does alone, let go what others confirm."""
     if item.state == PROVISIONAL and item.replicas == 1 and replicas >= ALONE and len(item.days) > 1:
         item.move("suspected", f"on one of {replicas} replicas only, on {len(item.days)} days")
+    if item.state != QUARANTINED:
+        return
     enough = item.replicas > CONFIRMING or (replicas <= CONFIRMING and item.replicas > 1 and len(item.days) > 1)
     shell = e.items.get(item.because.removeprefix(AFTER))
     if item.state == QUARANTINED and shell is not None and len(shell.days) >= USUAL:

@@ -7,7 +7,7 @@ missed turn is forgiven, since a node may have been down.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 PERIODS = ((1, 0), (7, 0), (14, 1), (30, 3))  # days, and how many a turn may be early or late
 HOURS = 3  # of the day; what comes at more of them has no schedule
@@ -17,7 +17,7 @@ DAY = (1 << 24) - 1
 SPAN = 14  # days that a daily schedule must have been kept before it is believed
 
 
-def period_of(days: Iterable[int], week: int, *, turns: int = TURNS) -> int:
+def period_of(days: Collection[int], week: int, *, turns: int = TURNS) -> int:
     """Days from one turn to the next; 0 where there is no schedule.
 
     Args:
@@ -27,10 +27,9 @@ def period_of(days: Iterable[int], week: int, *, turns: int = TURNS) -> int:
     >>> period_of({3, 10, 17}, 1 << 50), period_of({3, 4, 9}, 1 << 50)
     (7, 0)
     """
-    order = sorted(days)
-    if len(order) < turns or week.bit_count() > 7 * HOURS or _folded(week).bit_count() > HOURS:
+    if len(days) < turns or week.bit_count() > 7 * HOURS or _folded(week).bit_count() > HOURS:
         return 0
-    gaps = [b - a for a, b in itertools.pairwise(order)]
+    gaps = [b - a for a, b in itertools.pairwise(sorted(days))]
     return next((p for p, slip in PERIODS if _fits(gaps, p, slip)), 0)
 
 

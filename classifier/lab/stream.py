@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def _play(s: Script) -> Iterator[Record]:
             if hour - t.first_hour == len(t.count) - 1:
                 del ready[id(t)]
         items += [(end, TICK, n, Tick(node, end)) for n, node in enumerate(s.cast.nodes)]
-        items.sort(key=lambda i: i[:3])
+        items.sort(key=itemgetter(0, 1, 2))
         for item in items:
             yield item[3]
 
