@@ -68,10 +68,12 @@ HANDED_ON = re.compile(
 def acts(tool: str) -> bool:
     """Whether a tool changes or sends something, by the verb of its name; an unknown verb does.
 
-    >>> acts("get_ticket"), acts("send_email"), acts("frobnicate")
-    (False, True, True)
+    >>> acts("get_ticket"), acts("accounts_list"), acts("send_email"), acts("add_to_list"), acts("frobnicate")
+    (False, False, True, True, True)
     """
-    return not READING & set(_parts(tool)[:1])
+    parts = _parts(tool)
+    verb = parts[-1] if parts and parts[0] not in VERBS and parts[0] not in READING else "".join(parts[:1])
+    return verb not in READING
 
 
 def verb_said(tool: str, words: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from classifier.links import chain
 from classifier.links.conversations import Conversations
+from classifier.links.doubles import doubles
 from classifier.links.edges import Chain, Edge
 from classifier.links.effects import Effects
 from classifier.links.inputs import Inputs
@@ -31,8 +32,11 @@ class Graph:
         llms = [f for f in memory.of("llm") if isinstance(f, Llm)]
         mcps = [f for f in memory.of("mcp") if isinstance(f, Call)]
         self.facts: dict[str, Fact] = {f.id: f for name in memory.facts for f in memory.of(name)}
+        tools = [f for f in memory.of("tool") if isinstance(f, Call)]
+        self.stands = doubles(llms, tools)  # a told event → the seen one that stands for it
+        llms = [c for c in llms if c.id not in self.stands]
         self.lives = Lives(process)
-        self.talk = Conversations(llms, (f for f in memory.of("tool") if isinstance(f, Call)))
+        self.talk = Conversations(llms, (t for t in tools if t.id not in self.stands))
         self.tools = Tools(self.talk, mcps, self.lives)
         acts = [a for a in (*process, *files, *network) if a.kind in ACTS]
         self.effects = Effects(acts, self.tools.spans, llms, self.lives)
@@ -89,4 +93,5 @@ class Linker:
         Args:
             ids: Of events, such as the evidence of a finding. An id that is not known is told as unlinked.
         """
-        return chain.assembled(self.graph, list(dict.fromkeys(ids)), self.memory.dropped)
+        stands = self.graph.stands
+        return chain.assembled(self.graph, list(dict.fromkeys(stands.get(i, i) for i in ids)), self.memory.dropped)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from classifier.envelope.state import stored
 from classifier.links.behaviours import step
+from classifier.links.edges import SELF_REPORTED
 from classifier.links.reading import Call, Llm, read
 from wire.records import Event, Replica, Use, Window
 
@@ -47,6 +48,7 @@ class Turns:
     known: dict[str, None] = field(default_factory=dict)  # steps that were seen, the least lately seen first
     rate: float = 1.0  # share of steps that were new, averaged over the last ones
     quiet: set[str] = field(default_factory=set)  # steps that wait and were new while that was no news
+    captured: bool = False  # calls were seen; what is told of them besides is then not news
     headless: int = 0  # tool calls of turns whose beginning was not seen
     dropped: int = 0  # behaviours beyond the bound
 
@@ -55,6 +57,9 @@ class Turns:
         if event.kind not in ("llm", "tool"):
             return
         fact = read(event)
+        self.captured |= fact is not None and fact.basis != SELF_REPORTED
+        if fact is None or (self.captured and fact.basis == SELF_REPORTED):
+            return
         if isinstance(fact, Llm) and not fact.served:
             self._goes_on(fact)
         elif isinstance(fact, Call) and event.behaviour is not None:  # none: the workload serves the model

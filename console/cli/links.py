@@ -14,6 +14,7 @@ from console.cli.output import emit_json, emit_table, json_option, moment, note,
 
 Values = Mapping[str, Any]
 EDGES, ORIGINS = 64, 32  # that are shown; --json has all
+NAME = 48  # characters of an event
 
 
 @click.command()
@@ -158,4 +159,5 @@ def _signs(found: Values, said: Values) -> None:
 
 def _name(id_: Any, said: Values) -> str:
     fact = said.get(id_) or {}
-    return f"{fact.get('what')} [{id_}]" if fact else str(id_)
+    what = str(fact.get("what") or "")
+    return f"{what[:NAME]}{'…' * (len(what) > NAME)} [{id_}]" if fact else str(id_)
