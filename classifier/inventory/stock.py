@@ -235,6 +235,8 @@ class Stock:
 
     def _room(self, kind: str) -> bool:
         """Whether a kind has room; what ended longest ago makes it."""
+        if len(self.items) < KINDS[kind].limit:
+            return True
         own = [k for k, i in self.items.items() if i.kind == kind]
         if len(own) < KINDS[kind].limit:
             return True
