@@ -291,10 +291,12 @@ class Core:
         with self._lock:
             self.store.fed_until(seq)
 
-    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]:
-        """Events of a replica in a span (seconds), oldest first."""
+    def told_between(
+        self, replica: Replica, start: float, end: float, limit: int, *, latest: bool = False
+    ) -> list[Event]:
+        """Events of a replica in a span (seconds), by time; see `Store.told_between`."""
         with self._lock:
-            return self.store.told_between(replica, start, end, limit)
+            return self.store.told_between(replica, start, end, limit, latest=latest)
 
     def heard(self) -> dict[str, float]:
         """Node → seconds, its latest tick since this start."""

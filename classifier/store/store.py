@@ -212,16 +212,22 @@ class Store:
         with self.database.writing() as db:
             db.execute("DELETE FROM feed WHERE seq <= ?", (seq,))
 
-    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]:
-        """Events of a replica in a span (seconds), oldest first, as far as they are still kept."""
+    def told_between(
+        self, replica: Replica, start: float, end: float, limit: int, *, latest: bool = False
+    ) -> list[Event]:
+        """Events of a replica in a span (seconds), by time, as far as they are still kept.
+
+        Args:
+            latest: where there are more than `limit`, the last so many instead of the first.
+        """
         whose = msgspec.msgpack.encode(replica)  # as it stands in a frame: sought there, since decoding all takes long
         rows = self.database.rows(
             "SELECT time, frame FROM events WHERE time BETWEEN ? AND ? AND instr(frame, ?)"
             " UNION ALL SELECT time, frame FROM journal WHERE event IS NOT NULL AND time BETWEEN ? AND ? AND instr(frame, ?)"
-            " ORDER BY time LIMIT ?",
+            f" ORDER BY time {'DESC' if latest else ''} LIMIT ?",
             *(start, end, whose, start, end, whose, limit),
         )
-        found = (codec.decode(frame) for _, frame in rows)
+        found = (codec.decode(frame) for _, frame in (reversed(rows) if latest else rows))
         return [e for e in found if isinstance(e, Event) and e.replica == replica]
 
     def event(self, id: str) -> Event | None:

@@ -28,10 +28,10 @@ def span(finding: Finding) -> tuple[float, float]:
     return first, max((d["last"] for d in rows), default=finding["updated"])
 
 
-def around(finding: Finding) -> tuple[float, float]:
-    """The span of event time whose events may belong to a finding; a long one is looked at from its beginning."""
+def around(finding: Finding) -> tuple[float, float, float]:
+    """From when events may belong to a finding, its first sight, and until when; a long one is looked at from its beginning."""
     first, last = span(finding)
-    return first - BEFORE, min(last, first + 4 * BEFORE) + BEHIND
+    return first - BEFORE, first, min(last, first + 4 * BEFORE) + BEHIND
 
 
 def account(

@@ -26,7 +26,9 @@ class Source(Protocol):
     def fed(self, after: int, limit: int) -> list[Entry]: ...
     def fed_until(self, seq: int) -> None: ...
     def event(self, id: str) -> Event | None: ...
-    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]: ...
+    def told_between(
+        self, replica: Replica, start: float, end: float, limit: int, *, latest: bool = False
+    ) -> list[Event]: ...
     def replicas(self, workload: str, start: float, end: float) -> list[Replica]: ...
     def owner(self, event: Event) -> str: ...
     def situation(self, workload: str, at: float) -> dict[str, Any]: ...
@@ -109,10 +111,13 @@ class Replayed:
         """The event of an id."""
         return self._events.get(id)
 
-    def told_between(self, replica: Replica, start: float, end: float, limit: int) -> list[Event]:
-        """Events of a replica in a span, oldest first."""
+    def told_between(
+        self, replica: Replica, start: float, end: float, limit: int, *, latest: bool = False
+    ) -> list[Event]:
+        """Events of a replica in a span, by time; the first so many, or the last."""
         found = [e for e in self._lately if start <= e.time <= end and e.replica == replica]
-        return sorted(found, key=lambda e: (e.time, e.id))[:limit]
+        found.sort(key=lambda e: (e.time, e.id))
+        return found[-limit:] if latest else found[:limit]
 
     def replicas(self, workload: str, start: float, end: float) -> list[Replica]:
         """What ran of a workload in a span."""

@@ -17,10 +17,11 @@ from guard.audit.seal import due, seal
 from guard.audit.sources import Source, frames
 from guard.audit.watch import Watch
 from wire import codec
-from wire.records import Event, Head, Pin, Triage
+from wire.records import Event, Head, Pin, Replica, Triage
 
 BATCH = 100  # entries of one transaction
-EVENTS = 5_000  # of a replica in the span around a finding
+EVENTS = 1_500  # of a replica before a finding, and after
+CALLS = ("llm", "tool", "mcp")
 FED = "fed"  # where the writer is in the feed
 DAY = 86_400.0  # seconds
 LEAST = 92.0  # days
@@ -176,11 +177,17 @@ class Writer:
     def _events(self, finding: Mapping[str, Any]) -> list[Event]:
         """The evidence of a finding, and what its replicas did around it."""
         evidence = {id: e for id in finding["evidence"] if (e := self._source.event(id)) is not None}
-        start, end = around(finding)
-        mine = {e.replica for e in evidence.values()} or self._source.replicas(finding["workload"], start, end)
-        near = (e for replica in mine for e in self._source.told_between(replica, start, end, EVENTS))
-        found = {e.id: e for e in near} | evidence
-        return sorted(found.values(), key=lambda e: (e.time, e.id))
+        start, first, end = around(finding)
+        mine = {e.replica for e in evidence.values()} or set(self._source.replicas(finding["workload"], start, end))
+        near = {e.id: e for replica in mine for e in self._near(replica, start, first, end)}
+        if not any(e.kind in CALLS for e in near.values()):
+            near = {}  # a story without words: there is nothing to be linked
+        return sorted((near | evidence).values(), key=lambda e: (e.time, e.id))
+
+    def _near(self, replica: Replica, start: float, first: float, end: float) -> list[Event]:
+        """What a replica did before a finding's first sight, and after it; of too much what is nearest to that."""
+        before = self._source.told_between(replica, start, first, EVENTS, latest=True)
+        return before + self._source.told_between(replica, first, end, EVENTS)
 
 
 def _again(row: dict[str, Any], records: Mapping[str, bytes], now: float) -> Draft:

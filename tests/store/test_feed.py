@@ -73,6 +73,7 @@ def test_events_of_a_replica_come_from_journal_and_evidence(store):
     store.snapshot(5, b"", [], now=5.0)
     assert [e.time for e in store.told_between(replica(1), 2.0, 8.0, 10)] == [3.0, 5.0, 7.0]
     assert [e.time for e in store.told_between(replica(1), 2.0, 8.0, 2)] == [3.0, 5.0]
+    assert [e.time for e in store.told_between(replica(1), 2.0, 8.0, 2, latest=True)] == [5.0, 7.0]
     assert store.told_between(replica(9), 0.0, 99.0, 10) == []
 
 

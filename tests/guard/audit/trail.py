@@ -185,9 +185,10 @@ class Told:
     def event(self, id):
         return self.events.get(id)
 
-    def told_between(self, whose, start, end, limit):
-        found = (e for e in self.events.values() if e.replica == whose and start <= e.time <= end)
-        return sorted(found, key=lambda e: e.time)[:limit]
+    def told_between(self, whose, start, end, limit, *, latest=False):
+        found = [e for e in self.events.values() if e.replica == whose and start <= e.time <= end]
+        found.sort(key=lambda e: e.time)
+        return found[-limit:] if latest else found[:limit]
 
     def replicas(self, workload, start, end):
         return [replica(1)]
