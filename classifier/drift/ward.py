@@ -158,7 +158,9 @@ class Ward:
 
     def _attach(self, event: Event) -> bool:
         for why in (OUT, INTO, OWNER, SCHEDULE, RETURN):
-            if s := self.sightings.get(f"{why}|{event.behaviour}"):
+            s = self.sightings.get(f"{why}|{event.behaviour}")
+            # A known behaviour goes on: what comes long after shows nothing of the deviation.
+            if s is not None and event.time <= s.last + self.policy.cause_window:
                 s.explain((event.id,), event.data)
         return False
 

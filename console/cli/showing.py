@@ -184,6 +184,8 @@ def _evidence(ids: Iterable[str], events: Iterable[Values], *, whole: bool) -> N
     _heading("Records")
     known = {event.get("id"): event for event in events}
     every = list(ids)
+    if not every:
+        say("  none was kept")
     for id in every[: None if whole else LISTED]:
         event = known.get(id)
         tell(record(event, limit=None if whole else RECORD) if event else "", begin=f"  {id}  " if event else f"  {id}")

@@ -19,7 +19,7 @@ from tests.classifier.story import (
     play,
     rollout,
 )
-from tests.factories import SHOP, use
+from tests.factories import SHOP, event, use
 
 OTHER = SHOP.replace("cart", "billing")
 NEWS = (NEW_PEER, TOOL)
@@ -191,6 +191,17 @@ def test_known_peer_with_far_more_bytes_and_no_deploy_is_risky():
     (finding,) = play([*learned(1, 2), *records]).findings()
     assert (finding.label, finding.signals[2].holds) == (RISKY, False)
     assert "4900000 bytes out" in finding.because
+
+
+def test_ordinary_use_long_after_a_theft_is_no_evidence_of_it():
+    """FX-5 showed, as records of a theft, what other replicas sent to the same peer a week later."""
+    theft = replace(use(ORDINARY_PEER, 3, bytes_out=4_900_000), data={"lineage": "python3.11"})
+    records = [replace(r, uses=(theft,)) if hasattr(r, "uses") else r for r in days(40, 45, 1)]
+    end = 46 + int(POLICY.cause_window)
+    near = event(1, "egress", ORDINARY_PEER, time=45.0, id="n1/near")
+    late = event(2, "egress", ORDINARY_PEER, time=float(end), id="n1/late")
+    (finding,) = play([*learned(1, 2), *records, near, *days(45, end, 1, 2), late]).findings()
+    assert finding.evidence == ("n1/near",)
 
 
 ORDINARY_PEER = "egress:tcp:models.example.org:443"
