@@ -25,6 +25,7 @@ from classifier.otlp.names import (
     INTERESTING,
     OPERATION,
     OUTPUT,
+    PARAMETERS,
     PROVIDER,
     RESPONSE_ID,
     RESULT,
@@ -97,11 +98,9 @@ def _llm(span: Span) -> Llm:
 
 def model_call(a: Attributes) -> Llm:
     """A model call of attributes, be they of a span or of a log record."""
-    asked, answered = text(a, ASKED), text(a, ANSWERED)
-    if not asked and not answered:
-        asked = text(a, EITHER)
-    if "llm.request.model_name" not in a and not answered and text(a, EITHER) not in ("", asked):
-        answered = text(a, EITHER)
+    asked, answered = text(a, ASKED), text(a, ANSWERED) or text(a, EITHER)
+    if not asked and isinstance(given := value(a, PARAMETERS), dict):
+        asked = text(given, ("model",))
     said = _input(a)
     reasons = a.get("gen_ai.response.finish_reasons")
     finish = reasons[0] if isinstance(reasons, list) and reasons and isinstance(reasons[0], str) else ""
@@ -121,11 +120,17 @@ def model_call(a: Attributes) -> Llm:
         finish=finish or text(a, FINISH),
         tokens_in=count(a, TOKENS_IN),
         tokens_out=count(a, TOKENS_OUT),
-        response_id=text(a, RESPONSE_ID),
+        response_id=text(a, RESPONSE_ID) or _id_of_answer(a),
         agent=text(a, AGENT),
         conversation=text(a, CONVERSATION),
         first=first if isinstance(first, float) and 0 <= first < 86400 else None,
     )
+
+
+def _id_of_answer(a: Attributes) -> str:
+    """OpenInference keeps the whole answer of the API."""
+    whole = value(a, ("output.value",)) if text(a, ("output.mime_type",)) == "application/json" else None
+    return text(whole, ("id",)) if isinstance(whole, dict) else ""
 
 
 def _input(a: Attributes) -> tuple[Turn, ...]:

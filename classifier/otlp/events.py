@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from classifier.otlp.messages import blank
 from classifier.otlp.shapes import Llm, Mcp, Said, Tool
 from wire.digests import canonical, chained, sha256, system_prompt
 from wire.fields import (
@@ -55,7 +56,7 @@ class Maker:
             yield call
             calls = said.what.answer.calls if said.what.answer else ()
             for index, wanted in enumerate(calls[:CALLS]):
-                tool = Tool(wanted.name, wanted.id or "", wanted.arguments)
+                tool = Tool(wanted.name, wanted.id or "", wanted.arguments if wanted.whole else None)
                 yield self._tool(tool, said, replica, extra, {"llm": call.id, "index": index})
         elif isinstance(said.what, Tool):
             yield self._tool(said.what, said, replica, extra, {"ran": 1})
@@ -76,8 +77,10 @@ class Maker:
         return text_fields("result", self._text(result if isinstance(result, str) else _plain(result)))
 
     def _llm(self, call: Llm, said: Said) -> Data:
-        short: list[str] = [] if call.has_words else ["words: not told"]
-        turns = history(call.turns[:MESSAGES])
+        answer = call.answer
+        told = call.has_words and not any(map(blank, (*call.turns, *([answer] if answer else []))))
+        short: list[str] = [] if told else ["words: not told"]
+        turns = history(call.turns[:MESSAGES]) if told else ()
         newest = [[m.role, m.digest, m.chain] for m in reversed(turns[-HISTORY:])]
         spoken = next((t.text for t in reversed(call.turns) if t.role == "user" and t.text), "")
         system = system_prompt(self._system(call.system, short))
@@ -89,12 +92,15 @@ class Maker:
             },
             **{"model_asked": self.label(call.asked), "model_answered": self.label(call.answered)},
             **{"system": system and system.identity, "system_digest": system and system.digest},
-            **{"turns": len(call.turns) or None, "streamed": None if call.streamed is None else int(call.streamed)},
+            **{"turns": len(turns) or None, "streamed": None if call.streamed is None else int(call.streamed)},
             "tools": " ".join(fitting("tools", (self._offered(n, o) for n, o in call.tools[:TOOLS]), short)),
             "history": as_json(list(reversed(fitting("history", newest, short)))),
             **(text_fields("user_turn", self._text(spoken)) if spoken else {}),
-            "results": as_json(fitting("results", map(self._returned, _fresh(call.turns)[:CALLS]), short)),
-            **self._answer(call.answer, turns[-1].chain if turns else ORIGIN, short),
+            "results": as_json(
+                fitting("results", map(self._returned, _fresh(call.turns)[:CALLS] if told else []), short)
+            ),
+            **(_digests(answer, turns[-1].chain if turns else ORIGIN) if told and answer else {}),
+            "calls": as_json(fitting("calls", self._calls(answer), short)),
             **{"finish": self.label(call.finish), "response_id": self.label(call.response_id)},
             **{"tokens_in": call.tokens_in, "tokens_out": call.tokens_out},
             **{"conversation": self.label(call.conversation), "error": self.label(call.error, SHORT)},
@@ -110,19 +116,11 @@ class Maker:
         short.append(f"system: the first {SYSTEM} characters are told")
         return ["\n\n".join(text[:SYSTEM] for text in texts[:CALLS])[:SYSTEM]]
 
-    def _answer(self, answer: Turn | None, chain: str, short: list[str]) -> Data:
-        if answer is None:
-            return {}
-        digest, _ = turn_digest(answer)
-        calls = [self._wanted(n, w) for n, w in enumerate(answer.calls[:CALLS])]
-        return {
-            "answer": digest,
-            "answer_chain": chained(chain, digest),
-            "calls": as_json(fitting("calls", calls, short)),
-        }
+    def _calls(self, answer: Turn | None) -> list[dict[str, Any]]:
+        return [self._wanted(n, w) for n, w in enumerate(answer.calls[:CALLS])] if answer else []
 
     def _wanted(self, index: int, wanted: Wanted) -> dict[str, Any]:
-        digest = self._redactor.arguments(wanted.arguments).digest
+        digest = self._redactor.arguments(wanted.arguments).digest if wanted.whole else ""
         row = {"id": self.label(wanted.id), "name": spelled(self.label(wanted.name)), "digest": digest}
         return {k: v for k, v in row.items() if v} | {"index": index}
 
@@ -174,6 +172,11 @@ class Maker:
 
     def _text(self, value: str) -> Text:
         return self._redactor.text(value)
+
+
+def _digests(answer: Turn, chain: str) -> Data:
+    digest, _ = turn_digest(answer)
+    return {"answer": digest, "answer_chain": chained(chain, digest)}
 
 
 def _plain(value: Any) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import structlog
 from aiohttp import web
 
 from classifier.deploys.http import Bucket, ends_of
@@ -25,6 +26,7 @@ from classifier.otlp.replies import JSON, PROTOBUF, status
 from classifier.settings import OtlpLimits
 from wire.records import Identity
 
+LOG = structlog.get_logger("driftline.classifier")
 SENDERS = 4096  # whose rate is remembered
 AGAIN = {"Retry-After": "5"}  # seconds
 LATER = (408, 429, 503)
@@ -86,6 +88,9 @@ class Receiver:
                 reply = await self._taken(request, signal, media, origin)
         except Refused as e:
             return self._turn_away(media or JSON, e)
+        except Exception:  # a fault of ours costs one request, and is counted
+            LOG.exception("telemetry not taken")
+            return self._turn_away(media or JSON, Refused(500, "a fault of the receiver"))
         return web.Response(body=reply, content_type=media)
 
     async def _origin(self, request: web.Request) -> Origin:

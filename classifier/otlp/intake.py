@@ -156,7 +156,7 @@ class Intake:
         against = conflicts(resource, identity, others)
         if against:
             self.counts["conflicts"] += 1
-        return {"service": self._maker.label(text(resource, (SERVICE,))), "conflict": " ".join(against)}
+        return {"service": self._maker.label(_named(text(resource, (SERVICE,)))), "conflict": " ".join(against)}
 
     def _tell(self, ready: Iterable[Ready]) -> None:
         for one in ready:
@@ -174,6 +174,11 @@ class Intake:
             self.counts["not kept at once"] += 1
         else:
             self._outbox.clear()
+
+
+def _named(service: str) -> str:
+    """A service's name; an SDK that was given none makes one up."""
+    return "" if service.startswith("unknown_service") else service
 
 
 def _bucket(held: OrderedDict[Replica, Bucket], replica: Replica, rate: float, burst: float) -> Bucket:

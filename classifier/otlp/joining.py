@@ -110,7 +110,7 @@ class Joiner:
         self._told.add((replica, said.key))
         if isinstance(said.what, Llm) and said.what.answer is not None:
             for call in said.what.answer.calls:
-                if call.id:
+                if call.id and call.whole:  # without its arguments, the tool's span has more to tell
                     self._tools.add((replica, call.id))
         return ready
 

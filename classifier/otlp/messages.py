@@ -23,6 +23,7 @@ TEXTS = ("text", "input_text", "output_text", "refusal")
 CALLS = ("tool_call", "tool_use", "tool-call", "function_call", "server_tool_call")
 RESULTS = ("tool_call_response", "tool_result", "tool-result", "function_call_output", "server_tool_call_response")
 SILENT = ("reasoning", "thinking", "redacted_thinking", "compaction")  # said to nobody; no history of an API holds it
+HIDDEN = ("__REDACTED__", "<REDACTED>", "[REDACTED]")  # what instrumentations put in the place of words
 MOST = 8192  # messages, or parts of one
 
 
@@ -62,6 +63,8 @@ def _turn(message: dict[str, Any], role: str = "") -> Turn:
     made.calls += [call(c) for c in _objects(opened(message.get("tool_calls")))]
     answered = _string(message.get("tool_call_id")) or (_string(message.get("id")) if role == "tool" else "")
     if role == "tool" and not made.results:
+        if parts is None:
+            return Turn("tool")  # an instrumentation that keeps words for itself
         said = Returned(answered or None, _string(message.get("name")) or None, made.text)
         return Turn("tool", "", (), (said,), tuple(made.media))
     return Turn(role, made.text, tuple(made.calls), tuple(made.results), tuple(made.media))
@@ -100,8 +103,10 @@ def call(part: dict[str, Any]) -> Wanted:
     inner = function if isinstance(function, dict) else part
     id_ = _first(part, "id", "toolCallId", "call_id", "tool_call_id")
     name = _first(inner, "name", "toolName", "tool_name")
-    arguments = next((inner[k] for k in ("arguments", "input", "args", "server_tool_call") if k in inner), {})
-    return Wanted(id_ or None, name, arguments if arguments is not None else {})
+    arguments = next(
+        (inner[k] for k in ("arguments", "input", "args", "server_tool_call") if inner.get(k) is not None), None
+    )
+    return Wanted(id_ or None, name, {} if arguments is None else arguments, arguments is not None)
 
 
 def _result(part: dict[str, Any]) -> Returned:
@@ -110,6 +115,18 @@ def _result(part: dict[str, Any]) -> Returned:
     held = next((part[k] for k in keys if k in part), "")
     failed = part.get("is_error") is True or part.get("isError") is True
     return Returned(id_ or None, _first(part, "name", "toolName") or None, words(held), failed)
+
+
+def blank(turn: Turn) -> bool:
+    """Whether the words of a turn were kept back: then nothing may be concluded from what is left of it.
+
+    >>> blank(Turn("user")), blank(Turn("user", "hi"))
+    (True, False)
+    """
+    if not (turn.text or turn.calls or turn.results or turn.media):
+        return True
+    words = (turn.text, *(r.content for r in turn.results))
+    return any(w in HIDDEN for w in words) or not all(c.whole for c in turn.calls)
 
 
 def flattened(attributes: dict[str, Any] | Any, prefix: str) -> tuple[Turn, ...]:
@@ -129,7 +146,7 @@ def _unfolded(row: dict[str, Any]) -> dict[str, Any]:
         {
             "id": c.get("id"),
             "name": c.get("function.name", c.get("name")),
-            "arguments": c.get("function.arguments", c.get("arguments", {})),
+            "arguments": c.get("function.arguments", c.get("arguments")),
         }
         for c in calls
     ]

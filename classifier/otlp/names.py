@@ -9,7 +9,8 @@ OPERATION = ("gen_ai.operation.name",)
 PROVIDER = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
 ASKED = ("gen_ai.request.model", "llm.request.model_name", "ai.model.id", "llm.request.model", "model")
 ANSWERED = ("gen_ai.response.model", "llm.response.model_name", "ai.response.model", "llm.response.model")
-EITHER = ("llm.model_name",)  # does not say which
+EITHER = ("llm.model_name",)  # of the answer, where one came
+PARAMETERS = ("llm.invocation_parameters",)  # JSON that holds the model that was asked for
 RESPONSE_ID = ("gen_ai.response.id", "ai.response.id", "llm.response.id")
 FINISH = ("gen_ai.response.finish_reason", "gen_ai.response.stop_reason", "llm.finish_reason", "ai.response.finishReason",
           "ai.finishReason", "llm.response.finish_reason", "gen_ai.completion.0.finish_reason")  # fmt: skip

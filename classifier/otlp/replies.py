@@ -6,9 +6,9 @@ import json
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 SIGNALS = {"traces": "rejectedSpans", "logs": "rejectedLogRecords"}
-INVALID, DENIED, EXHAUSTED, UNAVAILABLE, NOT_FOUND = 3, 7, 8, 14, 5
+INVALID, NOT_FOUND, DENIED, EXHAUSTED, INTERNAL, UNAVAILABLE = 3, 5, 7, 8, 13, 14
 CODES = {400: INVALID, 403: DENIED, 404: NOT_FOUND, 405: INVALID, 408: UNAVAILABLE, 413: INVALID, 415: INVALID}
-CODES |= {429: EXHAUSTED, 503: UNAVAILABLE}
+CODES |= {429: EXHAUSTED, 500: INTERNAL, 503: UNAVAILABLE}
 
 
 def taken(media: str, signal: str, rejected: int, why: str) -> bytes:

@@ -86,6 +86,13 @@ def test_a_tool_that_its_answer_told_is_not_told_again_by_its_span():
     assert len(take(j, said(Tool("f"), id="e" * 16))) == len(take(j, said(Tool("f"), id="f" * 16))) == 1
 
 
+def test_a_tools_span_tells_the_arguments_that_its_answer_kept_back():
+    j = joiner()
+    answer = Turn("assistant", "", (Wanted("c1", "f", {}, whole=False),))
+    take(j, said(Llm(asked="m", answer=answer)))
+    assert len(take(j, said(Tool("f", "c1", {"a": 1}), id="b" * 16))) == 1
+
+
 def test_mcp_messages_are_told_at_once_and_once():
     j, one = joiner(), said(Mcp("tools/list"))
     assert take(j, one) == [one] and take(j, one) == []
