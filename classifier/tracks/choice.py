@@ -70,7 +70,7 @@ def choose(i: Inputs) -> Choice:
 
 
 def _proposed(i: Inputs) -> tuple[str, str]:
-    reasons = [f"data={i.data}"] if i.data.lower() in SENSITIVE else []
+    reasons = [f"data={i.data}"] if _kinds(i.data) & SENSITIVE else []
     reasons += [f"regulation={i.regulation}"] if i.regulation else []
     reasons += ["what it does cannot be taken back"] if i.reversibility == "irreversible" else []
     if reasons:
@@ -82,12 +82,21 @@ def _proposed(i: Inputs) -> tuple[str, str]:
     return STANDARD, f"data={i.data}, nothing asks for more" if i.data else "nothing is known that asks for more"
 
 
+def _kinds(data: str) -> set[str]:
+    """The kinds of data that a label names; people write several.
+
+    >>> sorted(_kinds("PII, health"))
+    ['health', 'pii']
+    """
+    return set(data.lower().replace(",", " ").replace(";", " ").split())
+
+
 def _warnings(i: Inputs) -> tuple[str, ...]:
     found = []
     if not (i.data or i.regulation):
         found.append("unclassified")
-    elif i.data and i.data.lower() not in SENSITIVE | ORDINARY:
-        found.append(f"no rule knows data={i.data}")
+    elif unknown := _kinds(i.data) - SENSITIVE - ORDINARY:
+        found.append(f"no rule knows data={', '.join(sorted(unknown))}")
     if i.state == NON_CONVERGING and _proposed(i)[0] == REGULATED:
         found.append("regulated, but its envelope is non-converging")
     return tuple(found)

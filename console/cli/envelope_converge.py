@@ -15,6 +15,8 @@ from console.cli.output import emit_json, emit_table, json_option, say
 
 DAY = 86400
 LIMIT = 16 << 20  # bytes of a CSV that is drawn again
+LAST_DAY = 2_900_000  # of the year 9909; later ones have no date
+HUGE = 1e15
 TEXTS = ("dimension", "stage")
 COUNTS = ("day", "sessions", "new", "active", "known", "size", "singles", "incidences")
 SHARES = ("mass", "spread", "fresh", "unseen", "distance", "movement")
@@ -117,6 +119,9 @@ def _row(line: list[str]) -> Row:
     out: Row = {t: values[t] for t in TEXTS}
     out |= {c: int(values[c]) for c in COUNTS}
     out |= {s: float(values[s]) if values[s] else None for s in SHARES}
+    numbers = [out[n] for n in (*COUNTS, *SHARES) if out[n] is not None]
+    if not 0 <= out["day"] <= LAST_DAY or not all(abs(n) < HUGE for n in numbers):  # NaN is not, either
+        raise ValueError("a number that no envelope has")
     return out
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from console.cli.envelope_chart import draw
-from console.cli.envelope_converge import from_csv, last_days, spread_ratio, to_csv
+from console.cli.envelope_converge import COLUMNS, from_csv, last_days, spread_ratio, to_csv
 from tests.classifier.story import days, learned
 from tests.console.conftest import HOSTILE
 from tests.factories import SHOP
@@ -61,6 +61,19 @@ def test_hostile_names_reach_neither_terminal_nor_spreadsheet_nor_formula(driftl
     assert "\x1b" not in driftline("envelope", "converge", HOSTILE, "--trace", trace).stdout
     assert draw("$\\frac{" + HOSTILE, "$x^{", []).startswith(b"\x89PNG")
     assert b"'=cmd" in to_csv("=cmd", "a\nb", [])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("day", "9" * 30), ("day", "-1"), ("known", "9" * 30), ("spread", "nan"), ("mass", "1e400")],
+    ids=["late-day", "early-day", "many", "nan", "infinite"],
+)
+def test_csv_with_numbers_that_no_envelope_has_is_refused(driftline, tmp_path, column, value):
+    row = dict.fromkeys(COLUMNS, "1") | {"dimension": "total", "stage": "learning", column: value}
+    lines = ("# workload,x,state,y", ",".join(COLUMNS), ",".join(row.values()))
+    (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
+    done = driftline("envelope", "converge", tmp_path / "x.csv", "--png", tmp_path / "x.png")
+    assert done.exit_code == 1 and "not a CSV of this command" in str(done.exception or done.stderr)
 
 
 def test_file_that_is_no_csv_of_ours_is_refused(driftline, tmp_path):

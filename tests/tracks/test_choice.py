@@ -15,6 +15,7 @@ PINNED = Pin(5.0, SHOP, "track", "standard", "ann", "ticket 812")
     ("inputs", "track", "because"),
     [
         pytest.param(Inputs(data="cardholder"), "regulated", "data=cardholder", id="cardholder"),
+        pytest.param(Inputs(data="internal, PII"), "regulated", "data=internal, PII", id="several-kinds"),
         pytest.param(Inputs(data="PHI"), "regulated", "data=PHI", id="phi-in-capitals"),
         pytest.param(Inputs(data="public"), "standard", "data=public", id="public"),
         pytest.param(Inputs(regulation="pci-dss", data="internal"), "regulated", "regulation=pci-dss", id="regulation"),
@@ -41,6 +42,7 @@ def test_the_inputs_give_a_track_and_its_reason(inputs, track, because):
         pytest.param(Inputs(), ("unclassified",), id="unlabelled"),
         pytest.param(Inputs(data="public"), (), id="labelled"),
         pytest.param(Inputs(data="purple"), ("no rule knows data=purple",), id="unknown-label"),
+        pytest.param(Inputs(data="public,purple"), ("no rule knows data=purple",), id="one-unknown-label"),
         pytest.param(
             Inputs(data="phi", state="non-converging"), ("regulated, but its envelope is non-converging",), id="both"
         ),
