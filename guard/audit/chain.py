@@ -44,11 +44,20 @@ def chain_of(events: Sequence[Event], evidence: Iterable[str], span: tuple[float
     linker, evidence = Linker().add_all(events), list(evidence)
     chain = linker.chain_of(evidence)
     if chain.trigger.kind != NOT_CAPTURED:
-        return Told(chain, EVIDENCE)
+        return _by_id(chain, events, evidence)
     calls = [e.id for e in events if e.kind in CALLS and span[0] <= e.time <= span[1]][-ASKED:]
     if not calls:
         return Told(chain, EVIDENCE)
     return _by_time(linker, chain, evidence, calls)
+
+
+def _by_id(chain: Chain, events: Sequence[Event], evidence: list[str]) -> Told:
+    """A chain that evidence leads to; joined by time all the same where it leads to no deed among the evidence."""
+    deeds = {e.id for e in events if e.kind not in (*CALLS, "llm")} & set(evidence)
+    if not deeds or deeds - set(chain.unlinked):
+        return Told(chain, EVIDENCE)
+    words = f"calls and deeds are of one finding; no link ties the {len(deeds)} deeds to a call"
+    return Told(replace(chain, trigger=replace(chain.trigger, basis=INFERRED)), TIME, words, (), CLOCK)
 
 
 def _by_time(linker: Linker, bare: Chain, evidence: list[str], calls: list[str]) -> Told:

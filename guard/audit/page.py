@@ -102,6 +102,12 @@ def _steps(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         unsure = f"; it could also come from {len(edge['ambiguous'])} others" if edge.get("ambiguous") else ""
         known = f"[known: {edge.get('basis')}, by {edge.get('method')}{unsure}]"
         out.append((STEPS.get(edge.get("kind"), str(edge.get("kind"))), f"{at}{step.get('words')} {known}"))
+    for id in (chain.get("unlinked") or ())[:LISTED]:
+        if id in records:
+            step = records[id]
+            out.append(
+                ("Seen, with no link to it", f"{moment(step.get('time'))}: {step.get('kind')} {step.get('behaviour')}")
+            )
     if more := len(chain.get("edges") or ()) - LISTED:
         out += [("And", f"{more} further steps")] if more > 0 else []
     if not chain.get("edges"):
