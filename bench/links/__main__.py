@@ -42,6 +42,9 @@ def measured(seeds: int, deals: int, folder: Path) -> dict[str, Any]:
         print(f"{folder} is not here: hijacked runs are not measured", file=sys.stderr)
         return found
     start, known = perf_counter(), runs(folder)
+    if not {HIJACKED, "benign"} <= {r.label for r in known}:
+        print(f"{folder}: no hijacked and benign runs in agentdojo_*.jsonl: not measured", file=sys.stderr)
+        return found
     held, real = texts(), runs(folder, "tau_*.jsonl")
     found["sources"] = sources(folder, held)
     found["detection"] = detection(known, held, deals)
