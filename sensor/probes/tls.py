@@ -32,6 +32,7 @@ CHUNK = struct.Struct("<QQQQQQIIIBBH")
 WORKLOAD = np.dtype(
     [*((n, "<u8") for n in ("budget", "second", "used", "calls", "bytes")), ("lost", "<u8", (len(LOSSES),))]
 )
+POSITION = struct.Struct("Q")  # native: one store. With "<" Python writes byte by byte, and a writer may read half of it
 STREAM = np.dtype([("born", "<u8"), ("offset", "<u8", (2,)), ("flags", "<u8")])
 BUSY, DISCARDED, LENGTH = 1 << 31, 1 << 30, (1 << 30) - 1  # of a record's head in a ring
 LOT = 256 << 10  # bytes that are decoded before their space is given back
@@ -193,10 +194,10 @@ class ChunkRing:
         return (self._position(self._their) - self._position(self._own)) / self._size
 
     def _position(self, memory: mmap.mmap) -> int:
-        return struct.unpack_from("<Q", memory, 0)[0]
+        return POSITION.unpack_from(memory, 0)[0]
 
     def _give_back(self, at: int) -> None:
-        struct.pack_into("<Q", self._own, 0, at)
+        POSITION.pack_into(self._own, 0, at)
 
     def close(self) -> None:
         self._own.close()
