@@ -119,14 +119,16 @@ class Lane:
     # Cells seen in this hour that nothing needs to look at again; follows from the others, so no snapshot holds it.
     hot: dict[str, Cell] | None = field(default=None, init=False, repr=False, compare=False)
     latest: int | None = field(default=None, init=False, repr=False, compare=False)  # hour that was ever warm here
-    # System calls made since `hot` was made; those of earlier hours are looked at again, for the days they come on.
+    # System calls made on this day; those of earlier ones are looked at again, for the days they come on.
+    day: int | None = field(default=None, init=False, repr=False, compare=False)
     today: frozenset[int] = field(default=frozenset(), init=False, repr=False, compare=False)
 
-    def warm(self, hour: int) -> dict[str, Cell]:
+    def warm(self, hour: int, day: int) -> dict[str, Cell]:
         """The cells that only need counting in this hour."""
         known = self.latest is None or hour <= self.latest  # of a later hour there are none yet
         self.hour, self.latest = hour, hour if self.latest is None else max(hour, self.latest)
-        self.today = frozenset()
+        if self.day != day:
+            self.day, self.today = day, frozenset()
         self.hot = {b: c for b, c in self.cells.items() if c.hour == hour and not c.guarded} if known else {}
         return self.hot
 

@@ -123,7 +123,7 @@ class Envelope:
         hour = int(window.start // self.policy.hour)
         self._note(window, lane, revision)
         if lane.hot is None or lane.hour != hour:
-            lane.warm(hour)
+            lane.warm(hour, int(window.start // self.policy.day))
             self.week |= 1 << (hour % 168)
         hot = lane.hot
         strange = count_known(window, hot)

@@ -7,7 +7,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
@@ -65,10 +65,14 @@ class Ledger:
     limit: int
     exposures: dict[Replica, Exposure] = field(default_factory=dict)
     dropped: int = 0
+    # What `revisions` says, until it can have changed.
+    _revisions: dict[str, float] | None = field(default=None, init=False, repr=False, compare=False)
 
     def extend(self, replica: Replica, revision: str | None, start: float, end: float, *, lossy: bool = False) -> None:
         """A window of this replica was observed."""
         e = self.exposures.get(replica)
+        if e is None or start < e.start or (revision and revision != e.revision):
+            self._revisions = None
         if e is None:
             e = self.exposures[replica] = Exposure(replica, revision, start, end)
             self._shorten()
@@ -93,13 +97,16 @@ class Ledger:
             e.gaps = united((*e.gaps, (start, end)))
         return bool(touched)
 
-    def revisions(self) -> dict[str, float]:
+    def revisions(self) -> Mapping[str, float]:
         """First sight (seconds) of every known revision, oldest first."""
+        if self._revisions is not None:
+            return self._revisions
         first: dict[str, float] = {}
         for e in self.exposures.values():
             if e.revision is not None:
                 first[e.revision] = min(e.start, first.get(e.revision, e.start))
-        return dict(sorted(first.items(), key=lambda i: (i[1], i[0])))
+        self._revisions = dict(sorted(first.items(), key=lambda i: (i[1], i[0])))
+        return self._revisions
 
     def newest(self, before: float) -> float | None:
         """When the newest revision that had begun by `before` was first seen (seconds); None if none had."""
@@ -119,6 +126,7 @@ class Ledger:
         while len(self.exposures) > self.limit:
             oldest = min(self.exposures.values(), key=lambda e: (e.end, e.replica))
             del self.exposures[oldest.replica]
+            self._revisions = None
             self.dropped += 1
 
 
