@@ -68,6 +68,9 @@ class Source:
     blind: tuple[str, ...] = ()  # what is not seen where it can be had
 
 
+ONE = threading.Lock()  # a compiler takes 135 MB for two seconds, so one at a time
+
+
 class Making:
     """The kernel's part, while a thread makes it."""
 
@@ -81,7 +84,8 @@ class Making:
         prepare()
         ear, refused = None, ""
         try:
-            ear = make()
+            with ONE:
+                ear = make()
         except ProbeError as e:
             refused = str(e)
         except Exception:
