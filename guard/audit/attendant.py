@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from classifier.core import Core
 from guard.audit import keys, notices
 from guard.audit.heads import parsed
-from guard.audit.ledger import Ledger, NotNow
-from guard.audit.seal import seal
+from guard.audit.ledger import Ledger, LedgerError, NotNow
+from guard.audit.seal import seal, sound
 from guard.audit.sources import Live
 from guard.audit.writer import Writer
 
@@ -44,6 +44,10 @@ class Attendant:
         self._ledger = Ledger(settings.folder, writer=True, max_bytes=settings.max_bytes)
         try:
             key = key_for(self._ledger, settings.key)
+            if not sound(self._ledger):
+                raise LedgerError(
+                    f"{self._ledger.path}: its rows are not those of its last head; keep it, and begin anew"
+                )
             self._writer = Writer(self._ledger, key, self._live, days=settings.days)
             same_key(self._ledger, key, now)
         except BaseException:

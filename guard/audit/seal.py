@@ -26,6 +26,19 @@ def current(ledger: Ledger, key: Ed25519PrivateKey, now: float) -> Head:
     return sign(Head(ledger.log, size, tree.root(ledger.node, size).hex(), last, int(now), ""), key)
 
 
+def sound(ledger: Ledger) -> bool:
+    """Whether the rows below the newest head are still those that it was signed over."""
+    body = ledger.head()
+    if body is None:
+        return True
+    head = parsed(body)
+    last = ledger.row(head.size)
+    same = (
+        last is not None and last.hash.hex() == head.last and (last.body is None or tree.leaf(last.body) == last.hash)
+    )
+    return same and tree.root(ledger.node, head.size).hex() == head.root
+
+
 def seal(ledger: Ledger, key: Ed25519PrivateKey, now: float) -> Head:
     """Sign the trail as it is and keep the head, inside of `Ledger.writing`."""
     head = current(ledger, key, now)

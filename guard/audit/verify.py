@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from guard.audit import archive, page, tree
 from guard.audit.canon import CanonError, digest, read
 from guard.audit.heads import HEX, Head, HeadError, parsed, signed
-from guard.audit.keys import AuditKeyError, fingerprint, public, signed_by
-from guard.audit.layout import ANCHOR, FORMAT, HEAD, KEY, MANIFEST, README, said
+from guard.audit.keys import pem, signed_by
+from guard.audit.layout import ABOUT, ANCHOR, FORMAT, HEAD, KEY, MANIFEST, README, said
 
 LIST = 16 << 20  # bytes of a list of files
 ROW = re.compile(r"(?:rows|proofs|pages)/(AR-\d{6,12})\.(?:json|txt|html)\Z")
@@ -150,12 +150,8 @@ def _where(name: str) -> str:
 
 def _authors(manifest: Mapping[str, Any], files: Mapping[str, bytes], key: Ed25519PublicKey, report: Report) -> None:
     """Whose bundle it is; a key inside of it is only compared, never believed."""
-    try:
-        inside = public(files.get(KEY, b"").decode("ascii", "replace"))
-        if fingerprint(inside) != fingerprint(key):
-            report.bad(KEY, f"the bundle brings another key than yours: {fingerprint(inside)[:16]}")
-    except AuditKeyError as e:
-        report.bad(KEY, str(e))
+    if files.get(KEY) != pem(key).encode():
+        report.bad(KEY, "the bundle brings another key than yours")
     if not manifest["signature"]:
         report.notes.append("the list of files is not signed; rows are, and pages are made again and compared")
         return
@@ -199,6 +195,8 @@ def _rows(manifest: Mapping[str, Any], files: Mapping[str, bytes], head: Head, r
         if before is not None and known is not None and known[0] != before:
             report.bad(f"AR-{seq:06d}", "does not follow the row before it")
     _strangers(manifest, files, cited, report)
+    if manifest["renderer"] == page.RENDERER and files.get(README) != ABOUT.encode():
+        report.bad(README, "says something else than it should")
     if manifest["renderer"] != page.RENDERER:
         report.notes.append("the pages were made by another release and not compared; the rows were checked")
 

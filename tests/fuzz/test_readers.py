@@ -11,14 +11,18 @@ import itertools
 import os
 import random
 import resource
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from guard.audit.bundle import bundle
+from guard.audit.verify import verify
 from sensor.importers import scap, scap_blocks, sequence, strace, strace_lines
 from tests.factories import deploy, event, head, identity, use, window
+from tests.guard.audit import trail
 from tests.importers import test_scap as captures
 from tests.wire import test_columns as loads
 from wire import blocks, codec, columns, trace
@@ -88,6 +92,20 @@ def read_frame(path):
     codec.decode(path.read_bytes())
 
 
+def write_bundle(path):
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = trail.filled(Path(folder), 3)
+        path.write_bytes(bundle(ledger, trail.PUBLIC, [1, 3], signer=trail.KEY))
+        ledger.close()
+
+
+def read_bundle(path):
+    """No damage is called good."""
+    data = path.read_bytes()
+    report = verify(data, trail.PUBLIC)
+    assert not report.good or data == (path.parent / "whole").read_bytes()
+
+
 READERS = {
     "trace": (write_trace, read_trace, (trace.TraceError,)),
     "columns": (write_capture, read_capture, (trace.TraceError,)),
@@ -98,6 +116,7 @@ READERS = {
         lambda p: drain(sequence.records(p)),
         (trace.TraceError,),
     ),
+    "bundle": (write_bundle, read_bundle, ()),
     "codec": (lambda p: p.write_bytes(codec.encode(STREAM[3])), read_frame, codec.FrameError),
 }
 

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import random
+import sqlite3
 import zipfile
 from io import BytesIO
 
@@ -214,6 +215,25 @@ def test_a_head_of_another_size_is_found(data):
     files = files_of(data)
     files["head.json"] = written(sign(changed(parsed(files["head.json"]), size=4), OTHER))
     assert not verify(rebuilt(files), PUBLIC).good
+
+
+def test_no_file_can_be_changed_by_who_makes_every_hash_fit(data):
+    files = files_of(data)
+    for name, content in files.items():
+        if name != layout.MANIFEST:
+            at = len(content) // 2
+            forged = files | {name: content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]}
+            assert not verify(rebuilt(forged), PUBLIC).good, name
+
+
+def test_rows_changed_in_the_database_are_named_by_who_verifies_an_export(tmp_path):
+    ledger = filled(tmp_path / "audit", 4)
+    db = sqlite3.connect(tmp_path / "audit/audit.db")
+    db.executescript("DROP TRIGGER rows_hold; UPDATE rows SET body = replace(body, 'row 3', 'row X') WHERE seq = 3;")
+    db.executescript("UPDATE rows SET body = CAST(body AS BLOB) WHERE seq = 3;")
+    db.close()
+    assert first_row(verify(bundle(ledger, PUBLIC, range(1, 5), signer=KEY), PUBLIC)) == "AR-000003"
+    ledger.close()
 
 
 def test_a_file_that_belongs_to_no_row_is_found(data):

@@ -14,7 +14,7 @@ from guard.audit import tree
 from guard.audit.canon import read
 from guard.audit.heads import HeadError, parsed, sign, signed, written
 from guard.audit.ledger import NONE, Ledger, LedgerError, NotNow
-from guard.audit.seal import EVERY, current, due, seal
+from guard.audit.seal import EVERY, current, due, seal, sound
 from tests.guard.audit.trail import KEY, OTHER, PUBLIC, changed, draft, filled
 
 
@@ -159,9 +159,25 @@ def test_a_head_is_due_with_rows_and_after_an_hour(ledger):
     assert due(ledger, 2001.0)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE rows SET body = x'7b7d' WHERE seq = 7", id="last-row"),
+        pytest.param("UPDATE nodes SET hash = zeroblob(32) WHERE level = 2", id="tree"),
+        pytest.param("DELETE FROM rows WHERE seq = 7", id="dropped"),
+    ],
+)
+def test_a_trail_that_was_changed_behind_its_writer_is_not_continued(ledger, tmp_path, statement):
+    assert sound(ledger)
+    db = sqlite3.connect(tmp_path / "audit/audit.db")
+    db.executescript(f"DROP TRIGGER rows_hold; DROP TRIGGER rows_stay; {statement};")
+    db.close()
+    assert not sound(ledger)
+
+
 def test_an_empty_trail_needs_no_head(tmp_path):
     ledger = Ledger(tmp_path / "new", writer=True)
-    assert not due(ledger, 1.0) and ledger.head() is None
+    assert sound(ledger) and not due(ledger, 1.0) and ledger.head() is None
     ledger.close()
 
 
