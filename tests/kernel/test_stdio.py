@@ -67,9 +67,13 @@ class Watch:
         self.until(ended, f"{argv} to end")
         said.extend(process.stdout.read() or b"")
         assert process.returncode == options.get("expect", 0), process.stderr.read().decode()[-2000:]
-        for _ in range(3):  # what was doubted is told at the next look
-            self.until(lambda: not self.kernel.blocked, "the ring to be read")
+        self.settle()
         return bytes(said)
+
+    def settle(self):
+        """Reads what waits; what was doubted then is told at the next look."""
+        for _ in range(3):
+            self.until(lambda: not self.kernel.blocked, "the ring to be read")
 
     def python(self, text, *argv, **options):
         return self.run(labs.PYTHON, "-S", "-E", "-c", text, *map(str, argv), **options)
@@ -333,7 +337,7 @@ BURST = """
 to_server, asks, tells, to_client = pipes()
 server = fork(lambda: serve(to_server, to_client, 8))
 os.write(asks, ask(0)); read_line(tells)
-time.sleep(0.5)
+sys.stdin.readline()
 for n in range(1, 8):
     write(asks, ask(n, 300000))
     read_line(tells)
@@ -344,7 +348,12 @@ os.waitpid(server, 0)
 @pytest.mark.parametrize("which,why", [("narrow", "ring"), ("thrifty", "budget")])
 def test_what_is_not_copied_is_counted_to_the_byte_and_told(request, which, why):
     watch = request.getfixturevalue(which)
-    watch.python(COMMON + BURST)
+    process = watch.scope.start(labs.PYTHON, "-S", "-E", "-c", COMMON + BURST, stdin=subprocess.PIPE)
+    watch.until(lambda: watch.tools, "the first call")
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
+    watch.until(lambda: process.poll() == 0, "the end")
+    watch.settle()
     health, counted = watch.decoder.health, watch.counted
     assert watch.lost.keys() == {why}
     assert health.lost == counted.lost[why] > 300_000
