@@ -21,7 +21,7 @@ LONG = 1 << 20  # characters of a text that are searched
 
 EMAIL = r"(?P<email>[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24})"
 URL = r"(?P<url>(?:[a-z][a-z0-9+.-]{1,15}://|www\.)[^\s\"'<>\])}]{3,512})"
-IBAN = r"(?P<account>\b[a-z]{2}\d{2}[ ]?(?:[a-z0-9]{2,4}[ ]?){2,8}[a-z0-9]{1,4}\b)"
+IBAN = r"(?P<account>\b[a-z]{2}\d{2}(?:[ ]?[a-z0-9]{4}){2,7}(?:[ ]?[a-z0-9]{1,4})?\b)"
 PATH = r"(?P<path>(?<![\w:/])(?:~|\.{1,2})?(?:/[\w.@+-]{1,128}){2,32})"
 ENDS = "com|org|net|io|dev|ai|app|co|info|biz|xyz|ru|cn|de|uk|us|eu|gov|edu|example|local|internal|test"
 HOST = rf"(?P<host>\b(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{ENDS})\b)"

@@ -10,7 +10,7 @@ import re
 
 WORD = re.compile(r"[a-z]+")
 STEM = 5  # letters that decide: "reserve" and "reservation", "invite" and "inviting"
-LONG = 1 << 16  # characters of the words that are read
+LONG, SHORT = 1 << 16, 1 << 13  # characters of the words that are read: as words, and for what hands the decision on
 
 READING = frozenset(
     [
@@ -98,7 +98,7 @@ def handed_on(words: str) -> bool:
     >>> handed_on("Please do the actions specified in the email from Ann."), handed_on("Read the email from Ann.")
     (True, False)
     """
-    return HANDED_ON.search(words[:LONG]) is not None
+    return HANDED_ON.search(words[:SHORT]) is not None
 
 
 def _parts(tool: str) -> list[str]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from classifier.links.edges import chain_to_dict
 from classifier.links.hijack import WEIGHTS, weight
 from classifier.links.linker import Linker
 from classifier.links.origins import signs_of
-from classifier.links.reading import Act, Call, Fact, Llm
-from wire.records import Event
+from classifier.links.reading import Act, Call, Fact, Llm, place
+from wire.records import Event, Replica
 
 BEFORE, BEHIND = 3600.0, 60.0  # seconds around a finding
-LEAST = 60.0
-LIMIT = 20_000  # events that are read
+LIMIT = 20_000  # events that are read of a replica, the latest
+REPLICAS = 16
 LINE = 120  # characters
 
-Told = Callable[[float, float, int], Iterable[Event]]
+
+class Told(Protocol):
+    """Events of a replica in a span, by time; where there are more than `limit`, the last so many."""
+
+    def __call__(self, replica: Replica, start: float, end: float, limit: int, *, latest: bool) -> Sequence[Event]: ...
 
 
 def about(finding: Mapping[str, Any], told: Told, event: Callable[[str], Event | None]) -> dict[str, Any]:
@@ -25,21 +29,26 @@ def about(finding: Mapping[str, Any], told: Told, event: Callable[[str], Event |
 
     Args:
         finding: As plain values.
-        told: Events of a span, oldest first, at most so many.
+        told: Events around it. Only the replicas of its evidence are asked about.
         event: One event by its id.
     """
     ids = [str(i) for i in finding.get("evidence") or ()]
     evidence = [e for i in ids if (e := event(i)) is not None]
-    first = min((e.time for e in evidence), default=float(finding.get("opened") or 0.0))
-    last = max((e.time for e in evidence), default=first)
-    before, around = BEFORE, _near(told, first - BEFORE, last + BEHIND)
-    while len(around) >= LIMIT and before > LEAST:  # the oldest are told first, and the finding is at the end
-        before /= 4
-        around = _near(told, first - before, last + BEHIND)
-    linker = Linker().add_all(around).add_all(evidence)
-    found = shown(linker, ids) | {"finding": finding.get("id"), "looked_back": before}
+    first = min((e.time for e in evidence), default=0.0)
+    last = max((e.time for e in evidence), default=0.0)
     gone = len(ids) - len(evidence)
-    return found | ({"lost": [*found["lost"], f"{gone} events of the finding are past their time"]} if gone else {})
+    lost = [f"{gone} events of the finding are past their time"] * bool(gone)
+    linker = Linker().add_all(evidence)
+    replicas = list(dict.fromkeys(e.replica for e in evidence))
+    for replica in replicas[:REPLICAS]:
+        around = told(replica, first - BEFORE, last + BEHIND, LIMIT, latest=True)
+        linker.add_all(around)
+        if len(around) >= LIMIT:
+            lost.append(f"of {place(replica)} only the last {LIMIT} events were read")
+    if replicas[REPLICAS:]:
+        lost.append(f"{len(replicas) - REPLICAS} replicas of the finding were not looked at")
+    found = shown(linker, ids) | {"finding": finding.get("id")}
+    return found | {"lost": [*found["lost"], *lost]}
 
 
 def of_events(events: Iterable[Event], ids: Iterable[str]) -> dict[str, Any]:
@@ -58,10 +67,6 @@ def shown(linker: Linker, ids: Iterable[str]) -> dict[str, Any]:
         i: {"weight": weight(s), "signs": [n for n in WEIGHTS if getattr(s, n)]} for i, s in found.items() if weight(s)
     }
     return chain_to_dict(chain) | {"signs": told, "said": {i: _said(facts[i]) for i in sorted(named) if i in facts}}
-
-
-def _near(told: Told, start: float, end: float) -> list[Event]:
-    return list(told(start, end, LIMIT))
 
 
 def _said(fact: Fact) -> dict[str, Any]:

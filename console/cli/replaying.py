@@ -16,7 +16,7 @@ from classifier.tracks import view as tracks
 from console.cli.failure import Failure
 from console.cli.policies import named
 from console.cli.records import fields_of, time_of
-from wire.records import Event, Record
+from wire.records import Event, Record, Replica
 
 SINGULAR = {"classes": "workload", "tracks": "workload", "inventory": "workload", "baselines": "class"}
 
@@ -64,9 +64,10 @@ class Replayed:
         found = next((row for row in rows if row["id"] == id), None) if id else rows
         return links.about(found, self._told, self._seen.get) if found and part == "chain" else found
 
-    def _told(self, start: float, end: float, limit: int) -> list[Event]:
-        near = (e for e in self._seen.values() if start <= e.time <= end)
-        return sorted(near, key=lambda e: e.time)[:limit]
+    def _told(self, replica: Replica, start: float, end: float, limit: int, *, latest: bool) -> list[Event]:
+        near = (e for e in self._seen.values() if e.replica == replica and start <= e.time <= end)
+        found = sorted(near, key=lambda e: e.time)
+        return found[-limit:] if latest else found[:limit]
 
     def _events(self, id: str) -> Any:
         event = self._seen.get(id)
