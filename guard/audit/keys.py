@@ -75,7 +75,9 @@ def _guarded(path: Path) -> None:
         raise AuditKeyError(f"{path}: {e.strerror}; make one with `driftline audit key --create`") from e
     if not stat.S_ISREG(held.st_mode):
         raise AuditKeyError(f"{path}: no plain file; name the file itself")
-    if held.st_uid not in (0, os.geteuid()):
+    # Root looks after the trail of a classifier that has a user of its own: key and folder are that user's.
+    theirs = path.parent.stat().st_uid if os.geteuid() == 0 else 0
+    if held.st_uid not in (0, os.geteuid(), theirs):
         raise AuditKeyError(f"{path}: belongs to user {held.st_uid}; give it to root or to the user that signs")
     if held.st_mode & 0o077:
         raise AuditKeyError(f"{path}: others can read or change it; chmod 0600 {path}")

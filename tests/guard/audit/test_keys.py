@@ -56,6 +56,14 @@ def test_a_key_of_another_user_is_not_used(tmp_path):
         keys.load(tmp_path / "key.pem")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_root_uses_the_key_of_the_user_whose_trail_it_is(tmp_path):
+    keys.create(tmp_path / "audit/key.pem")
+    for path in (tmp_path / "audit", tmp_path / "audit/key.pem"):
+        os.chown(path, 65520, 65520)
+    assert keys.load(tmp_path / "audit/key.pem")
+
+
 def test_a_public_key_is_read_in_each_of_its_spellings(tmp_path):
     (tmp_path / "pub").write_text(keys.pem(PUBLIC))
     for told in (str(tmp_path / "pub"), keys.pem(PUBLIC), keys.short(PUBLIC), keys.raw(PUBLIC).hex()):
