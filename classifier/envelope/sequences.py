@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
-from wire.grams import BITS
 
+BITS = 10  # as wire.grams packs; that module loads numpy, whose threads would keep the privileges that the classifier drops
 LOW = (1 << 2 * BITS) - 1
 FRESH = 512  # sequences that wait to be packed
 WORD = 1 << 32

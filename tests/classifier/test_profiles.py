@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from classifier.envelope.profiles import FEWEST, Profiles
-from classifier.envelope.sequences import new_share, pairs, whole
+from classifier.envelope.sequences import BITS, new_share, pairs, whole
 from classifier.envelope.state import freeze, thaw
 from wire import grams
 
@@ -99,6 +99,7 @@ def test_asking_loads_no_scikit_learn():
 
 
 def test_trigrams_tell_their_pairs():
+    assert BITS == grams.BITS
     told = [int(grams.pack(grams.NONE, grams.NONE, 3)), int(grams.pack(grams.NONE, 3, 4)), int(grams.pack(3, 4, 5))]
     assert pairs(told) == {4 << 10 | 5, 5 << 10 | 6} and whole(told) == {told[2]}
     assert new_share(pairs(told), {4 << 10 | 5}) == 0.5 and new_share(set(), {1}) == 0.0

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -92,6 +94,15 @@ def test_users_are_known_by_name_and_number(user, found):
 def test_an_unknown_user_gets_a_remedy():
     with pytest.raises(PrivilegeError, match="useradd --system nobody-here"):
         ids("nobody-here")
+
+
+def test_nothing_that_the_classifier_imports_starts_a_thread():
+    """numpy came in with a constant; its threads kept the right to new privileges, which prctl takes from one thread."""
+    code = (
+        "import os, console.cli.classifier, console.settings, classifier.service; print(os.listdir('/proc/self/task'))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.count("'") == 2, said
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root has something to drop")

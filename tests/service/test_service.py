@@ -21,7 +21,7 @@ from classifier.deploys.signing import Key, sign
 from classifier.drift.finding import finding_to_dict
 from tests.classifier.story import ATTACK, days, learned, play
 from tests.factories import SHOP, event, head, identity, window
-from tests.service.daemon import DEADLINE, free_address
+from tests.service.daemon import DEADLINE, Daemon, free_address
 from wire.records import Deploy, Gap, Tick, Triage
 from wire.trace import read
 
@@ -152,10 +152,8 @@ def test_a_question_that_cannot_be_answered_gets_a_reason(shared, method, url, b
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    from tests.service.daemon import Daemon
-
-    d = Daemon(tmp_path_factory.mktemp("shared")).start()
+def shared(passable):
+    d = Daemon(passable()).start()
     yield d
     d.stop()
 
@@ -185,12 +183,12 @@ def test_only_root_and_our_own_user_may_ask(shared):
     os.chmod(control, 0o600)
 
 
-def test_members_of_the_sockets_group_may_ask_and_others_still_not(daemon, tmp_path):
-    d = daemon(socket_group="games").start()
+def test_members_of_the_sockets_group_may_ask_and_others_still_not(daemon, passable):
+    d = daemon(passable(), socket_group="games").start()
     gid = grp.getgrnam("games").gr_gid
-    control = (tmp_path / "control.sock").stat()
+    control = (d.folder / "control.sock").stat()
     assert (stat.S_IMODE(control.st_mode), control.st_gid) == (0o660, gid)
-    os.chmod(tmp_path / "control.sock", 0o666)
+    os.chmod(d.folder / "control.sock", 0o666)
     assert "(200, [])" in as_stranger(d, groups=[gid])
     assert "(403, {'error': 'not allowed" in as_stranger(d, groups=[])
 
@@ -202,8 +200,6 @@ def as_stranger(d, groups):
         "from tests.service.daemon import *; d = Daemon(Path(sys.argv[1])); os.setgroups(eval(sys.argv[2]));"
         "os.setgid(65533); os.setuid(65533); print(d.get('/findings'))"
     )
-    for place in (d.folder, d.folder.parent, d.folder.parent.parent):
-        os.chmod(place, 0o755)
     command = [sys.executable, "-c", code, d.folder, repr(groups)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
@@ -413,10 +409,8 @@ def test_it_stops_in_the_middle_of_traffic(daemon, number):
     assert "Traceback" not in d.log
 
 
-def test_it_drops_to_its_user_with_nothing_left_and_still_works(daemon, tmp_path):
-    for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        os.chmod(place, 0o755)
-    d = daemon(user="65520").start()
+def test_it_drops_to_its_user_with_nothing_left_and_still_works(daemon, passable):
+    d = daemon(passable(), user="65520").start()
     d.send(story())
     for thread in Path(f"/proc/{d.process.pid}/task").iterdir():
         status = dict(line.split(":\t", 1) for line in (thread / "status").read_text().splitlines() if ":\t" in line)

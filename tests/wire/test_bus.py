@@ -382,7 +382,7 @@ def test_two_senders_on_one_socket_do_not_mix(path, journal):
         assert [r for r in journal.kept if r.node == s._node] == [Tick(s._node, float(n)) for n in range(1000)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.binary(max_size=60) | st.builds(pack, st.integers(0, 6), st.integers(0, 9), st.binary(max_size=30))))
 def test_no_bytes_break_the_receiver(tmp_path_factory, chunks):
     where = tmp_path_factory.mktemp("bus") / "s"
