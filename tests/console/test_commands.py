@@ -88,7 +88,7 @@ def test_a_missing_configuration_is_said_without_a_stack_trace(tmp_path):
     [
         pytest.param(["trace", "replay", "TRACE", "--time-scale"], id="scale"),
         pytest.param(["trace", "replay", "TRACE", "--until"], id="until"),
-        pytest.param(["trace", "import", "TRACE", "-o", "/nowhere/o", "--interval"], id="interval"),
+        pytest.param(["trace", "import", "TRACE", "-o", "/nowhere.trace", "--interval"], id="interval"),
         pytest.param(["deploy", "mark", "a/b", "--time"], id="time"),
     ],
 )

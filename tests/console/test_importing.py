@@ -74,5 +74,5 @@ def test_a_device_is_not_replaced_by_a_trace(command, files, driftline, monkeypa
     monkeypatch.chdir(files)
     os.mkfifo("pipe")
     result = driftline("trace", *command, "-o", "pipe")
-    assert result.exit_code == 2 and "a trace needs a file" in result.stderr
+    assert result.exit_code == 2 and "is a device or a pipe" in result.stderr
     assert stat.S_ISFIFO(os.stat("pipe").st_mode)
