@@ -8,8 +8,8 @@ import click
 
 from classifier.classes.table import CLASSES
 from console.cli.answers import rows
-from console.cli.configured import asked, control, tell_trouble, trace_options
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, say
+from console.cli.configured import asked, asking, asking_for_many, control, tell_trouble
+from console.cli.output import emit_json, emit_list, emit_table, json_option, moment, say
 
 COLUMNS = {
     "workload": "workload",
@@ -37,9 +37,7 @@ def classes() -> None:
 
 
 @classes.command("list")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List workloads with their class, proposed from behaviour or pinned by a person.
 
@@ -55,9 +53,7 @@ def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None
 
 @classes.command()
 @click.argument("workload")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def show(ctx: click.Context, workload: str, as_json: bool, **where: Any) -> None:
     """Show a workload's class: the proposal with its evidence, who pinned it, why the others lost.
 
@@ -145,9 +141,7 @@ def _order(ctx: click.Context, workload: str, value: str, note: str, actor: str 
 
 @classes.command()
 @click.argument("name", metavar="CLASS", type=click.Choice(list(CLASSES)))
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def baseline(ctx: click.Context, name: str, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Show what the workloads of a class share: shapes of behaviour that at least three of them show.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from console.cli.output import json_option, list_options
+
 if TYPE_CHECKING:
     from console.cli.control import Control
     from console.settings import Settings
@@ -75,6 +77,16 @@ def trace_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def asking(command: Command) -> Command:
+    """What a command has that asks about one thing: the context, --trace with its policy, --json."""
+    return trace_options(json_option(click.pass_context(command)))
+
+
+def asking_for_many(command: Command) -> Command:
+    """What a command has that lists answers: the context, --trace with its policy, --json and --csv."""
+    return trace_options(list_options(click.pass_context(command)))
 
 
 def asked(

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from console.cli.configured import Asked, asked, trace_options
+from console.cli.configured import Asked, asked, asking_for_many
 from console.cli.envelope_converge import converge
 from console.cli.envelope_parts import PARTS, rows_of
 from console.cli.envelope_sign import sign
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_list, emit_table, list_options, moment, say
+from console.cli.output import emit_json, emit_list, emit_table, moment, say
 
 LIMIT = 256 << 20  # bytes of a saved envelope
 BEHAVIOURS = {
@@ -52,9 +52,7 @@ envelope.add_command(sign)
 @click.option("--ageing", "part", flag_value="ageing", help="List last sight, weight and expiry of each behaviour.")
 @click.option("--sign-off", "part", flag_value="sign_off", help="List what a person should confirm.")
 @click.option("--low-confidence", "part", flag_value="low_confidence", help="List what too few have shown so far.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def show(ctx: click.Context, workload: str, part: str | None, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Show an envelope: its state with the reason, and every behaviour that it holds.
 
@@ -79,9 +77,7 @@ def show(ctx: click.Context, workload: str, part: str | None, as_json: bool, as_
 @envelope.command()
 @click.argument("left")
 @click.argument("right")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def diff(ctx: click.Context, left: str, right: str, as_json: bool, as_csv: bool, **where: Any) -> None:
     """Compare two envelopes; each is a workload, or a file that `envelope show --json` wrote.
 

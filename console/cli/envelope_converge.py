@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from console.cli.configured import Output, asked, trace_options
+from console.cli.configured import Output, asked, asking
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_table, json_option, say
+from console.cli.output import emit_json, emit_table, say
 
 DAY = 86400
 LIMIT = 16 << 20  # bytes of a CSV that is drawn again
@@ -43,9 +43,7 @@ Row = dict[str, Any]
 @click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="How many of the last days.")
 @click.option("--png", type=Output(), help="Write the chart to this file.")
 @click.option("--csv", "csv_file", type=Output(), help="Write the rows, from which the chart can be drawn again.")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def converge(
     ctx: click.Context, workload: str, days: int, png: str | None, csv_file: str | None, as_json: bool, **where: Any
 ) -> None:

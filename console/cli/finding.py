@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from console.cli.configured import asked, control, tell_trouble, trace_options
+from console.cli.configured import asked, asking, asking_for_many, control, tell_trouble
 from console.cli.links import finding_chain
-from console.cli.output import emit_json, json_option, list_options, say
+from console.cli.output import emit_json, json_option, say
 
 LABELS = ("expected_evolution", "risky_drift", "needs_review")
 DECISIONS = ("accept", "adopt", "reject", "dismiss", "risky")
@@ -31,9 +31,7 @@ finding.add_command(finding_chain, "chain")
 @finding.command("list")
 @click.option("--label", type=click.Choice(LABELS), help="Only findings with this label.")
 @click.option("--workload", help="Only findings of this workload.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def list_(
     ctx: click.Context, label: str | None, workload: str | None, as_json: bool, as_csv: bool, **where: Any
 ) -> None:
@@ -54,9 +52,7 @@ def list_(
 @finding.command()
 @click.argument("id")
 @click.option("--records", is_flag=True, help="Print the records behind it whole.")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def show(ctx: click.Context, id: str, records: bool, as_json: bool, **where: Any) -> None:
     """Show a finding: label, probability, signals, deploy events, replicas, terms, history, and its records.
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from console.cli.answers import rows
-from console.cli.configured import EXISTING, Output, asked, tell_trouble, trace_options
+from console.cli.configured import EXISTING, Output, asked, asking, asking_for_many, tell_trouble
 from console.cli.failure import FAILED, Failure
 from console.cli.instant import NOW, Instant
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, note, say
+from console.cli.output import emit_json, emit_list, emit_table, moment, note, say
 
 if TYPE_CHECKING:
     from classifier.inventory.history import History
@@ -71,9 +71,7 @@ def inventory() -> None:
 @AT
 @click.option("--all", "everything", is_flag=True, help="List libraries, too.")
 @click.option("--diff", "other", type=Instant(), help="Say, too, what changed until this moment, e.g. now.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def show(
     ctx: click.Context,
     workload: str,
@@ -113,9 +111,7 @@ def show(
 @click.argument("workload")
 @click.option("--from", "before", type=Instant(), required=True, help="The earlier moment, in UTC.")
 @click.option("--to", "after", type=Instant(), default="now", show_default=True, help="The later moment.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def diff(
     ctx: click.Context, workload: str, before: float, after: float, as_json: bool, as_csv: bool, **where: Any
 ) -> None:
@@ -136,9 +132,7 @@ def diff(
 @inventory.command()
 @click.argument("workload")
 @click.option("--since", type=Instant(), help="Only what is later, in UTC.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def changes(ctx: click.Context, workload: str, since: float | None, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List what came and went, in order; restarts and rollouts alone are no change.
 
@@ -157,9 +151,7 @@ def changes(ctx: click.Context, workload: str, since: float | None, as_json: boo
 
 @inventory.command()
 @click.option("--all", "everything", is_flag=True, help="List what is registered or no agent, too.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def discover(ctx: click.Context, everything: bool, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List workloads that behave like agents and that nobody has pinned a class or a track for, with the reasons.
 
@@ -179,9 +171,7 @@ def discover(ctx: click.Context, everything: bool, as_json: bool, as_csv: bool, 
 @click.option("--manifest", type=EXISTING, required=True, help="What was declared, as YAML or JSON.")
 @click.option("--at", type=Instant(), default="now", show_default=True, help="As of all until this moment, in UTC.")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if anything differs or is not known.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def check(
     ctx: click.Context,
     workload: str,
@@ -222,9 +212,7 @@ def check(
     "--format", "form", type=click.Choice(["cyclonedx"]), default="cyclonedx", show_default=True, help="What to write."
 )
 @click.option("--output", type=Output(), help="A file instead of stdout.")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def export(
     ctx: click.Context, workload: str, at: float, form: str, output: str | None, as_json: bool, **where: Any
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.configured import EXISTING, Number, Output, asked, settings, trace_options
+from console.cli.configured import EXISTING, Number, Output, asked, asking, settings
 from console.cli.failure import Failure
 from console.cli.output import emit_json, emit_table, json_option, moment, say
 
@@ -40,9 +40,7 @@ def staging() -> None:
 @click.option("--for", "target", metavar="WORKLOAD", help="The workload in production; the same name without it.")
 @click.option("--days", type=Number(0.01, 400), default=VALID, show_default=True, help="How long it holds.")
 @click.option("--start-up", is_flag=True, help="Also what every replica showed, on however few days.")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def export(
     ctx: click.Context,
     workload: str,

@@ -9,9 +9,9 @@ import click
 from classifier.classes.pins import TRACKS
 from classifier.tracks.view import OBSERVATION
 from console.cli.answers import rows
-from console.cli.configured import EXISTING, Number, asked, control, tell_trouble, trace_options
+from console.cli.configured import EXISTING, Number, asked, asking, asking_for_many, control, tell_trouble
 from console.cli.failure import CANNOT_HONOUR
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment, note, say
+from console.cli.output import emit_json, emit_list, emit_table, json_option, moment, note, say
 from console.cli.staging import keys_option, staging, trusted
 
 MODES = ("observation", "enforced", "not seen")
@@ -57,9 +57,7 @@ track.add_command(staging)
 
 @track.command("list")
 @click.option("--mode", type=click.Choice(MODES), help="Only workloads in this mode.")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def list_(ctx: click.Context, mode: str | None, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List workloads with their track, and how long each was observed without enforcement.
 
@@ -81,9 +79,7 @@ def list_(ctx: click.Context, mode: str | None, as_json: bool, as_csv: bool, **w
 
 @track.command()
 @click.argument("workload")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def show(ctx: click.Context, workload: str, as_json: bool, **where: Any) -> None:
     """Show a workload's track: the reason, who confirmed it, and every label that somebody gave.
 
@@ -197,9 +193,7 @@ def set_(
 @click.argument("workload")
 @click.option("--staging", "baseline", type=EXISTING, required=True, help="Signed staging baseline of this workload.")
 @keys_option
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def divergence(
     ctx: click.Context, workload: str, baseline: str, keys: str | None, as_json: bool, as_csv: bool, **where: Any
 ) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from console.cli.answers import rows
-from console.cli.configured import asked, tell_trouble, trace_options
+from console.cli.configured import asked, asking, asking_for_many, tell_trouble
 from console.cli.failure import Failure
-from console.cli.output import emit_json, emit_list, emit_table, json_option, list_options, moment
+from console.cli.output import emit_json, emit_list, emit_table, moment
 
 COLUMNS = {
     "workload": "workload",
@@ -34,9 +34,7 @@ def workload() -> None:
 
 
 @workload.command("list")
-@trace_options
-@list_options
-@click.pass_context
+@asking_for_many
 def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None:
     """List the workloads that were seen, with the state of their envelopes.
 
@@ -53,9 +51,7 @@ def list_(ctx: click.Context, as_json: bool, as_csv: bool, **where: Any) -> None
 
 @workload.command()
 @click.argument("workload")
-@trace_options
-@json_option
-@click.pass_context
+@asking
 def show(ctx: click.Context, workload: str, as_json: bool, **where: Any) -> None:
     """Show one workload: its envelope's state, revisions and replicas.
 
