@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from classifier.drift.finding import Finding
 from wire.records import Deploy, Event, Gap, Head, Pin, Record, Triage
 
-KEPT = 20_000  # entries; an audit trail that is further behind has a hole, and sees it by the numbers
+KEPT = 5_000  # entries; an audit trail that is further behind has a hole, and sees it by the numbers
 FINDING, RECORD = "finding", "record"
 
 

@@ -17,7 +17,7 @@ PROBES = {KERNEL: ("syscalls", "process", "files"), NETWORK: ("network",)}
 READS = ("symbol", "signature", "otlp")  # rungs of the ladder on which words are read
 
 Probes = Mapping[str, Iterable[Iterable[Any]]]  # node → (name, state, what it misses)
-Rungs = Mapping[str, Mapping[str, Any]]  # replica → rung, reason, since
+Rungs = Mapping[str, Mapping[str, Any]]  # process → rung, reason, since
 
 
 def layers(
@@ -92,7 +92,9 @@ def _unseen(name: str, probes: Probes) -> tuple[str, str]:
 def _unread(name: str, why: str, rungs: Rungs) -> tuple[str, str]:
     if not rungs:
         return MISSING, why or "no feed: nobody reads this workload's calls"
-    bad = next((r for r in rungs.values() if r.get("rung") not in READS), None)
+    latest = sorted(rungs.values(), key=lambda r: r.get("since") or 0.0, reverse=True)
+    bad = next((r for r in latest if r.get("rung") not in READS), None)
     if bad is not None:
-        return MISSING, f"feed {bad.get('rung')}: {bad.get('reason') or 'no reason was given'}"
+        partly = "in part: " if any(r.get("rung") in READS for r in latest) else ""
+        return MISSING, f"{partly}feed {bad.get('rung')}: {bad.get('reason') or 'no reason was given'}"
     return MISSING, why or "read, and nothing of it belongs to this"

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from guard.audit import notices
+from guard.audit.canon import digest
 from guard.audit.layers import READS
 from guard.audit.ledger import Draft, Ledger
 from wire.records import Event, Head, Pin, Triage
 
-KEPT = 64  # replicas of a workload, decisions about one thing
+KEPT = 64  # decisions about one thing, nodes
+PROCESSES = 256  # of a workload
 WAITING = "waiting"  # findings that wait for a person: id → when they were opened
 ASKING = ("risky_drift", "needs_review")
 MOST = 4096  # of them
@@ -88,23 +90,25 @@ class Watch:
         if rung in PLAIN:
             return None
         place = f"{event.replica.node}/{event.replica.cgroup}/{event.replica.generation}"
+        who = f"{place}/{event.data.get('pid', event.data.get('source', ''))}"
         rows = self._ledger.noted(f"rungs/{workload}", {})
-        before = rows.get(place, {})
-        rows[place] = {"rung": rung, "reason": reason, "since": event.time}
-        self._ledger.note(f"rungs/{workload}", dict(list(rows.items())[-KEPT:]))
+        before = rows.pop(who, {})
+        rows[who] = {"rung": rung, "reason": reason, "since": event.time}
+        self._ledger.note(f"rungs/{workload}", dict(list(rows.items())[-PROCESSES:]))
         reads, read = rung in READS, before.get("rung") in READS
-        if (reads == read and before.get("rung") is not None) or (reads and not before):
+        if (reads == read and (before or reads)) or (reads and not before):
             return None
-        words = f"model calls of {workload or place} are read: {rung}" if reads else (
-            f"model calls of {workload or place} are not read: {rung}, {reason or 'no reason was given'}"
-        )  # fmt: skip
+        # One row for all processes of a replica that never were read for one reason, however many come and go.
+        key = event.id if before else f"{place}/{digest(f'{rung} {reason}'.encode(errors='replace'))[:16]}"
+        told = "are read" if reads else "are not read"
+        words = f"model calls of {workload or place} {told}: {rung}{': ' + reason if reason else ''}"
         span = {"node": event.replica.node, "start": before.get("since"), "end": event.time}
         what = "feed_back" if reads else "feed_silent"
-        return notices.gap(f"rung/{place}/{event.id}", what=what, time=event.time, words=words, workload=workload,
-                           record=event, layer="prompt", gap=span, rung={"from": before.get("rung"), "to": rung})  # fmt: skip
+        return notices.gap(f"rung/{key}", what=what, time=event.time, words=words, workload=workload, record=event,
+                           layer="prompt", gap=span, rung={"from": before.get("rung"), "to": rung})  # fmt: skip
 
     def rungs(self, workload: str) -> dict[str, Any]:
-        """Replica → the rung its processes stand on."""
+        """Process → the rung it stands on."""
         return self._ledger.noted(f"rungs/{workload}", {})
 
     # people -----------------------------------------------------------------------------------------------------------

@@ -92,6 +92,15 @@ def test_a_feed_that_comes_back_says_so(ledger):
     assert [row["what"] for row in written(ledger, Told(*feed))] == ["feed_silent", "feed_back"]
 
 
+def test_many_processes_that_are_never_read_for_one_reason_are_one_row(ledger):
+    feed = [event(kind="coverage", id=f"n1/e1/c{n}", time=float(n), rung="uncovered", reason="static TLS", pid=n)
+            for n in range(5)]  # fmt: skip
+    reads = event(kind="coverage", id="n1/e1/r", time=9.0, rung="symbol", pid=99)
+    *gaps, row = written(ledger, Told(*feed, reads, finding(), events=story(words=False)))
+    assert [g["what"] for g in gaps] == ["feed_silent"] and "static TLS" in gaps[0]["words"]
+    assert row["layers"]["prompt"]["reason"] == "in part: feed uncovered: static TLS"
+
+
 def counted(*events):
     """A finding that rests on counters, with calls of its replica around it."""
     return Told(finding(evidence=()), events=events)
