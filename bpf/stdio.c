@@ -384,7 +384,8 @@ static inline int stdio_tries(struct stdio_workload *w, u64 id, struct stdio_lan
     u64 weight = like ? n : n * STDIO_UNLIKE;
     if (lane->tried + weight > STDIO_TRIED) {
         lane->state = STDIO_LEFT;
-        stdio_tell(w, id, lane, STDIO_LEFT_ALONE, fd);
+        if (lane->told)                /* else it never looked like it: a pipe as there are many */
+            stdio_tell(w, id, lane, STDIO_LEFT_ALONE, fd);
         return 0;
     }
     lane->tried += weight;

@@ -382,7 +382,9 @@ def test_other_streams_are_left_alone_and_it_is_said_of_those_that_looked_like_i
         COMMON
         + """
 fd, out = os.pipe()
-for _ in range(100): os.write(out, os.urandom(4000).replace(b"\\n", b"x")); os.read(fd, 65536)
+for _ in range(100): os.write(out, b"x" + os.urandom(4000)); os.read(fd, 65536)
+junk, out = os.pipe()
+for _ in range(100): os.write(out, b"{\\0" + os.urandom(4000)); os.read(junk, 65536)
 logs, out = os.pipe()
 for n in range(300): os.write(out, b'{"level": "info"}\\n'); os.read(logs, 65536); time.sleep(0.001)
 os.write(out, ask(1)); os.read(logs, 65536)
@@ -392,6 +394,7 @@ for _ in range(300): a.sendall(b"{ not json \\n"); b.recv(65536); time.sleep(0.0
     )
     assert watch.calls == []
     reasons = {(c.transport, c.reason) for c in watch.capture.conversations()}
+    assert ("pipe", "left alone: its bytes are no text") in reasons
     assert ("pipe", "left alone: no JSON-RPC in its first 65 lines") in reasons
     assert ("socketpair", "left alone: no JSON-RPC in its first 65 lines") in reasons
     assert watch.counted.passed > 30_000

@@ -69,6 +69,9 @@ class Lane:
         if offset > self.next or not self.held:
             self._begin(offset)
         self.next = offset + len(data)
+        if b"\0" in data:
+            self.leave("its bytes are no text")
+            return
         self._keep(offset, data, time)
         for event in self._lines.feed(data):
             value = apis.value_of(event.data)

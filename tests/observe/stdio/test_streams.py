@@ -120,6 +120,13 @@ def test_lines_that_are_no_json_rpc_are_left_alone_for_good(text):
     assert pipes.streams.counters.left == 1
 
 
+def test_bytes_that_are_no_text_are_left_alone_at_once():
+    pipes = Pipes()
+    pipes.read(TO_SERVER, b"{" + bytes(4000))
+    assert pipes.judge.said == {TO_SERVER: LEFT}
+    assert [x.reason for x in pipes.streams.left] == ["its bytes are no text"]
+
+
 def test_what_the_kernel_leaves_alone_is_said_too():
     pipes = Pipes()
     pipes.read(TO_SERVER, b"{" * 100)
