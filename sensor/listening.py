@@ -70,7 +70,7 @@ class Listening:
     @property
     def rest(self) -> float:
         """Seconds that the loop may wait."""
-        return REST if self._watched or self._making else 1.0
+        return REST if self._making or (self.ear and self._watched) else 1.0
 
     @property
     def state(self) -> ProbeState | None:

@@ -277,6 +277,7 @@ def test_what_is_refused_is_said_once_in_log_head_and_coverage(tmp_path, caplog)
     state = setting.listening.state
     assert (state.name, state.state, state.misses) == ("tls", "off", ("what is said: no uprobes",))
     assert len([r for r in caplog.records if "not listened to" in r.message]) == 1
+    assert setting.listening.rest == 1.0
     assert setting.listening.close(setting.now) == []
 
 
