@@ -86,7 +86,7 @@ class Feed:
         self._heard(event)
         if event.kind == "tool":
             return self._tool(event)
-        if event.kind != "llm":
+        if event.kind != "llm" or event.data.get("role") == "server":
             return True
         self.told += 1
         return not self._claim(event)

@@ -38,6 +38,7 @@ from classifier.otlp.names import (
 )
 from classifier.otlp.shapes import Llm, Mcp, Tool, fill
 from classifier.otlp.telemetry import Log, Span
+from wire.digests import Unreadable, load
 from wire.turns import Turn
 
 CHATS = frozenset(("chat", "text_completion", "generate_content", "completion"))
@@ -225,7 +226,17 @@ def _tool(span: Span) -> Tool | None:
     if not name:
         return None
     failed = span.failed or bool(text(a, ("error.type",)))
-    return Tool(name, text(a, TOOL_ID), value(a, ARGUMENTS), value(a, RESULT), failed)
+    return Tool(name, text(a, TOOL_ID), value(a, ARGUMENTS), _unquoted(value(a, RESULT)), failed)
+
+
+def _unquoted(found: Any) -> Any:
+    """A text that was made JSON as it is."""
+    if isinstance(found, str) and len(found) > 1 and found[0] == found[-1] == '"':
+        try:
+            return load(found)
+        except Unreadable:
+            return found
+    return found
 
 
 def _mcp(span: Span) -> Mcp:
@@ -236,6 +247,7 @@ def _mcp(span: Span) -> Mcp:
     tool = text(a, ("gen_ai.tool.name", "mcp.tool.name"))
     if method == "tools/call" and not tool and isinstance(arguments, dict):
         tool = _called(arguments)
+    tool = tool or span.name.partition("tools/call ")[2]
     error = text(a, ("error.type", "rpc.response.status_code")) if span.failed or "error.type" in a else ""
     return Mcp(
         method=method,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from classifier.otlp.messages import blank
@@ -45,23 +45,26 @@ class Maker:
     def __init__(self, redactor: Redactor):
         self._redactor = redactor
 
-    def events(self, said: Said, replica: Replica, extra: Extra) -> Iterator[Event]:
+    def events(self, said: Said, replica: Replica, extra: Extra, told: Container[str] = ()) -> Iterator[Event]:
         """A model call and behind it its tool calls; a tool; an MCP message.
 
         Args:
             extra: fields for each of them, e.g. what the caller calls itself.
+            told: ids of tool calls that have been told already.
         """
         if isinstance(said.what, Llm):
             call = self._event("llm", said, replica, None, self._llm(said.what, said), extra)
             yield call
             calls = said.what.answer.calls if said.what.answer else ()
             for index, wanted in enumerate(calls[:CALLS]):
+                if wanted.id and wanted.id in told:
+                    continue
                 tool = Tool(wanted.name, wanted.id or "", wanted.arguments if wanted.whole else None)
                 yield self._tool(tool, said, replica, extra, {"llm": call.id, "index": index})
         elif isinstance(said.what, Tool):
             yield self._tool(said.what, said, replica, extra, {"ran": 1})
         else:
-            yield self._event("mcp", said, replica, _mcp_behaviour(said.what), self._mcp(said.what), extra)
+            yield self._event("mcp", said, replica, _mcp_behaviour(said.what), self._mcp(said.what, said), extra)
 
     def _tool(self, tool: Tool, said: Said, replica: Replica, extra: Extra, more: Data) -> Event:
         name = spelled(self.label(tool.name)) or "-"
@@ -69,7 +72,7 @@ class Maker:
         if tool.arguments is not None:
             data |= text_fields("arguments", self._redactor.arguments(tool.arguments))
         data |= self._result(tool.result)
-        return self._event("tool", said, replica, cut(f"tool:{name}"), data, extra)
+        return self._event("tool", said, replica, None if said.served else cut(f"tool:{name}"), data, extra)
 
     def _result(self, result: Any) -> Data:
         if result is None:
@@ -133,13 +136,13 @@ class Maker:
     def _offered(self, name: str, definition: Any) -> str:
         return f"{spelled(self.label(name))}={sha256(_plain(definition))}"
 
-    def _mcp(self, call: Mcp) -> Data:
+    def _mcp(self, call: Mcp, said: Said) -> Data:
         return {
             **{
                 "transport": call.transport,
                 "method": self.label(call.method),
                 "id": self.label(call.id),
-                "by": call.by,
+                "by": "received" if said.served else "sent",
             },
             **{
                 "server": self.label(call.server),
@@ -158,7 +161,8 @@ class Maker:
         self, kind: str, said: Said, replica: Replica, behaviour: Behaviour | None, data: Data, extra: Extra
     ) -> Event:
         trace = f"00-{said.trace}-{said.span}-01" if said.trace and said.span else ""
-        who: Data = {"source": SOURCE, "basis": BASIS, "role": "client", "traceparent": trace, **extra}
+        role = "server" if said.served else "client"
+        who: Data = {"source": SOURCE, "basis": BASIS, "role": role, "traceparent": trace, **extra}
         who |= {"connection": f"otlp/{said.trace}" if said.trace else "", "scope": self.label(said.scope)}
         who |= {"parent": said.parent, "began": said.start, "ended": said.end}
         kept = {k: sendable(v) for k, v in (who | data).items() if v not in ("", None) and not is_too_large(v)}

@@ -160,7 +160,7 @@ class Intake:
 
     def _tell(self, ready: Iterable[Ready]) -> None:
         for one in ready:
-            made = list(self._maker.events(one.said, one.replica, one.extra))
+            made = list(self._maker.events(one.said, one.replica, one.extra, one.tools))
             self.counts.update(event.kind for event in made)
             self._outbox.extend(made)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from classifier.otlp.shapes import Llm, Said, Tool, fill
 from wire.records import Replica
@@ -30,6 +30,7 @@ class Ready:
     said: Said
     replica: Replica
     extra: Extra
+    tools: frozenset[str] = frozenset()  # ids of its tool calls that were told before
 
 
 @dataclass(slots=True)
@@ -108,11 +109,14 @@ class Joiner:
     def _tell(self, ready: Ready) -> Ready:
         said, replica = ready.said, ready.replica
         self._told.add((replica, said.key))
-        if isinstance(said.what, Llm) and said.what.answer is not None:
-            for call in said.what.answer.calls:
-                if call.id and call.whole:  # without its arguments, the tool's span has more to tell
-                    self._tools.add((replica, call.id))
-        return ready
+        if not isinstance(said.what, Llm) or said.what.answer is None:
+            return ready
+        ids = {c.id: c.whole for c in said.what.answer.calls if c.id}
+        known = frozenset(id_ for id_ in ids if (replica, id_) in self._tools)
+        for id_, whole in ids.items():
+            if whole:  # without its arguments, the tool's span has more to tell
+                self._tools.add((replica, id_))
+        return replace(ready, tools=known)
 
     def _other(self, ready: Ready) -> Iterator[Ready]:
         what = ready.said.what

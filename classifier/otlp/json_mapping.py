@@ -14,6 +14,7 @@ from classifier.otlp.telemetry import DEEP, NOTHING, Batch, Broken, Log, Span, T
 from wire.digests import Unreadable, load
 
 ERROR = (2, "STATUS_CODE_ERROR")
+SERVER = (2, "SPAN_KIND_SERVER")
 FAR = 1 << 64
 DIGITS = 20  # of a 64-bit number
 STRUCTURE = b"{[,"
@@ -86,6 +87,7 @@ def _span(one: Any, resource: dict[str, Any], scope: str) -> Span:
         attributes=_attributes(one.get("attributes")),
         events=tuple(_event(e, trace, id_) for e in _objects(one.get("events"))),
         failed=_object(one.get("status")).get("code") in ERROR,
+        served=one.get("kind") in SERVER,
         resource=resource,
         scope=scope,
     )

@@ -114,6 +114,8 @@ def _result(part: dict[str, Any]) -> Returned:
     keys = ("response", "result", "content", "output", "server_tool_call_response")
     held = next((part[k] for k in keys if k in part), "")
     failed = part.get("is_error") is True or part.get("isError") is True
+    if isinstance(held, dict) and "value" in held and isinstance(kind := held.get("type"), str):  # of the AI SDK
+        held, failed = held["value"], failed or kind.startswith("error")
     return Returned(id_ or None, _first(part, "name", "toolName") or None, words(held), failed)
 
 

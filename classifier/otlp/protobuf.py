@@ -17,6 +17,7 @@ from classifier.otlp.telemetry import DEEP, Batch, Broken, Log, Span, TooMuch, i
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 ERROR = 2  # status of a span
+SERVER = 2  # kind of a span
 
 
 def traces(body: bytes, fields: int) -> Batch:
@@ -83,6 +84,7 @@ def _span(one: Any, resource: dict[str, Any], scope: str) -> Span:
             Log(seconds(e.time_unix_nano), trace, id_, e.name, None, _attributes(e.attributes)) for e in one.events
         ),
         failed=one.status.code == ERROR,
+        served=one.kind == SERVER,
         resource=resource,
         scope=scope,
     )

@@ -63,7 +63,6 @@ class Mcp:
     result: Any = None
     failed: bool = False
     error: str = ""
-    by: str = "sent"
 
 
 @dataclass(slots=True)
@@ -79,6 +78,7 @@ class Said:
     end: float
     scope: str = ""
     resource: Mapping[str, Any] = field(default_factory=dict)
+    served: bool = False  # told by whoever was asked
     whole: bool = True  # False: only a log record told it, its span may come
 
 

@@ -47,6 +47,7 @@ class Span:
     attributes: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     events: tuple[Log, ...] = ()
     failed: bool = False
+    served: bool = False  # of whoever was asked, not of who asks
     resource: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     scope: str = ""
 

@@ -9,7 +9,7 @@ from typing import Any
 from classifier.otlp.agents import event_name, of_log, seconds_of
 from classifier.otlp.conventions import of_span
 from classifier.otlp.messages import words
-from classifier.otlp.shapes import Said
+from classifier.otlp.shapes import Llm, Said
 from classifier.otlp.telemetry import Batch, Log, Span
 from wire.digests import sha256
 
@@ -23,7 +23,7 @@ GENAI = "gen_ai."
 class Translated:
     """What a request says."""
 
-    said: list[Said] = field(default_factory=list)  # those that ended first before the others
+    said: list[Said] = field(default_factory=list)  # model calls first
     other: int = 0  # spans and log records that are about something else
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -39,7 +39,8 @@ def translate(batch: Batch, now: float) -> Translated:
         _add(out, _of_span(span), now)
     for log in batch.logs:
         _add(out, _of_log(log, now), now)
-    out.said.sort(key=lambda s: (s.end, -s.start))
+    # A call before its tools, and a client's span before those around it.
+    out.said.sort(key=lambda s: (not isinstance(s.what, Llm), s.end, -s.start))
     return out
 
 
@@ -59,7 +60,9 @@ def _of_span(span: Span) -> Said | None:
     if what is None:
         return None
     key = f"{span.trace}/{span.id}"
-    return Said(what, key, span.trace, span.id, span.parent, span.start, span.end, span.scope, span.resource)
+    times = {"start": span.start, "end": span.end}
+    more = {"scope": span.scope, "resource": span.resource, "served": span.served}
+    return Said(what, key, span.trace, span.id, span.parent, **times, **more)
 
 
 def _of_log(log: Log, now: float) -> Said | None:

@@ -157,6 +157,28 @@ def test_codex_tells_calls_and_tools_in_log_records():
     assert (tool.behaviour, tool.data["arguments"], tool.data["id"]) == ("tool:shell", '{"command":["ls"]}', "call_9")
 
 
+def test_who_serves_a_model_only_passes_on_what_it_asks_for():
+    served = span(attributes=golden.NEW | {"gen_ai.output.messages": golden.OUTPUT}) | {"kind": 2}
+    for media in MEDIA:
+        llm, tool = told(traces(served), media=media)
+        assert (llm.data["role"], tool.data["role"], tool.behaviour) == ("server", "server", None)
+
+
+@pytest.mark.parametrize(
+    ("result", "wanted"),
+    [
+        pytest.param('"quoted"', "quoted", id="json-text"),
+        pytest.param('"not', '"not', id="a-quote"),
+        pytest.param('"a" and "b"', '"a" and "b"', id="two-quotes"),
+        pytest.param({"a": 1}, '{"a":1}', id="structure"),
+        pytest.param('{"a": 1}', '{"a":1}', id="json"),
+    ],
+)
+def test_a_tools_result_is_told_as_it_was(result, wanted):
+    (found,) = told(traces(golden.tool_run(**golden.TOOLS["execute_tool"] | {"gen_ai.tool.call.result": result})))
+    assert found.data["result"] == wanted
+
+
 def test_what_is_about_something_else_gives_no_event():
     assert told(golden.OTHERS, logs(log("exception", "oh"), log("claude_code.tool_decision"))) == []
 

@@ -5,8 +5,11 @@
 | `openai-v2` | opentelemetry-instrumentation-openai-v2 2.3b0, with content captured, and as it is by default |
 | `openllmetry` | opentelemetry-instrumentation-openai 0.62.4 |
 | `openinference` | openinference-instrumentation-openai 0.1.66 |
+| `ai-sdk-7`, `ai-sdk-7-legacy` | ai 7.0.173 with both integrations of @ai-sdk/otel |
+| `mcp-sdk` | mcp 2.3.0, client and server over stdio |
 
-The client was openai 3.54.0, the model a script. What telemetry tells must be what the decoder reads in the bytes.
+The client of the first three was openai 3.54.0, the model a script. What telemetry tells must be what the decoder reads in
+the bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from tests.observe.applayer.wires import answer, request, run
 from tests.otlp.test_conventions import Sink
 
 FOLDER = Path(__file__).parent / "exports"
-WITH_WORDS = ["openai-v2", "openllmetry", "openinference"]
+WITH_WORDS = ["openai-v2", "openllmetry", "openinference", "ai-sdk-7", "ai-sdk-7-legacy"]
 
 
 def files(name):
@@ -37,11 +40,11 @@ def files(name):
 def told(name, order=1):
     """Events of an instrumentation's exports."""
     sink, spans = Sink(), protobuf.traces(files(name)[0].read_bytes(), 100_000).spans
-    intake = Intake(sink, OtlpLimits(), clock=lambda: max(s.end for s in spans) + 1)
+    intake = Intake(sink, OtlpLimits(), clock=lambda: max(s.end for s in spans) + 30)
     for path in files(name)[::order]:
         intake.take(path.name.split(".")[-2], PROTOBUF, path.read_bytes(), "", identity())
     intake.settle(all_of_it=True)
-    return sorted((e for e in sink.events if e.kind != "coverage"), key=lambda e: (e.time, e.kind))
+    return sorted((e for e in sink.events if e.kind != "coverage"), key=lambda e: (e.data["began"], e.kind))
 
 
 def seen():
@@ -64,7 +67,8 @@ def test_telemetry_tells_what_the_decoder_reads_in_the_bytes(name, order):
     for a, b in zip(mine, theirs, strict=True):
         names = [*same.split(), "response_id"] if a.kind == "llm" else ["name", "id", "arguments_digest", "index"]
         assert {n: a.data.get(n) for n in names} == {n: b.data.get(n) for n in names}
-    assert json.loads(mine[2].data["results"]) == json.loads(theirs[2].data["results"])
+    (mine_back,), (their_back,) = (json.loads(e[2].data["results"]) for e in (mine, theirs))
+    assert mine_back | their_back == mine_back, "some name the tool, too"
     assert json.loads(mine[2].data["history"])[1][1] == mine[0].data["answer"]
 
 
@@ -88,3 +92,12 @@ def test_words_that_were_kept_back_are_not_taken_for_empty_ones():
 
 def test_card_numbers_stay_with_the_agent():
     assert "4111" not in str([told(name) for name in WITH_WORDS])
+
+
+def test_both_ends_of_a_pipe_tell_their_own_side():
+    client, server = ([e.data for e in told(f"mcp-sdk-{end}")] for end in ("client", "server"))
+    assert [c["method"] for c in client] == ["initialize", "tools/list", "tools/call"]
+    assert {(c["by"], c["role"]) for c in client} == {("sent", "client")}
+    assert {(s["by"], s["role"]) for s in server} == {("received", "server")} and len(server) == 4
+    assert client[-1]["tool"] == server[-1]["tool"] == "lookup_ticket"
+    assert client[-1]["traceparent"][36:52] == server[-1]["parent"], "the server's span names the client's"

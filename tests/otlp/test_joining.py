@@ -86,6 +86,13 @@ def test_a_tool_that_its_answer_told_is_not_told_again_by_its_span():
     assert len(take(j, said(Tool("f"), id="e" * 16))) == len(take(j, said(Tool("f"), id="f" * 16))) == 1
 
 
+def test_a_tool_that_its_span_told_first_is_not_told_again_by_its_answer():
+    run = golden.tool_run(**golden.TOOLS["execute_tool"])
+    call = span(attributes=golden.NEW | {"gen_ai.output.messages": golden.OUTPUT})
+    assert [e.kind for e in told(traces(run), traces(call))] == ["tool", "llm"]
+    assert [e.kind for e in told(traces(run, call))] == ["llm", "tool"], "together, the call comes first"
+
+
 def test_a_tools_span_tells_the_arguments_that_its_answer_kept_back():
     j = joiner()
     answer = Turn("assistant", "", (Wanted("c1", "f", {}, whole=False),))
