@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sensor.probes import handover, stdio_loader
-from sensor.probes.maps import PAGE, Map
+from sensor.probes.maps import Map
 from sensor.probes.stdio_hook import Alone, Guest, Hook
-from sensor.probes.tls import BUSY, DISCARDED, LENGTH, LOT, ChunkRing
+from sensor.probes.tls import ChunkRing
 
 DATA, ENDED, LEFT_ALONE = 1, 2, 3  # kinds of chunks
 SPOKEN, LEFT = 1, 2  # verdicts
@@ -187,24 +187,6 @@ def _hook(program: int, host: Path | None) -> Hook:
 
 class StdioRing(ChunkRing):
     """The ring of bpf/stdio.c."""
-
-    def take(self, most: int | None = None) -> Iterator[Chunk]:
-        """Complete records, until there are no more or `most` bytes were read; their space is then given back."""
-        at, end = self._position(self._own), self._position(self._their)
-        last = end if most is None else min(end, at + most)
-        given, self.blocked = at, False
-        while at < last:
-            head = struct.unpack_from("<I", self._their, PAGE + (at & (self._size - 1)))[0]
-            if head & BUSY:
-                break
-            if not head & DISCARDED:
-                yield self._chunk(PAGE + (at & (self._size - 1)) + 8)
-            at += (8 + (head & LENGTH) + 7) & ~7
-            if at - given > LOT:
-                self._give_back(at)
-                given = at
-        self._give_back(at)
-        self.blocked = at < end
 
     def _chunk(self, at: int) -> Chunk:
         row = CHUNK.unpack_from(self._their, at)

@@ -6,14 +6,9 @@ and nowhere else, and no text of this module's errors quotes them.
 
 from __future__ import annotations
 
-import array
-import contextlib
-import json
 import mmap
 import os
-import socket
 import struct
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sensor.probes import client, tls_loader, trial, uprobes
+from sensor.probes import client, handover, tls_loader, trial, uprobes
 from sensor.probes.maps import PAGE, Map
 
 SENT, RECEIVED = 0, 1
@@ -32,7 +27,8 @@ CHUNK = struct.Struct("<QQQQQQIIIBBH")
 WORKLOAD = np.dtype(
     [*((n, "<u8") for n in ("budget", "second", "used", "calls", "bytes")), ("lost", "<u8", (len(LOSSES),))]
 )
-POSITION = struct.Struct("Q")  # native: one store. With "<" Python writes byte by byte, and a writer may read half of it
+# Native: one store. With "<" Python writes byte by byte, and a writer may read half of it.
+POSITION = struct.Struct("Q")
 STREAM = np.dtype([("born", "<u8"), ("offset", "<u8", (2,)), ("flags", "<u8")])
 BUSY, DISCARDED, LENGTH = 1 << 31, 1 << 30, (1 << 30) - 1  # of a record's head in a ring
 LOT = 256 << 10  # bytes that are decoded before their space is given back
@@ -96,10 +92,11 @@ class TlsKernel:
         reason = uprobes.missing() or trial.harm()
         if reason:
             raise client.ProbeError(f"TLS capture is not possible here: {reason}")
-        fds = _load(scope, self.settings)
+        plan = handover.plan_for(scope, chunk_pages=self.settings.chunk_pages, workloads=self.settings.workloads)
         names = (*tls_loader.PROGRAMS, *tls_loader.MAPS)
-        self._programs = _Programs(dict(zip(tls_loader.PROGRAMS, fds, strict=False)))
-        maps = {n: Map(fd, n) for n, fd in list(zip(names, fds, strict=True))[len(tls_loader.PROGRAMS) :]}
+        fds = handover.descriptors("sensor.probes.tls_loader", plan, names, "bpf/tls.c")
+        self._programs = _Programs({n: fds[n] for n in tls_loader.PROGRAMS})
+        maps = {n: Map(fds[n], n) for n in tls_loader.MAPS}
         self._workloads, self._streams = maps["tls_workloads"], maps["tls_streams"]
         self._ring = ChunkRing(maps["tls_chunks"])
 
@@ -166,14 +163,14 @@ class ChunkRing:
         # The kernel maps the data twice in a row, so no record of ours wraps; both count as resident, once they are touched.
         self._their = mmap.mmap(self.fd, PAGE + 2 * self._size, mmap.MAP_SHARED, mmap.PROT_READ, offset=PAGE)
 
-    def take(self) -> Iterator[Chunk]:
-        """Complete records; the space of each lot is given back when the next is asked for."""
+    def take(self, most: int | None = None) -> Iterator[Chunk]:
+        """Complete records, until there are no more or `most` bytes were read; their space is then given back."""
         at, end = self._position(self._own), self._position(self._their)
+        last = end if most is None else min(end, at + most)
         given, self.blocked = at, False
-        while at < end:
+        while at < last:
             head = struct.unpack_from("<I", self._their, PAGE + (at & (self._size - 1)))[0]
             if head & BUSY:
-                self.blocked = True
                 break
             if not head & DISCARDED:
                 yield self._chunk(PAGE + (at & (self._size - 1)) + 8)
@@ -182,6 +179,7 @@ class ChunkRing:
                 self._give_back(at)
                 given = at
         self._give_back(at)
+        self.blocked = at < end
 
     def _chunk(self, at: int) -> Chunk:
         time, cgroup, ssl, born, offset, received, pid, tid, length, direction, kind, flags = CHUNK.unpack_from(
@@ -203,45 +201,6 @@ class ChunkRing:
         self._own.close()
         self._their.close()
         os.close(self.fd)
-
-
-def _load(scope: Path, settings: TlsSettings) -> list[int]:
-    base, scope = client.cgroup_root(), scope.resolve()
-    plan = {
-        "scope_cgroup": scope.stat().st_ino,
-        "scope_level": len(scope.relative_to(base).parts),
-        "chunk_pages": settings.chunk_pages,
-        "workloads": settings.workloads,
-    }
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        child = subprocess.Popen(
-            [client.PYTHON, "-m", "sensor.probes.tls_loader", str(theirs.fileno())],
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE},
-            **{"cwd": client.ROOT, "pass_fds": [theirs.fileno()]},
-        )
-        theirs.close()
-        try:
-            _, said = child.communicate(json.dumps(plan).encode(), timeout=client.TIMEOUT)
-        except subprocess.TimeoutExpired as e:
-            child.kill()
-            child.communicate()
-            raise client.ProbeError(f"compiling bpf/tls.c took longer than {client.TIMEOUT} s") from e
-        return _received(ours, said)
-
-
-def _received(ours: socket.socket, said: bytes) -> list[int]:
-    count = len(tls_loader.PROGRAMS) + len(tls_loader.MAPS)
-    data, fds, _, _ = socket.recv_fds(ours, 65536, count)
-    with contextlib.suppress(json.JSONDecodeError):
-        answer = json.loads(data)
-        if len(fds) == count and "error" not in answer:
-            return list(array.array("i", fds))
-        said = str(answer.get("error", "")).encode() + b"\n" + said
-    for fd in fds:
-        os.close(fd)
-    last = said.decode(errors="replace").strip().splitlines()
-    raise client.ProbeError(f"cannot load bpf/tls.c: {last[0] if last else 'the loader died'}")
 
 
 __all__ = ["Chunk", "ChunkRing", "TlsKernel", "TlsSettings", "Watched"]
