@@ -86,7 +86,7 @@ class Making:
         try:
             with ONE:
                 ear = make()
-        except ProbeError as e:
+        except (ProbeError, OSError) as e:  # the scope may have gone meanwhile
             refused = str(e)
         except Exception:
             log.exception("listening to agents failed")
