@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from classifier.drift.severity import is_secret, severity
@@ -16,6 +17,7 @@ KINDS = {
     "config": "context",
     "restart": "unknown",
 }
+PACKAGED = re.compile(r"(?:exec|open:code|write:code):[^<]*/(?:site-packages|dist-packages|node_modules|vendor)/")
 
 
 def of(members: Sequence[Judged]) -> tuple[str, str]:
@@ -29,6 +31,8 @@ def of(members: Sequence[Judged]) -> tuple[str, str]:
         return "permission", f"{secret} is an identity or a secret"
     if worst.why in ("volume out", "volume in", "schedule", "creep", "drip", "owner", "dormant return"):
         return "data", f"{worst.behaviour} is known, how much, when or who is not"
+    if part := next((m.sighting.behaviour for m in members if PACKAGED.match(m.sighting.behaviour)), ""):
+        return "dependency", f"{part} lies among a package's files"
     if near := next((c for m in members for c in m.correlation.considered), None):
         return KINDS.get(near.kind, "unknown"), f"event {near.deploy} is near, though it does not explain this"
     if worst.behaviour.startswith(("open:model:", "write:model:")):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,6 +85,21 @@ def test_a_secret_that_no_event_names_is_never_below_risky():
 def test_what_changed_is_named():
     assert source.of([judged()])[0] == "dependency"
     assert source.of([judged(behaviour="identity:token:/x")])[0] in ("permission", "dependency")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind"),
+    [
+        pytest.param("exec:/vendor/yaml/.bin/agentd<python3.11", "dependency", id="program-of-a-package"),
+        pytest.param("open:code:/usr/lib/python3/dist-packages/x/y.py", "dependency", id="code-of-a-package"),
+        pytest.param("exec:/opt/tools/x<vendor/", "tools", id="only-its-parent"),
+        pytest.param("open:data:/srv/vendor/list.csv", "unknown", id="data-of-a-vendor"),
+    ],
+)
+def test_what_lies_among_the_files_of_a_package_is_a_dependency(behaviour, kind):
+    """FX-5: a tampered dependency was attributed to tools (D110)."""
+    alone = replace(judged(behaviour=behaviour), correlation=correlate(seen(behaviour, _3="r2"), [], SIDES, POLICY))
+    assert source.of([alone])[0] == kind
 
 
 def test_rare_variation_of_a_busy_workload_is_kept_in_view_and_not_told():
