@@ -27,7 +27,7 @@ from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
 from sensor.observe.packages import Packages
 from sensor.observe.told import Told
-from sensor.probes import client
+from sensor.probes import client, stdio_hook
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
 from sensor.settings import SensorSettings
@@ -126,6 +126,7 @@ class Agent:
         if self.loaded.fresh:
             adopt.existing(self.kernel, self.observer, self._existing(), self.loaded.base, _boottime())
         else:
+            stdio_hook.clear(self.loaded.folder)
             self.observer.recall(memory.recall(), self.kernel)
             adopt.known(self.kernel, self.observer)
         adopt.agents(self.hearing.agents, self.observer, self._directory, fresh=self.loaded.fresh)

@@ -73,7 +73,7 @@ class Alone:
 class Guest:
     """Called by the pinned program of bpf/files.c, by the slot of a workload; nobody else pays.
 
-    Its entries outlive a kill, as all that is pinned does: agents pay on until somebody listens again or unloads.
+    Its entries outlive a kill, as all that is pinned does, until the sensor starts again or is unloaded.
 
     Raises:
         ProbeError: The kernel does not let the one call the other.
@@ -83,8 +83,7 @@ class Guest:
         self._program = program
         self._entries, self._owners = Map(pins / "exit_more"), Map(pins / "owners")
         self._slots: dict[int, int] = {}  # cgroup → slot
-        for slot in range(self._entries.entries):
-            self._entries.drop(_key(slot))
+        _clear(self._entries)
         if not self._put(0):  # no slot: tried, so that who asks is told
             self.close()
             raise ProbeError("bpf/files.c cannot call bpf/stdio.c; unload the sensor and start it again")
@@ -116,6 +115,19 @@ class Guest:
 
     def _put(self, slot: int) -> bool:
         return self._entries.put(_key(slot), struct.pack("<I", self._program))
+
+
+def clear(pins: Path) -> None:
+    """Takes out what a sensor left that was killed: nobody reads for it any more."""
+    if (pins / "exit_more").exists():
+        entries = Map(pins / "exit_more")
+        _clear(entries)
+        entries.close()
+
+
+def _clear(entries: Map) -> None:
+    for slot in range(entries.entries):
+        entries.drop(_key(slot))
 
 
 def _key(slot: int) -> bytes:

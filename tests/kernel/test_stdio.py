@@ -17,6 +17,7 @@ from sensor.identity.settings import IdentitySettings
 from sensor.observe.applayer.decoder import Decoder
 from sensor.observe.applayer.records import McpCall
 from sensor.observe.stdio.capture import Capture
+from sensor.probes import stdio_hook
 from sensor.probes.maps import Map
 from sensor.probes.stdio import StdioKernel, StdioSettings
 from sensor.settings import CaptureSettings
@@ -601,9 +602,8 @@ def test_in_a_sensor_only_the_slots_of_agents_are_called_for(lab):
             cgroup.run(labs.PYTHON, "-S", "-E", "-c", COMMON + TALK)
         records = capture.poll(now())
         assert [r.id for r in records if isinstance(r, McpCall)] == ["0", "1", "2"]
-        again = StdioKernel(lab.scope.path, host=folder)
+        stdio_hook.clear(folder)
         assert entries(folder) == [], "what a killed sensor left is cleared"
-        again.close()
         capture.close(now())
         capture.release()
         assert entries(folder) == []
