@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import replay, windows
+from bench import label, replay, windows
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
@@ -32,6 +32,7 @@ TITLES = {
     "applayer": "Listening to an agent: calls of 1 MB of prompt and 200 events",
     "replay": "Reading captures",
     "windows": "Thirty days",
+    "label": "The label",
 }
 
 
@@ -41,7 +42,7 @@ def say(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def measured(sections: list[str], rounds: int, pairs: int) -> dict[str, Any]:
+def measured(sections: list[str], rounds: int, pairs: int, deployments: int) -> dict[str, Any]:
     """Rows by section. Sections that load probes need root and make their own cgroup."""
     found: dict[str, Any] = {}
     if {"overhead", "operations", "residence", "applayer"} & set(sections) and os.geteuid() == 0:
@@ -65,6 +66,8 @@ def measured(sections: list[str], rounds: int, pairs: int) -> dict[str, Any]:
         found["replay"] = {"rows": replay.measure(4_000_000, 5)}
     if "windows" in sections:
         found["windows"] = windows.measure(say)
+    if "label" in sections:
+        found["label"] = label.measure(say, deployments)
     return found
 
 
@@ -125,13 +128,13 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=12, help="rounds of the system call path")
     parser.add_argument("--pairs", type=int, default=9, help="pairs of redis, nginx and fork/exec; --full takes 25")
-    parser.add_argument("--full", action="store_true", help="25 pairs and 40 rounds")
+    parser.add_argument("--full", action="store_true", help="25 pairs, 40 rounds, 64 simulated deployments")
     parser.add_argument("--json", action="store_true", help="print the results with their raw samples")
     parser.add_argument("--write-docs", action="store_true", help="write docs/performance.md")
     options = parser.parse_args()
     rounds, pairs = (40, 25) if options.full else (options.rounds, options.pairs)
     results = _kept() if options.write_docs and options.only else {}
-    results |= measured(options.only or list(TITLES), rounds, pairs)
+    results |= measured(options.only or list(TITLES), rounds, pairs, 64 if options.full else 16)
     words = ["python -m bench", *sys.argv[1:]]
     results["machine"] = {
         "name": platform.machine(),

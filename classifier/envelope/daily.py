@@ -57,7 +57,8 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
 def share(e: Envelope) -> None:
     """What is equal becomes one object again; what nobody has any more goes."""
     e.shared = Shared()
-    for item in e.items.values():
+    for behaviour, item in e.items.items():
+        e.shared.same(behaviour)
         item.share(e.shared)
     for lane in e.lanes.values():
         lane.calls = e.shared.one(lane.calls)
@@ -68,6 +69,8 @@ def share(e: Envelope) -> None:
 def wake(e: Envelope) -> None:
     """What no snapshot holds of an envelope that comes from one."""
     share(e)
+    for lane in e.lanes.values():
+        lane.cells = {e.shared.same(b): c for b, c in lane.cells.items()}
     for behaviour, cells in _by_behaviour(e).items():
         if behaviour in e.items:
             items.repack(e.items[behaviour], cells)

@@ -210,7 +210,7 @@ class Envelope:
     def _item(self, behaviour: str, item: Item) -> Item:
         """A behaviour gets an item; one that was retired begins anew."""
         before = self.items.get(behaviour)
-        self.items[behaviour] = item
+        self.items[self.shared.same(behaviour)] = item
         item.guarded = behaviour.startswith(GUARDED)
         if before is not None:
             item.sent, item.got = before.sent, before.got
@@ -291,7 +291,7 @@ class Envelope:
     ) -> None:
         cell = lane.cells.get(use.behaviour)
         if cell is None:
-            cell = lane.cells[use.behaviour] = Cell(use.first or window.start, window.end)
+            cell = lane.cells[self.shared.same(use.behaviour)] = Cell(use.first or window.start, window.end)
             least = self.policy.volume_floor // 2
             cell.limit_out, cell.limit_in = max(least, item.look_out), max(least, item.look_in)
             cell.guarded = item.guarded
