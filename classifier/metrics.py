@@ -24,10 +24,17 @@ class Metrics(Collector):
     Args:
         clock: seconds since the epoch.
         refused: receiver → reason → count, of everything that was turned away at a door.
+        told: part → what it counts besides.
     """
 
-    def __init__(self, core: Core, clock: Callable[[], float], refused: Mapping[str, Mapping[str, int]]):
-        self._core, self._clock, self._refused = core, clock, refused
+    def __init__(
+        self,
+        core: Core,
+        clock: Callable[[], float],
+        refused: Mapping[str, Mapping[str, int]],
+        told: Mapping[str, Callable[[], Mapping[str, int]]] | None = None,
+    ):
+        self._core, self._clock, self._refused, self._told = core, clock, refused, told or {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -46,6 +53,8 @@ class Metrics(Collector):
         yield counted("driftline_lost", "Losses that sensors told, by kind.", "reason", core.lost)
         for door, reasons in self._refused.items():
             yield counted(f"driftline_{door}_refused", f"Turned away by {door}.", "reason", dict(reasons))
+        for part, counts in self._told.items():
+            yield gauges(f"driftline_{part}", f"What {part} counts.", "what", counts())
         labels = Counter(f.label for f in core.findings())
         yield gauges("driftline_findings", "Findings by their present label.", "label", labels)
         yield gauges("driftline_pipeline", "What the pipeline counts.", "what", core.counters())

@@ -173,6 +173,7 @@ class Service:
         self._units = Units(core.revision, core.store.noted("units") or {}) if self.settings.systemd else None
         control = Control(core, self._clock, lambda: self._health(core), self._group)
         refused = {"bus": self._receiver.refused, "http": self._intake.refused, "otlp": self._telemetry.refused}
+        told = {"otlp": lambda: self._telemetry.intake.told} if self.settings.otlp_address is not None else {}
         questions = control.application()
         turn_containers_away(questions, senders, core, self._clock)
         await self._site(questions, sockets["control"])
@@ -181,7 +182,7 @@ class Service:
         if "otlp" in sockets:  # its bodies are unpacked by itself, within bounds
             await self._site(self._telemetry.application(), sockets["otlp"], auto_decompress=False)
         if "metrics" in sockets:
-            await self._site(_metrics_app(Metrics(core, self._clock, refused)), sockets["metrics"])
+            await self._site(_metrics_app(Metrics(core, self._clock, refused, told)), sockets["metrics"])
 
     async def _site(self, app: web.Application, listener: Any, **more: Any) -> None:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=30.0, **more)

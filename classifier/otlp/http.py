@@ -65,7 +65,7 @@ class Receiver:
     @property
     def told(self) -> dict[str, Any]:
         """Counts, for whoever asks how it goes."""
-        return self.intake.told | {f"refused: {why}": n for why, n in sorted(self.refused.items())}
+        return self.intake.told | {f"refused: {why}": n for why, n in sorted(dict(self.refused).items())}
 
     async def _traces(self, request: web.Request) -> web.Response:
         return await self._post(request, "traces")

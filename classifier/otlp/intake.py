@@ -82,9 +82,10 @@ class Intake:
     @property
     def told(self) -> dict[str, int]:
         """Counts, for whoever asks how it goes."""
-        dropped = {f"dropped: {why}": n for why, n in sorted(self._joiner.dropped.items())}
-        state = {"waiting": self._joiner.waiting, "unwritten": len(self._outbox)}
-        return dict(sorted(self.counts.items())) | state | dropped
+        with self._lock:
+            dropped = {f"dropped: {why}": n for why, n in sorted(self._joiner.dropped.items())}
+            state = {"waiting": self._joiner.waiting, "unwritten": len(self._outbox)}
+            return dict(sorted(self.counts.items())) | state | dropped
 
     def take(self, signal: str, media: str, data: bytes, coding: str, identity: Identity | None) -> bytes:
         """Take the body of one request in; the answer to it.

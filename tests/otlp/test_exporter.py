@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from urllib.request import urlopen
 
 import pytest
 
@@ -71,8 +72,8 @@ def shown(one):
 
 @pytest.mark.parametrize("packed", ["none", "gzip"])
 def test_what_the_sdk_exports_is_in_the_inventory_of_the_workload_that_the_kernel_names(daemon, cgroup, packed):  # noqa: F811
-    at, now = free_address(), time.time()  # noqa: TID251  the daemon compares it with its own
-    one = daemon(otlp_address=at).start()
+    at, metrics, now = free_address(), free_address(), time.time()  # noqa: TID251  the daemon compares it with its own
+    one = daemon(otlp_address=at, metrics_address=metrics).start()
     one.send(observed(cgroup, now))
     assert "error" not in exported(cgroup, at, packed).lower()
     one.until(lambda: ("tool", "lookup") in shown(one))
@@ -83,6 +84,8 @@ def test_what_the_sdk_exports_is_in_the_inventory_of_the_workload_that_the_kerne
     assert event["replica"]["cgroup"] == cgroup.stat().st_ino
     told = one.get("/health")[1]["otlp"]
     assert (told["traces"], told["llm"], told["tool"], told["other"]) == (1, 1, 1, 2)
+    with urlopen("http://{}:{}/metrics".format(*metrics), timeout=DEADLINE) as page:
+        assert b'driftline_otlp{what="llm"} 1.0' in page.read()
     assert told["dropped: a tool call that its answer told"] == 1 and told["conflicts"] >= 1
 
 
