@@ -27,6 +27,8 @@ KEPT = 64  # days
 PEERS = 32  # directions of peers that are watched, the busiest first
 REPEAT = 7  # days before it is told again
 PARTNERS, CHOSEN, CHOICE = 16, 3, 7  # flows that a flow may be held against, of which so many are, for so many days
+FEW = 20  # requests or windows of a day, below which its sum is chance
+LOOKUPS = ":53"  # bytes of name lookups follow from what else is new
 ABSENT = 0xFFFF
 Moved = Mapping[str, tuple[volume.Histogram, volume.Histogram]]  # behaviour → windows by bytes out and in
 NOTHING: tuple[volume.Histogram, volume.Histogram] = ({}, {})
@@ -50,7 +52,7 @@ class Flow:
     def add(self, day: int, total: int, requests: int) -> int:
         """Close a day: what was moved and asked since the last one; gives the bytes of the day, -1 if unknown."""
         moved, asked = total - self.total, requests - self.requests
-        known = self.total >= 0 and moved >= 0 and asked >= 0
+        known = self.total >= 0 and moved >= 0 and asked >= FEW
         self.total, self.requests = total, requests
         if not known or moved == 0:
             return -1
@@ -109,7 +111,7 @@ def close_day(e: Envelope, cells: Mapping[str, Sequence[Cell]], moved: Moved, da
     requests, each = (came, "request") if came else (e.windows, "window")
     totals: dict[str, int] = {}
     for behaviour in cells:
-        if behaviour.startswith("egress:"):
+        if behaviour.startswith("egress:") and not behaviour.endswith(LOOKUPS):
             out, into = moved.get(behaviour, NOTHING)
             totals[OUT_WAY + behaviour], totals[IN_WAY + behaviour] = moved_by(out), moved_by(into)
     for key in sorted(totals.keys() - e.flows.keys(), key=lambda k: (-totals[k], k))[: PEERS - len(e.flows)]:

@@ -123,9 +123,10 @@ def test_whole_number_logarithm_agrees_with_the_real_one(n):
 def test_days_are_bounded_and_a_clock_that_jumps_begins_again():
     flow = Flow()
     for day in range(500):
-        flow.add(day, day * 1_000, day)
+        flow.add(day, day * 1_000, day * 50)
     assert len(flow.sizes) == 2 * creep.KEPT and flow.last == 499
     flow.add(10**6, 10**6, 10**6)
+    assert flow.add(10**6 + 1, 2 * 10**6, 10**6 + creep.FEW - 1) == -1, "too few requests for a day to say something"
     assert (flow.start, len(flow.sizes)) == (10**6, 2)
 
 
