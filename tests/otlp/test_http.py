@@ -160,17 +160,32 @@ def test_who_asks_too_often_is_told_so():
     assert served(lambda: receiver(rate=0.001, burst=2), talk) == [200, 200, 429, 429]
 
 
-def test_a_body_that_does_not_come_ends_the_request_and_others_are_served_meanwhile():
-    async def slow():
-        yield b"{"
-        await asyncio.sleep(50)
+async def slow(go_on):
+    yield b"{"
+    await go_on.wait()
+    yield b"}"
+
+
+def test_a_body_that_does_not_come_ends_the_request():
+    async def talk(session, url):
+        return (await post(session, url, slow(asyncio.Event())))[0]
+
+    assert served(lambda: receiver(timeout=0.1), talk) == 408
+
+
+def test_a_slow_sender_holds_only_its_own_places():
+    made = receiver(timeout=600.0, each=2)
 
     async def talk(session, url):
-        held = [asyncio.create_task(post(session, url, slow())) for _ in range(3)]
-        done, _ = await asyncio.wait(held)
-        return sorted(one.result()[0] for one in done)
+        go_on = asyncio.Event()
+        held = [asyncio.create_task(post(session, url, slow(go_on))) for _ in range(2)]
+        while made._under_way.total() < 2:
+            await asyncio.sleep(0.01)
+        refused = (await post(session, url, b"{}"))[0]
+        go_on.set()
+        return refused, [(await one)[0] for one in held]
 
-    assert served(lambda: receiver(timeout=3.0, each=2), talk) == [408, 408, 503]
+    assert served(lambda: made, talk) == (503, [200, 200])
 
 
 def test_events_that_the_store_cannot_take_wait_and_then_nothing_more_is_taken():
