@@ -106,7 +106,7 @@ def test_a_row_beyond_all_bounds_is_refused(ledger):
     assert ledger.size == 7
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=6))
 def test_heads_at_any_time_are_roots_of_beginnings(tmp_path_factory, sizes):
     ledger, heads, number = Ledger(tmp_path_factory.mktemp("t"), writer=True), [], 0
