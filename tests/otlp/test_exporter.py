@@ -59,7 +59,8 @@ def observed(cgroup, now, named=True):  # noqa: F811
 
 def exported(cgroup, at, packed="none"):  # noqa: F811
     command = [sys.executable, "-c", EXPORTER, str(cgroup), "http://{}:{}".format(*at), packed]
-    environment = os.environ | {"OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+    # Seconds for an answer; milliseconds after which a busy machine would send half of it.
+    environment = os.environ | {"OTEL_EXPORTER_OTLP_TIMEOUT": "60", "OTEL_BSP_SCHEDULE_DELAY": "600000"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=2 * DEADLINE, env=environment)
     assert done.stdout.strip() == "done", done.stderr
     return done.stderr
