@@ -28,6 +28,7 @@ from wire.records import Identity
 
 LOG = structlog.get_logger("driftline.classifier")
 SENDERS = 4096  # whose rate is remembered
+STRANGE = 5.0  # seconds for which a sender whom nobody knows is not looked for again: each look waits in a thread
 AGAIN = {"Retry-After": "5"}  # seconds
 LATER = (408, 429, 503)
 
@@ -52,6 +53,7 @@ class Receiver:
         self._sink, self._limits, self._clock, self._whose = sink, limits, clock, whose
         self._callers: OrderedDict[Hashable, Bucket] = OrderedDict()
         self._notes = Bucket(0.5, 10)
+        self._strangers: OrderedDict[Hashable, float] = OrderedDict()  # → until when
         self._under_way = Counter[Hashable]()
         self._turn = asyncio.Lock()  # one body at a time is unfolded
 
@@ -110,9 +112,21 @@ class Receiver:
             raise Refused(413, f"more than {self._limits.body} bytes") from None
         except TimeoutError:
             raise Refused(408, "too slow") from None
-        identity = await asyncio.to_thread(self._whose.identity, origin)
+        identity = await self._identity(origin)
         async with self._turn:
             return await asyncio.to_thread(self.intake.take, signal, media, data, coding, identity)
+
+    async def _identity(self, origin: Origin) -> Identity | None:
+        sender = origin.cgroup or origin.address
+        if self._clock() < self._strangers.get(sender, 0.0):
+            return None
+        found = await asyncio.to_thread(self._whose.identity, origin)
+        self._strangers.pop(sender, None)
+        if found is None:
+            self._strangers[sender] = self._clock() + STRANGE
+            if len(self._strangers) > SENDERS:
+                self._strangers.popitem(last=False)
+        return found
 
     @contextmanager
     def _place(self, sender: Hashable) -> Iterator[None]:

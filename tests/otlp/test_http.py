@@ -12,7 +12,7 @@ from aiohttp import web
 from google.rpc.status_pb2 import Status
 
 from classifier.deploys.senders import Origin
-from classifier.otlp.http import Receiver
+from classifier.otlp.http import STRANGE, Receiver
 from classifier.otlp.intake import Intake, Refused
 from classifier.otlp.replies import JSON, PROTOBUF
 from classifier.settings import OtlpLimits
@@ -145,6 +145,25 @@ def test_a_sender_whom_the_kernel_does_not_name_is_refused_and_noted():
     status, _, told = posted(in_json(CALL), made=lambda: receiver(sink, Kernel(None)))
     assert status == 403 and "no workload" in said(JSON, told)
     assert sink.events == [] and len(sink.refusals) == 1
+
+
+def test_a_stranger_is_looked_for_again_after_a_while_and_not_at_once():
+    kernel, asked, now = Kernel(None), [], [NOW]
+    kernel.identity = lambda origin: asked.append(origin) or kernel.who
+
+    async def talk(session, url):
+        out = []
+        for now[0], kernel.who in (
+            (NOW, None),
+            (NOW + 1, identity()),
+            (NOW + STRANGE, identity()),
+            (NOW + STRANGE, identity()),
+        ):
+            out.append((await post(session, url, b"{}"))[0])
+        return out
+
+    assert served(lambda: receiver(kernel=kernel, clock=lambda: now[0]), talk) == [403, 403, 200, 200]
+    assert len(asked) == 3
 
 
 def test_where_the_kernel_cannot_be_asked_nobody_is_believed():
