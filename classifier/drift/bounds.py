@@ -9,7 +9,8 @@ from __future__ import annotations
 from classifier.drift.finding import Signal
 from classifier.drift.sighting import Sighting
 from classifier.envelope import cusum, volume
-from classifier.envelope.envelope import CREEP, DRIP, Envelope
+from classifier.envelope.envelope import Envelope
+from classifier.envelope.strangers import CREEP, DRIP
 from classifier.policy import Policy
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from classifier.drift.cause import Cause, counted
 from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Version
 from classifier.drift.verdict import LEVELS
-from classifier.envelope.envelope import NEW, RETURN
+from classifier.envelope.strangers import NEW, RETURN
 from wire.records import Triage
 
 if TYPE_CHECKING:

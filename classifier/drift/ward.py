@@ -18,9 +18,10 @@ from classifier.drift.sighting import SLOW, Sighting
 from classifier.drift.verdict import Judged, settled
 from classifier.envelope.creep import Drip
 from classifier.envelope.cusum import RECENT, SURE
-from classifier.envelope.envelope import CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Envelope, Stranger
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.lineage import base
 from classifier.envelope.state import stored
+from classifier.envelope.strangers import CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 

@@ -11,48 +11,24 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from classifier.drift.severity import GUARDED, sensitive_calls, severity
+from classifier.drift.severity import GUARDED, sensitive_calls
 from classifier.envelope import convergence, creep, daily, incidence, items, quarantine, reference, series, volume
-from classifier.envelope.cells import NO_LIMIT, Cell, Lane, LaneKey, count_known, latest, smallest
+from classifier.envelope.cells import Lane, LaneKey, count_known, latest, smallest
 from classifier.envelope.creep import Flow
 from classifier.envelope.dimensions import DIMENSIONS, TOTAL, touched
 from classifier.envelope.items import ADMITTED, DORMANT, RETIRED, Item
 from classifier.envelope.ledger import Ledger
-from classifier.envelope.lineage import lineage_of
 from classifier.envelope.names import Names
 from classifier.envelope.profiles import Profiles
-from classifier.envelope.quantities import IN_WAY, OUT_WAY, Moved, Quantities, load_for, loads
+from classifier.envelope.quantities import IN_WAY, OUT_WAY, Quantities
 from classifier.envelope.reference import Reference
+from classifier.envelope.road import Road
 from classifier.envelope.sequences import Sequences
 from classifier.envelope.shared import Shared
 from classifier.envelope.state import stored
+from classifier.envelope.strangers import NEW, Stranger
 from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
-
-COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
-NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP, DRIP = (
-    "new",
-    "volume out",
-    "volume in",
-    "owner",
-    "schedule",
-    "dormant return",
-    "creep",
-    "drip",
-)
-
-Reason = tuple[str, str, float]  # why, which bound broke, and how many times the bound it was
-KNOWN: Reason = ("", "", 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Stranger:
-    """A use that the envelope did not take in, and why."""
-
-    use: Use
-    why: str  # NEW, OUT, INTO, OWNER, SCHEDULE or RETURN
-    words: str = ""  # which bound broke, with its numbers
-    times: float = 0.0  # how many times the bound it was; 0 where no bound broke
 
 
 @stored
@@ -132,9 +108,9 @@ class Envelope:
         if not strange:
             self._continuity(window, [])
             return []
-        load = loads(window)
         quarantine.notice(self, window, strange)
-        strangers = [s for use in strange if (s := self._look(lane, use, window, hour, accept, load)) is not None]
+        road = Road(self, lane, window, accept=accept)
+        strangers = [s for use in strange if (s := road.look(use)) is not None]
         if strangers:
             self._unknown(lane, window, strangers)
         self._continuity(window, strangers)
@@ -183,31 +159,7 @@ class Envelope:
         if self.ledger.blind(node, start, end):
             self._lose([(f"gap: {reason}", 1)], end)
 
-    def _look(
-        self, lane: Lane, use: Use, window: Window, hour: int, accept: int, load: tuple[int, int]
-    ) -> Stranger | None:
-        """The careful road of one use: learn it, or say why not."""
-        item = self.items.get(use.behaviour)
-        trail = lineage_of(use)
-        floor = self.policy.volume_floor
-        if item is not None and item.ordinary and use.bytes_out <= floor and use.bytes_in <= floor:
-            why, words, times = KNOWN
-        else:
-            why, words, times = self._why(item, use, hour, trail, load)
-        if use.behaviour in self.sticky or (why and not _tolerated(why, use.behaviour, accept)):
-            return Stranger(use, why or NEW, words, times)
-        if item is None or item.state == RETIRED:
-            if len(self.items) >= self.policy.max_behaviours and item is None:
-                return self._full("behaviours")
-            item = self._item(use.behaviour, Item())
-            if suspicion := quarantine.suspicion(self, window, use):
-                item.move("suspected", suspicion)
-        if item.state == DORMANT:
-            item.move("seen", "seen again")
-        self._count(lane, use, window, hour, item, trail, load)
-        return None
-
-    def _item(self, behaviour: str, item: Item) -> Item:
+    def item(self, behaviour: str, item: Item) -> Item:
         """A behaviour gets an item; one that was retired begins anew."""
         before = self.items.get(behaviour)
         self.items[self.shared.same(behaviour)] = item
@@ -220,7 +172,7 @@ class Envelope:
             self._names.owned(behaviour, before.lineages, ())
         return item
 
-    def _own(self, behaviour: str, item: Item, lineages: Collection[str]) -> None:
+    def own(self, behaviour: str, item: Item, lineages: Collection[str]) -> None:
         """These do it too."""
         if item.lineages.issuperset(lineages):
             return
@@ -230,8 +182,7 @@ class Envelope:
 
     def take(self, window: Window, use: Use, *, epoch: str = "") -> None:
         """Learn a use that came back as a stranger after all."""
-        hour = int(window.start // self.policy.hour)
-        self._look(self.lanes[window.replica, epoch], use, window, hour, 3, loads(window))
+        Road(self, self.lanes[window.replica, epoch], window, accept=3).look(use)
 
     def alarm(self, replica: Replica, until: float, why: str) -> None:
         """What this replica shows for the first time until then (seconds) is held back."""
@@ -247,94 +198,9 @@ class Envelope:
         """A person signs what is admitted; False if the digest is of another state than the one now."""
         return reference.sign(self, time=time, actor=actor, digest=digest)
 
-    def _full(self, what: str) -> None:
+    def full(self, what: str) -> None:
+        """There was no room."""
         self.overflow[what] = self.overflow.get(what, 0) + 1
-
-    def _why(self, item: Item | None, use: Use, hour: int, trail: str, load: tuple[int, int]) -> Reason:
-        """Why a use does not belong, and which bound it breaks; `KNOWN` if it does."""
-        if item is None or item.state == RETIRED:
-            return NEW, "", 0.0
-        if item.state == DORMANT:
-            return RETURN, "", 0.0
-        foreign = bool(item.lineages) and trail not in item.lineages and trail != ""
-        off = item.off_schedule(hour, self.week)
-        if off:
-            return SCHEDULE, "", 0.0
-        if (use.bytes_out > self.policy.volume_floor or use.bytes_in > self.policy.volume_floor) and (
-            broken := self._beyond(item, use, hour, trail, load, own=item.scheduled and foreign)
-        ):
-            return broken
-        if not foreign or not use.behaviour.startswith(GUARDED) or len(item.days) < 2:
-            return KNOWN
-        # The acting image decides: what started it may differ from one revision to the next.
-        return KNOWN if trail.split("<")[0] in {t.split("<")[0] for t in item.lineages} else (OWNER, "", 0.0)
-
-    def _beyond(
-        self, item: Item, use: Use, hour: int, trail: str, load: tuple[int, int], *, own: bool
-    ) -> Reason | None:
-        """The bounds that a use breaks; of both directions the larger one gives the reason, the words tell of both."""
-        found = []
-        for why, way, size, most in (
-            (OUT, OUT_WAY, use.bytes_out, item.limit_out),
-            (INTO, IN_WAY, use.bytes_in, item.limit_in),
-        ):
-            if size > self.policy.volume_floor and (own or most < NO_LIMIT):
-                what = Moved(size, use.count, load_for(use.count, load), hour)
-                broken = self.quantities.broken(way, use.behaviour, trail, what, most, self.policy, own=own)
-                found += [(size, why, f"{why.split()[1]}: {broken.words}", broken.times)] if broken.words else []
-        if not found:
-            return None
-        return max(found)[1], "; ".join(f[2] for f in found), max(f[3] for f in found)
-
-    def _count(
-        self, lane: Lane, use: Use, window: Window, hour: int, item: Item, trail: str, load: tuple[int, int]
-    ) -> None:
-        cell = lane.cells.get(use.behaviour)
-        if cell is None:
-            cell = lane.cells[self.shared.same(use.behaviour)] = Cell(use.first or window.start, window.end)
-            least = self.policy.volume_floor // 2
-            cell.limit_out, cell.limit_in = max(least, item.look_out), max(least, item.look_in)
-            cell.guarded = item.guarded
-            item.met(lane.replica, self.shared)
-        cell.count += use.count
-        cell.windows += 1
-        cell.last = max(cell.last, window.end)
-        self._measure(use, cell, item, trail, load, hour)
-        if cell.hour == hour and (not trail or trail in cell.lineages):
-            return  # all else was noted when it was first seen in this hour
-        cell.hour = hour
-        if lane.hot is not None and lane.hour == hour and not cell.guarded:
-            lane.hot[use.behaviour] = cell
-        day = int(window.start // self.policy.day)
-        if day not in cell.days:
-            cell.days = self.shared.grown(cell.days, day, latest)
-        cell.week |= 1 << (hour % 168)
-        if trail and trail not in cell.lineages:
-            cell.lineages = self.shared.grown(cell.lineages, trail, smallest)
-        if trail and trail not in item.lineages:
-            self._own(use.behaviour, item, {trail})
-        item.note(cell, lane.revision, self.shared)
-
-    def _measure(self, use: Use, cell: Cell, item: Item, trail: str, load: tuple[int, int], hour: int) -> None:
-        """Learn the bytes of a use that took the careful road: the first of an hour, and each larger than most."""
-        if size := use.bytes_out:
-            cell.count_out(volume.bucket(size))
-            what = Moved(size, use.count, load_for(use.count, load), hour)
-            if self._moved(OUT_WAY, use.behaviour, trail, what, bounded=item.limit_out < NO_LIMIT):
-                cell.limit_out = max(cell.limit_out, size)
-        if size := use.bytes_in:
-            cell.count_in(volume.bucket(size))
-            what = Moved(size, use.count, load_for(use.count, load), hour)
-            if self._moved(IN_WAY, use.behaviour, trail, what, bounded=item.limit_in < NO_LIMIT):
-                cell.limit_in = max(cell.limit_in, size)
-
-    def _moved(self, way: str, behaviour: str, trail: str, what: Moved, *, bounded: bool) -> bool:
-        """Whether only what exceeds this is looked at again: there is no bound yet, and this is much."""
-        if what.size <= self.policy.volume_floor // 2:
-            return False
-        if not self.quantities.learn(way, behaviour, trail, what, bounded=bounded):
-            self._full("triggers with bounds")
-        return not bounded
 
     def _calls(self, lane: Lane, window: Window, arch: str) -> list[Use]:
         """System calls new to a replica: sensitive ones become uses, the others are remembered."""
@@ -359,7 +225,7 @@ class Envelope:
         if window.grams:
             room = self.policy.max_grams - len(self.grams)
             if room < len(window.grams):
-                self._full("sequences")
+                self.full("sequences")
             self.grams.update(window.grams[: max(0, room)])
         if window.syscalls:
             self.profiles.add(window.syscalls)
@@ -406,7 +272,7 @@ class Envelope:
         self.sticky.pop(behaviour, None)
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self._item(behaviour, Item())
+            item = self.item(behaviour, Item())
         item.move("accepted", because)
         item.days = item.days or frozenset({self.day})
         item.suspect = False
@@ -415,7 +281,7 @@ class Envelope:
         """It was judged to be what the workload does now and then: kept in view, provisional, and counted from now on."""
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self._item(behaviour, Item(because=because))
+            item = self.item(behaviour, Item(because=because))
         elif item.state == DORMANT:
             item.move("seen", because)
         item.days = item.days or frozenset({self.day})
@@ -427,7 +293,7 @@ class Envelope:
             return
         item.limit_out = max(item.limit_out, int(out * self.policy.volume_margin))
         item.limit_in = max(item.limit_in, int(into * self.policy.volume_margin))
-        self._own(behaviour, item, lineages)
+        self.own(behaviour, item, lineages)
         item.week |= 1 << (int(time // self.policy.hour) % 168)
         self.quantities.widen(OUT_WAY, behaviour, lineages, out)
         self.quantities.widen(IN_WAY, behaviour, lineages, into)
@@ -511,8 +377,3 @@ class Envelope:
     def admitted(self) -> list[str]:
         """Names of the admitted behaviours, sorted."""
         return sorted(b for b, i in self.items.items() if i.state == ADMITTED)
-
-
-def _tolerated(why: str, behaviour: str, accept: int) -> bool:
-    """Whether a stranger is learned all the same: while learning everything; later only what is new and harmless."""
-    return accept >= 3 or (why in (NEW, RETURN) and severity(behaviour) <= accept)

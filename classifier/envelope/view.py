@@ -12,10 +12,11 @@ from classifier.drift.severity import rated
 from classifier.envelope import cusum, reference, series, volume
 from classifier.envelope.creep import Flow, largest
 from classifier.envelope.dimensions import TOTAL, dimension
-from classifier.envelope.envelope import COUNTED, Envelope
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import DORMANT, PROVISIONAL, QUARANTINED, RETIRED, Item
 from classifier.envelope.quantities import OUT_WAY
 
+COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
 HALF_LIFE = 14  # active days
 DECIDED = ("event ",)  # reasons that are a decision already
 SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity", "syscall": "syscall"}

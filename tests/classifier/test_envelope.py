@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from classifier.envelope import convergence, daily, items, merge, volume
 from classifier.envelope.cells import DAYS, LINEAGES, Cell, latest, smallest
-from classifier.envelope.envelope import INTO, NEW, OUT, Envelope
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import ADMITTED, DORMANT, MOVES, PROVISIONAL, QUARANTINED, RETIRED, Item
 from classifier.envelope.ledger import GAPS, Ledger, united
 from classifier.envelope.lineage import base, lineage_of, plain_lineage
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.state import freeze, stored, thaw
+from classifier.envelope.strangers import INTO, NEW, OUT
 from classifier.envelope.view import digest, shown
 from classifier.policy import DAY, Policy
 from tests.classifier.story import ORDINARY, POLICY

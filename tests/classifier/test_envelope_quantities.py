@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from classifier.envelope.cells import NO_LIMIT
-from classifier.envelope.envelope import OUT, Envelope
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.quantities import COUNTS, Moved, Quantities, coarse, load_for, loads, upper
+from classifier.envelope.strangers import OUT
 from classifier.policy import Policy
 from tests.factories import SHOP, replica, use
 from wire.records import Window

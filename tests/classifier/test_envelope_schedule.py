@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.envelope.envelope import OUT, SCHEDULE, Envelope
+from classifier.envelope.envelope import Envelope
 from classifier.envelope.items import DORMANT
 from classifier.envelope.schedule import due, period_of
+from classifier.envelope.strangers import OUT, SCHEDULE
 from classifier.policy import HOUR, Policy
 from tests.factories import SHOP, replica, use
 from wire.records import Window
