@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from classifier.otlp.attributes import count, opened, text
-from classifier.otlp.conventions import hear, model_call
+from classifier.otlp.calls import hear, model_call
 from classifier.otlp.shapes import Llm, Mcp, Tool
 from classifier.otlp.telemetry import Log
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -88,3 +89,16 @@ def rows(attributes: Attributes, prefix: str) -> list[dict[str, Any]]:
         if dot and number.isdecimal() and len(number) < 6 and (int(number) in found or len(found) < ROWS):
             found.setdefault(int(number), {})[rest] = held
     return [found[number] for number in sorted(found)]
+
+
+def hostname(address: str) -> str:
+    """The host of an address or URL, without port, user and path.
+
+    >>> hostname("https://u:p@API.example.org:443/v1"), hostname("::1")
+    ('api.example.org', '::1')
+    """
+    bare = address.partition("://")[2] or address
+    bare = re.split(r"[/?#]", bare, maxsplit=1)[0].rpartition("@")[2].lower()
+    if bare.startswith("["):
+        return bare[1:].partition("]")[0]
+    return bare.partition(":")[0] if bare.count(":") == 1 else bare

@@ -28,7 +28,7 @@ from wire.digests import sha256, system_prompt
 from wire.redact import Policy, Redactor
 from wire.turns import ORIGIN, Turn, Wanted, history, turn_digest
 
-NAMES = ("attributes", "callers", "conventions", "json_mapping", "messages", "replies", "telemetry")
+NAMES = ("attributes", "callers", "json_mapping", "messages", "replies", "telemetry")
 QUESTION = Turn("user", golden.ASKED)
 ANSWER = Turn("assistant", golden.SAID, (Wanted("x", "lookup_ticket", golden.ARGUMENTS),))
 
