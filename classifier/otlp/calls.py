@@ -29,13 +29,14 @@ from classifier.otlp.shapes import Llm, fill
 from classifier.otlp.telemetry import Log, Span
 from wire.turns import Turn
 
+MOST = 4096  # events of one span that are heard
 MESSAGES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
 
 
 def of_call(span: Span) -> Llm:
     """A model call of its span."""
     call = model_call(span.attributes)
-    for event in span.events:
+    for event in span.events[:MOST]:
         hear(call, event)
     if span.failed:
         call.error = text(span.attributes, ("error.type",)) or "error"
