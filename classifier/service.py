@@ -117,6 +117,10 @@ class Service:
         if s.user is not None and os.geteuid() == 0:
             _give(s.state_dir, ids(s.user))
         self._group = grp.getgrnam(s.socket_group).gr_gid if s.socket_group else None
+        for folder in {s.socket_path.parent, s.control_path.parent}:
+            if not folder.exists():  # a unit's is made by the service manager
+                folder.mkdir(mode=0o750, parents=True)
+                os.chown(folder, ids(s.user)[0] if s.user else -1, -1 if self._group is None else self._group)
         self._keys = load_keys(s.keys_file)
         uids = tuple({*s.sensor_uids, os.getuid(), *([ids(s.user)[0]] if s.user else ())})
         self._receiver = Receiver(s.socket_path, known=self._known, uids=uids, group=self._group, log=self._peer_said)

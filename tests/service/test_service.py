@@ -349,6 +349,11 @@ def test_a_snapshot_of_another_version_is_put_aside_and_said(daemon):
     assert d.get("/findings")[1] == []
 
 
+def test_the_folder_of_its_sockets_is_made_where_nobody_did(daemon, tmp_path):
+    daemon(socket_path=tmp_path / "not" / "there" / "classifier.sock").start()
+    assert (tmp_path / "not" / "there").stat().st_mode & 0o777 == 0o750
+
+
 def test_a_second_classifier_does_not_take_the_sockets_of_the_first(daemon):
     first = daemon().start()
     second = daemon()
