@@ -46,6 +46,7 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
             c.limit_out, c.limit_in, c.guarded = item.look_out, item.look_in, item.guarded
             if c.out or c.into:
                 items.pack(item, c, (day - 1) * e.policy.day)
+    e.shared.rest()
     if day % SHARING == 0:
         share(e)
     if len(e.folded) > e.policy.max_exposures:

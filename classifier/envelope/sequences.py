@@ -16,7 +16,8 @@ from classifier.envelope.state import stored
 
 BITS = 10  # as wire.grams packs; that module loads numpy, whose threads would keep the privileges that the classifier drops
 LOW = (1 << 2 * BITS) - 1
-FRESH = 512  # sequences that wait to be packed
+FRESH = 64  # sequences that wait to be packed, at least
+SHARE = 64  # bytes packed, for each of which one more may wait
 WORD = 1 << 32
 
 
@@ -37,7 +38,7 @@ class Sequences:
     def update(self, grams: Iterable[int]) -> None:
         """These are known too."""
         self.fresh.update([g for g in grams if g not in self])
-        if len(self.fresh) > FRESH:
+        if len(self.fresh) > FRESH + len(self.sorted) // SHARE:
             fits = {g for g in self.fresh if 0 <= g < WORD}
             self.sorted = array("I", sorted([*self._packed(), *fits])).tobytes()
             self.fresh -= fits

@@ -28,6 +28,10 @@ class Shared:
         self._known: dict[frozenset, frozenset] = {}
         self._grown: dict[tuple[frozenset, object], frozenset] = {}
 
+    def rest(self) -> None:
+        """A day is over: what grows on the next one is another."""
+        self._grown.clear()
+
     def same(self, value: H) -> H:
         """The one that stands for all equal numbers, or texts."""
         return self._equal.setdefault(value, value)  # type: ignore[return-value]

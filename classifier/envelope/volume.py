@@ -7,12 +7,14 @@ is integer arithmetic, which gives the same buckets on every machine (a logarith
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterable
 from functools import cache
 
 Histogram = dict[int, int]  # bucket → windows
 
+WIDTHS = {1: "B", 2: "H", 4: "I"}  # bytes of a number → code of its array
 MAD = 1.4826  # of a normal distribution, to standard deviations
 SPREAD = 0.05  # ln(bytes); no real quantity is steadier than this
 
@@ -41,25 +43,38 @@ def upper(b: int) -> int:
 
 
 def packed(h: Histogram) -> bytes:
-    """A histogram in six bytes a bucket, where a dictionary takes some eighty: all buckets, then all windows.
+    """A histogram in three to six bytes a bucket, where a dictionary takes some eighty.
+
+    First how many bytes a number of windows has, then all buckets, then all numbers.
 
     >>> unpacked(packed({31: 2, 334: 1})) == {31: 2, 334: 1}
     True
     """
+    if not h:
+        return b""
     order = sorted(h)
-    return array("H", order).tobytes() + array("I", [h[b] for b in order]).tobytes()
+    windows = [h[b] for b in order]
+    most = max(windows)
+    width = 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4
+    return bytes((width,)) + array("H", order).tobytes() + array(WIDTHS[width], windows).tobytes()
 
 
 def unpacked(data: bytes) -> Histogram:
     """The histogram that was packed."""
-    cut = len(data) // 3
-    return dict(zip(memoryview(data)[:cut].cast("H"), memoryview(data)[cut:].cast("I"), strict=True))
+    if not data:
+        return {}
+    cut = _windows_at(data)
+    numbers = memoryview(data)
+    return dict(zip(numbers[1:cut].cast("H"), numbers[cut:].cast(WIDTHS[data[0]]), strict=True))
 
 
 def highest(data: bytes) -> int:
     """The largest bucket of a packed histogram; -1 if it is empty."""
-    cut = len(data) // 3
-    return memoryview(data)[cut - 2 : cut].cast("H")[0] if data else -1
+    return int.from_bytes(data[_windows_at(data) - 2 : _windows_at(data)], sys.byteorder) if data else -1
+
+
+def _windows_at(data: bytes) -> int:
+    return 1 + 2 * ((len(data) - 1) // (2 + data[0]))
 
 
 def pooled(histograms: Iterable[Histogram]) -> Histogram:
