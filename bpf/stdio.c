@@ -6,7 +6,8 @@
  *
  * The reader's side alone is read: a read returns before what it causes, so requests come before their answers in the ring, and the order of
  * two writers is that in which their lines really came. A lane is one direction of bytes: the inode of a pipe, or of the socket
- * that is read from. A compilation unit of its own: attached while an agent is watched, and nothing of it is pinned.
+ * that is read from. A compilation unit of its own: called by the program of files.c for the slots of agents, or attached by itself while
+ * one is watched.
  */
 #include <uapi/linux/bpf.h>
 #include <uapi/linux/ptrace.h>

@@ -18,6 +18,7 @@ from sensor.probes.stdio import LOSSES, StdioKernel, Watched
 
 MOST = 1 << 20  # bytes of the ring that one poll reads: the loop has other things to do
 PATIENCE = 60 * 10**9  # ns that the other half of a conversation may take to come
+EACH = 1_000_000  # ns more for each lane
 SETTLE, LATEST = (
     10**9,
     10**10,
@@ -78,7 +79,7 @@ class Capture:
             return out  # what is missing may be on its way, and who is gone may have said something
         out += self._streams.resolve(now)  # of what was doubted a poll ago: a read in flight has ended by now
         self._doubt()
-        if now - self._settled >= SETTLE:
+        if now - self._settled >= max(SETTLE, EACH * len(self._streams)):
             self._settled = now
             out += self._streams.expire(now, self._is_alive)
             out += self._decoder.settle(self._streams.time(now))

@@ -45,8 +45,6 @@ class Lane:
     base: int = 0  # what is added to the kernel's offsets, which begin anew when it forgot the lane
     next: int = 0  # offset behind the last byte that came or is known as lost
     start: int = 0  # offset that the decoder takes for 0
-    lost: int = 0  # bytes that were lost before the verdict
-    seen: int = 0  # ns, when it last moved
     first: Any = None  # the message that gave it away
     held: list[Piece] = field(default_factory=list)
     waiting: int = 0  # bytes of them
@@ -59,7 +57,7 @@ class Lane:
         """Takes over who reads and writes; the chunk's offset in the life of this lane."""
         if chunk.born != self.born:  # the kernel's table was full and it forgot
             self.born, self.base = chunk.born, self.next
-        self.reader, self.fd, self.seen = chunk.reader, chunk.fd, chunk.time
+        self.reader, self.fd = chunk.reader, chunk.fd
         self.writer = chunk.writer or self.writer
         self.mate = chunk.mate or self.mate
         return chunk.offset + self.base

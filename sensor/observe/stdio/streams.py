@@ -40,7 +40,6 @@ class Counters:
     """They only grow."""
 
     given_up: int = 0  # lanes, for want of room
-    lost: int = 0  # bytes that were lost before their lane had a verdict: the decoder was not told
     left: int = 0  # lanes that speak something else
 
 
