@@ -6,7 +6,6 @@ classifier's feed are one transaction, so a kill neither loses a row nor doubles
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -17,43 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from classifier.store.database import NotNow, passing
-from classifier.store.schema import StoreError, upgrade
 from guard.audit import tree
 from guard.audit.canon import canonical, digest, plain
+from guard.audit.database import LedgerError, lock, looked_into, opened
 
 FORMAT = 1  # of a row
 LARGEST = 4 << 20  # bytes of a row; what a row may hold is bounded far below
-BUSY = 5.0  # seconds to wait for a reader's lock
 NONE = "0" * 64  # the hash before the first row
-
-STEPS: tuple[str, ...] = (
-    """
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE rows (
-        seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, what TEXT NOT NULL,
-        workload TEXT NOT NULL, finding TEXT NOT NULL, label TEXT NOT NULL, time REAL NOT NULL, written REAL NOT NULL,
-        hash BLOB NOT NULL, body BLOB
-    );
-    CREATE INDEX rows_finding ON rows (finding, seq);
-    CREATE INDEX rows_workload ON rows (workload, time);
-    CREATE TABLE nodes (level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (level, place))
-        WITHOUT ROWID;
-    CREATE TABLE heads (number INTEGER PRIMARY KEY, size INTEGER NOT NULL, time INTEGER NOT NULL, body BLOB NOT NULL);
-    CREATE TABLE records (digest TEXT PRIMARY KEY, id TEXT NOT NULL, time REAL NOT NULL, frame BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE cites (digest TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (digest, seq)) WITHOUT ROWID;
-    CREATE INDEX cites_seq ON cites (seq);
-    CREATE TABLE watch (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TRIGGER rows_stay BEFORE DELETE ON rows BEGIN SELECT RAISE(ABORT, 'rows stay'); END;
-    CREATE TRIGGER rows_hold BEFORE UPDATE ON rows WHEN NEW.body IS NOT NULL OR NEW.hash IS NOT OLD.hash
-        OR NEW.seq IS NOT OLD.seq OR NEW.key IS NOT OLD.key BEGIN SELECT RAISE(ABORT, 'rows hold'); END;
-    """,
-)
-
-
-class LedgerError(StoreError):
-    """A trail that cannot be used; the message says what to do."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,51 +66,17 @@ class Ledger:
 
     def __init__(self, folder: Path, *, writer: bool = False, max_bytes: int = 8 << 30):
         self.folder, self.path = folder, folder / "audit.db"
-        self._lock: int | None = None
-        if writer:
-            self._take()
-        elif not self.path.exists():
-            raise LedgerError(f"{self.path}: there is no audit trail; name its folder with --dir")
+        self._lock = lock(folder) if writer else None
         try:
-            self._db = self._opened(writer, max_bytes)
-        except LedgerError:
+            self._db = opened(self.path, max_bytes) if writer else looked_into(self.path)
+        except BaseException:
             self._release()
             raise
-        except (sqlite3.Error, StoreError) as e:
-            self._release()
-            raise LedgerError(f"{self.path}: {e}; check the place, or move the file away to begin anew") from e
-
-    def _take(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = os.open(self.folder / "audit.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            self._release()
-            raise LedgerError(f"{self.folder}: another program writes this trail; stop it first") from e
 
     def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-    def _opened(self, writer: bool, max_bytes: int) -> sqlite3.Connection:
-        if not writer:
-            db = sqlite3.connect(f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=BUSY, isolation_level=None,
-                                 check_same_thread=False)  # fmt: skip
-            db.execute("SELECT seq FROM rows LIMIT 1").fetchall()
-            return db
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        os.chmod(self.path, 0o600)
-        db = sqlite3.connect(self.path, timeout=BUSY, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA journal_size_limit = 16777216")
-        upgrade(db, str(self.path), STEPS)
-        (page,) = db.execute("PRAGMA page_size").fetchone()
-        db.execute(f"PRAGMA max_page_count = {max(1, max_bytes // page)}")
-        db.execute("INSERT OR IGNORE INTO meta VALUES ('log', ?)", (os.urandom(16).hex(),))
-        return db
 
     def close(self) -> None:
         """Close the file and let another program write it."""
@@ -342,12 +277,6 @@ def _row(draft: Draft, seq: int, last: str, now: float, log: str) -> dict[str, A
 
 def _text(text: str) -> str:
     return str(plain(text))
-
-
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path))
 
 
 __all__ = ["PLACED", "Draft", "Kept", "Ledger", "LedgerError", "NotNow"]
