@@ -30,7 +30,7 @@ STEPLESS = (
 ALL = ("exec:*", "open:*", "write:*")
 LEARN, AFTER = 16, 1.5  # days
 REPLICAS = 4
-UNCLEAR, DECLARED = "risky or review", "expected_evolution or none"
+UNCLEAR, DECLARED = "risky or review", "expected_evolution; 3.2: review"
 UNDECLARED, ALONE = "expected_evolution or review", "review; 3.2: risky"
 WEB = Workload("lab/sysflow/Deployment/web/web")
 COLUMNS = ("should be", "label", "risky", "review", "evolution", "behaviours new", "seconds")
@@ -195,9 +195,9 @@ def _table(rows: tuple[Row, ...], benign: dict[str, Trace], background: Trace) -
         f"risky recall {hit} of {len(attacks)}, with review {found} of {len(attacks)}",
         "an attack trace is spliced in whole, with what its container does anyway: more is new than in a real attack, so "
         "this shows the label, and no detection rate",
-        "the backup job is benign, but brings a scheduler, a shell and a dozen programs. Declared by its deploy, it opens "
-        "nothing. Undeclared, demands.md section 3.2 asks for review (deploy yes, pattern no, resources yes); the resources "
-        "are unknown here, and risky is harsher than asked. Without a deploy on one replica, 3.2 itself says risky",
+        "the backup job is benign, but brings a scheduler, a shell and a dozen programs that no known program starts. In a "
+        "rollout, declared or not, demands.md section 3.2 asks for review (deploy yes, pattern no, resources yes; the last is "
+        "unknown here). Without a deploy on one replica, 3.2 itself says risky",
         "these labels depend on the classifier as it stands; run the command for those of today",
     )
     return Table("SysFlow lab, labels of the pipeline", protocol, COLUMNS, (*rows, novelty), notes=notes)
