@@ -42,6 +42,7 @@ from wire.trace import TraceError
 RETRY = 0.5  # seconds between attempts to write
 POLL = 0.2  # seconds that the bus thread waits for frames
 STUCK = 20.0  # seconds without a turn of the bus thread after which the watchdog is not fed
+ATTEND_PERIOD = 1.0  # seconds between looks of the attendant
 FOLDER_PERIOD = 1.0  # seconds between looks at the folder
 TELEMETRY_PERIOD = 1.0  # seconds between looks at calls that wait for their other part
 FATAL = (StoreError, PrivilegeError, TraceError, KeysError, OSError)
@@ -49,9 +50,6 @@ FATAL = (StoreError, PrivilegeError, TraceError, KeysError, OSError)
 
 class Attendant(Protocol):
     """Somebody who looks at the classifier from time to time, such as the writer of an audit trail."""
-
-    period: float  # seconds between looks
-    part: str  # its name in the log
 
     def look(self, now: float) -> None: ...
     def close(self, now: float) -> None: ...
@@ -62,7 +60,7 @@ class Service:
 
     Args:
         reload: gives the settings anew on SIGHUP; only keys and logs follow them.
-        attend: makes an attendant once the store is open; what it raises then ends the service.
+        attend: makes an attendant once the store is open; what it raises ends the service, but for NotNow: then again.
         clock: seconds since the epoch.
     """
 
@@ -155,7 +153,10 @@ class Service:
     async def _serve(self, core: Core, sockets: dict[str, Any]) -> None:
         self._kept = core
         if self._attend is not None:
-            self._attendant = await asyncio.to_thread(self._attend, core, self._clock())
+            try:
+                self._attendant = await asyncio.to_thread(self._attend, core, self._clock())
+            except NotNow as e:
+                core.trouble("audit", str(e))
         self._loop.add_signal_handler(signal.SIGHUP, self._reloaded, core)
         await self._doors(core, sockets)
         self._bus = threading.Thread(target=self._receive, args=(core,), name="bus", daemon=True)
@@ -202,8 +203,8 @@ class Service:
             found.append(self._every(TELEMETRY_PERIOD, "otlp", core, lambda _: self._telemetry.intake.settle()))
         if self._units is not None and self.settings.systemd:
             found.append(self._every(self.settings.systemd, "systemd", core, self._look_at_units))
-        if self._attendant is not None:
-            found.append(self._every(self._attendant.period, self._attendant.part, core, self._attended))
+        if self._attend is not None:
+            found.append(self._every(ATTEND_PERIOD, "audit", core, self._attended))
         return found
 
     # the bus thread -------------------------------------------------------------------------------------------------
@@ -287,10 +288,16 @@ class Service:
             core.enter(event)
         core.remember("units", self._units.state)
 
-    def _attended(self, _: Core) -> None:
+    def _attended(self, core: Core) -> None:
         with self._attending:
-            if self._attendant is not None and not self._stopping.is_set():
-                self._attendant.look(self._clock())
+            if self._attend is None or self._stopping.is_set():
+                return
+            if self._attendant is None:  # there was no room at the start
+                try:
+                    self._attendant = self._attend(core, self._clock())
+                except FATAL as e:
+                    return self._fail(f"audit: {e}")
+            self._attendant.look(self._clock())
 
     # signals and the end --------------------------------------------------------------------------------------------
 
@@ -327,7 +334,7 @@ class Service:
             try:
                 attendant.close(self._clock())
             except Exception:
-                self._log.exception("worker failed", part=attendant.part)
+                self._log.exception("worker failed", part="audit")
 
     def _health(self, core: Core) -> dict[str, Any]:
         peers = list(self._receiver.peers.values())

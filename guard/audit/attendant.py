@@ -15,7 +15,7 @@ from guard.audit.seal import seal, sound
 from guard.audit.sources import Live
 from guard.audit.writer import Writer
 
-PERIOD = 1.0  # seconds between looks at the feed
+PART = "audit"  # its name in the log and in what ails the classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,6 @@ class Attendant:
     Raises:
         LedgerError, KeysError: The trail or its key cannot be used; a classifier that should keep one does not go on.
     """
-
-    period, part = PERIOD, "audit"
 
     def __init__(self, core: Core, settings: AuditSettings, now: float) -> None:
         self._core, self._settings, self._live = core, settings, Live(core)
@@ -62,12 +60,12 @@ class Attendant:
             self._writer.unanswered(now, self._settings.answer)
             self._writer.retain(now)
         except NotNow as e:  # it stays in the feed
-            self._core.trouble(self.part, str(e))
+            self._core.trouble(PART, str(e))
         except Exception as e:
-            self._core.trouble(self.part, f"{type(e).__name__}: {e}"[:200])
+            self._core.trouble(PART, f"{type(e).__name__}: {e}"[:200])
             raise
         else:
-            self._core.mended(self.part)
+            self._core.mended(PART)
 
     def close(self, now: float) -> None:
         """A last look; what it misses is in the feed for the next start."""

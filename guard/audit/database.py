@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from classifier.store.database import NotNow, passing
 from classifier.store.schema import StoreError, upgrade
 
 BUSY = 5.0  # seconds to wait for a reader's lock
@@ -63,6 +64,7 @@ def opened(path: Path, max_bytes: int) -> sqlite3.Connection:
 
     Raises:
         LedgerError: It is no trail of ours, damaged, or newer.
+        NotNow: The disk is full, or somebody holds the file.
     """
     # Made by ourselves, so that it is never readable for others and never a link to elsewhere.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -77,6 +79,8 @@ def opened(path: Path, max_bytes: int) -> sqlite3.Connection:
         db.execute(f"PRAGMA max_page_count = {max(1, max_bytes // page)}")
         db.execute("INSERT OR IGNORE INTO meta VALUES ('log', ?)", (os.urandom(16).hex(),))
     except (sqlite3.Error, StoreError) as e:
+        if isinstance(e, sqlite3.Error) and isinstance(later := passing(e), NotNow):
+            raise later from e
         raise _unusable(path, e) from e
     return db
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guard.audit import tree
+from guard.audit import database, tree
 from guard.audit.canon import read
 from guard.audit.heads import HeadError, parsed, sign, signed, written
 from guard.audit.ledger import NONE, Ledger, LedgerError, NotNow
@@ -98,6 +98,17 @@ def test_a_full_disk_is_said_and_passes(tmp_path):
             ledger.add(draft(number, more="x" * 4096), now=1.0)
     assert ledger.size == 1
     ledger.close()
+
+
+def test_a_trail_that_cannot_be_opened_now_is_tried_again_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY", 0.01)
+    filled(tmp_path / "audit", 1).close()
+    other = sqlite3.connect(tmp_path / "audit/audit.db", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(NotNow, match="database locked"):
+        Ledger(tmp_path / "audit", writer=True)
+    other.close()
+    Ledger(tmp_path / "audit", writer=True).close()  # the writer's lock was given back
 
 
 def test_a_row_beyond_all_bounds_is_refused(ledger):
