@@ -135,12 +135,13 @@ def main() -> int:
     rounds, pairs = (40, 25) if options.full else (options.rounds, options.pairs)
     results = _kept() if options.write_docs and options.only else {}
     results |= measured(options.only or list(TITLES), rounds, pairs, 64 if options.full else 16)
-    words = ["python -m bench", *sys.argv[1:]]
+    words = " ".join(["python -m bench", *sys.argv[1:]])
+    before = results.get("machine", {}).get("command", "")
     results["machine"] = {
         "name": platform.machine(),
         "kernel": platform.release(),
         "cpus": os.cpu_count(),
-        "command": " ".join(words),
+        "command": f"{before}` and `{words}" if before and words not in before else words,
     }
     say("")
     if os.geteuid() != 0:

@@ -47,7 +47,7 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
             if c.out or c.into:
                 items.pack(item, c, (day - 1) * e.policy.day)
     e.shared.rest()
-    if day % SHARING == 0:
+    if day % SHARING == 0 or len(e.days) <= SHARING:
         share(e)
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
