@@ -24,6 +24,7 @@ VOLATILE = re.compile(
     re.IGNORECASE,
 )
 KEPT_BLOCKS = 4096
+MASKED = 256 << 10  # characters of a prompt that are masked; telling paths apart takes a hundred times their memory
 _blocks: dict[str, str] = {}
 BLOCKS = re.compile(r"\n\s*\n")
 
@@ -117,9 +118,15 @@ def masked(text: str) -> str:
     return VOLATILE.sub(lambda m: f"<{m.lastgroup}>", text)
 
 
-def _block(text: str) -> str:
-    """A paragraph's digest. Masking is slow and most paragraphs stay, so results are kept, by digest and not by text."""
+def _block(text: str, room: int) -> str:
+    """A paragraph's digest. Masking is slow and most paragraphs stay, so results are kept, by digest and not by text.
+
+    Args:
+        room: Characters that may still be masked; a paragraph beyond them counts as it is.
+    """
     key = sha256(text)
+    if len(text) > room:
+        return key
     found = _blocks.pop(key, None) or sha256(" ".join(masked(text).split()))
     _blocks[key] = found  # moved to the end: the least recently used goes first
     if len(_blocks) > KEPT_BLOCKS:
@@ -132,5 +139,9 @@ def system_prompt(texts: Iterable[str]) -> SystemPrompt | None:
     whole = "\n\n".join(t for t in texts if t)
     if not whole:
         return None
-    blocks = [_block(b) for b in BLOCKS.split(whole) if b.strip()]
+    blocks, room = [], MASKED
+    for b in BLOCKS.split(whole):
+        if b.strip():
+            blocks.append(_block(b, room))
+            room -= len(b)
     return SystemPrompt(sha256("".join(sorted(blocks))), tuple(blocks), sha256(whole), len(encoded(whole)))

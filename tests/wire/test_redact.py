@@ -70,3 +70,17 @@ def test_a_chain_is_equal_as_long_as_the_history_is():
     assert whole[:3] == part
     other = history((Turn("user", "x"), *turns[1:]))
     assert all(a.chain != b.chain for a, b in zip(whole, other, strict=True))
+
+
+def test_arguments_are_masked_only_as_far_as_they_are_kept():
+    """Masking costs some 100 ns a character; a workload may send megabytes of arguments."""
+    long = {"a": "password=hunter22 " * 20_000, "z": "after"}
+    found = redact.Redactor(redact.Policy()).arguments(long)
+    assert found.cut and len(found.redacted) <= redact.Policy().keep and "hunter22" not in found.redacted
+    assert sum(n for _, n in found.masked) < 5_000 and found.length > 360_000
+    assert not redact.Redactor(redact.Policy()).arguments({"a": ["b"] * 20, "n": 7}).cut
+
+
+def test_a_prompt_that_is_one_endless_path_is_hashed_as_it_is():
+    found = digests.system_prompt(["/x" * 3_000_000])
+    assert found.blocks == (found.digest,) and found.length == 6_000_000
