@@ -35,7 +35,7 @@ def tolerate(w: Ward, cause: Cause) -> None:
     for m in cause.members:
         s = w.sightings.pop(m)
         if s.why in (NEW, RETURN):  # a bound that was left is not widened: many small steps would lead anywhere
-            w.envelope.tolerate(s.behaviour, f"now and then: risky {cause.risky:g}")
+            w.envelope.tolerate(s.behaviour, f"now and then: risky {cause.risky:g}", s.first)
             w.envelope.widen(s.behaviour, 0, 0, s.lineages, s.first)
     del w.causes[cause.id]
     w.variance += 1
@@ -76,7 +76,7 @@ def admit(w: Ward, cause: Cause, because: str) -> None:
     for m in cause.members:
         s = w.sightings[m]
         if s.why in (NEW, RETURN):
-            w.envelope.admit(s.behaviour, because)
+            w.envelope.admit(s.behaviour, because, s.first)
         w.envelope.widen(s.behaviour, s.peak_out, s.peak_in, s.lineages, s.first)
 
 

@@ -267,21 +267,25 @@ class Envelope:
         item = self.items.get(behaviour)
         return item is not None and item.state != RETIRED
 
-    def admit(self, behaviour: str, because: str) -> None:
-        """A person or an authenticated event says that this is normal."""
+    def admit(self, behaviour: str, because: str, first: float = 0.0) -> None:
+        """A person or an authenticated event says that this is normal.
+
+        Args:
+            first: When it was first seen (seconds), where the envelope does not know it yet.
+        """
         self.sticky.pop(behaviour, None)
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self.item(behaviour, Item())
+            item = self.item(behaviour, Item(first=first))
         item.move("accepted", because)
         item.days = item.days or frozenset({self.day})
         item.suspect = False
 
-    def tolerate(self, behaviour: str, because: str) -> None:
+    def tolerate(self, behaviour: str, because: str, first: float = 0.0) -> None:
         """It was judged to be what the workload does now and then: kept in view, provisional, and counted from now on."""
         item = self.items.get(behaviour)
         if item is None or item.state == RETIRED:
-            item = self.item(behaviour, Item(because=because))
+            item = self.item(behaviour, Item(because=because, first=first))
         elif item.state == DORMANT:
             item.move("seen", because)
         item.days = item.days or frozenset({self.day})
