@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -26,11 +26,11 @@ class Rule:
     """Conditions that must all hold. A term that is not there is zero."""
 
     conditions: tuple[Condition, ...]
+    name: str = field(init=False, compare=False)  # as it is told, and as its weights are listed
 
-    @property
-    def name(self) -> str:
-        """As it is told, and as its weights are listed."""
-        return ", ".join(f"{n} {sign} {limit:g}" for n, sign, limit in self.conditions)
+    def __post_init__(self) -> None:
+        name = ", ".join(f"{n} {sign} {limit:g}" for n, sign, limit in self.conditions)
+        object.__setattr__(self, "name", name)  # asked at every look at a cause
 
     def holds(self, values: Mapping[str, float]) -> bool:
         """Whether all conditions hold.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,7 @@ def _at(cases: Sequence[Case], weights: Weights, without: tuple[str, ...], month
     return float((p[attack] > limit).mean()) if attack.any() else float("nan")
 
 
+@cache
 def _kept(name: str, without: tuple[str, ...]) -> bool:
     """Whether neither a term nor, of a pair, a half of it is left out."""
     return not any(part in without for part in (name, *name.split(" and ")))
