@@ -75,7 +75,11 @@ def test_ten_kills_neither_lose_nor_double_a_row(daemon, tmp_path):
     assert daemon.stop() == 0
     ledger, key = Ledger(folder), load(folder / "key.pem")
     wanted = replayed(tmp_path / "replayed", records)
-    assert keys_of(ledger) == wanted and len({k.split("/")[0] for k in wanted}) == 2
+    found = keys_of(ledger)
+    # A burst's records are kept before its findings, so kinds may stand one after the other; within a kind order holds.
+    for kind in ("finding/", "record/"):
+        assert [k for k in found if k.startswith(kind)] == [k for k in wanted if k.startswith(kind)] != []
+    assert len(found) == len(wanted)
     data = bundle(ledger, key.public_key(), range(1, ledger.size + 1), signer=key)
     ledger.close()
     assert verify(data, key.public_key()).good
