@@ -14,6 +14,7 @@ from classifier.drift.severity import RAW_PEER, is_secret, of_host, severity
 from classifier.drift.sighting import Sighting
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.lineage import base, plain_lineage
+from classifier.envelope.strangers import ALONE
 
 RUNTIMES = frozenset({"containerd-shim", "containerd-shim-runc-v", "runc", "crun", "conmon", "dockerd"})
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
@@ -37,6 +38,8 @@ def continuity(
         named: A believed event names the behaviour, so that a secret or a bare address is as good as any other
     peer; who uses it is still asked.
     """
+    if s.why == ALONE:
+        return Signal(None, 0.0, f"learned, and so no stranger to itself; {s.broken}"), ()
     terms = tuple(
         t for t in (_lineage(s, envelope, named, helpers), _profile(s, envelope), _sequences(s)) if t is not None
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from classifier.drift.cause import Cause, counted
 from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Version
 from classifier.drift.verdict import LEVELS
-from classifier.envelope.strangers import NEW, RETURN
+from classifier.envelope.strangers import ALONE, NEW, RETURN
 from wire.records import Triage
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def refuse(w: Ward, cause: Cause) -> None:
     """What is risky is never learned, also not by time; what turned out to be expected may be."""
     for m in cause.members:
         s = w.sightings[m]
-        if cause.finding.label == RISKY and s.why == NEW:
+        if cause.finding.label == RISKY and s.why in (NEW, ALONE):
             w.envelope.sticky.setdefault(s.behaviour, cause.id)
         elif w.envelope.sticky.get(s.behaviour) == cause.id:
             del w.envelope.sticky[s.behaviour]
@@ -75,7 +75,7 @@ def admit(w: Ward, cause: Cause, because: str) -> None:
     """Its behaviours, quantities and owners are the envelope's from now on."""
     for m in cause.members:
         s = w.sightings[m]
-        if s.why in (NEW, RETURN):
+        if s.why in (NEW, RETURN, ALONE):
             w.envelope.admit(s.behaviour, because, s.first)
         w.envelope.widen(s.behaviour, s.peak_out, s.peak_in, s.lineages, s.first)
 

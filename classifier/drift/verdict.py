@@ -11,6 +11,7 @@ from classifier.drift.correlation import Correlation
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Posterior, Signal
 from classifier.drift.severity import ESCAPE, RAW_PEER, SHELL, SPECIAL_EXEC, is_secret, severity
 from classifier.drift.sighting import Sighting
+from classifier.envelope.strangers import ALONE
 
 TABLE = {  # (deploy-correlated, pattern continues, resources in bounds) → label, severity; demands.md 3.2
     (True, True, True): (EXPECTED, "info"),
@@ -166,6 +167,8 @@ def floor_of(s: Sighting, change: str = "", continuity: Signal | None = None) ->
     """Why a behaviour is never simply expected; "" for most."""
     if s.habit:
         return ""
+    if s.why == ALONE:
+        return "one replica alone does this, day after day"
     if s.behaviour.startswith("exec:"):
         if SPECIAL_EXEC.match(s.behaviour) or s.layer in ("memfd", "upper"):
             return "code from memory or a writable place"

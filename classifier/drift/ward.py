@@ -14,14 +14,15 @@ from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.nearness import habitual, nearness
 from classifier.drift.posterior import Weights
 from classifier.drift.severity import SPECIAL_EXEC, is_secret, judged, severity
-from classifier.drift.sighting import SLOW, Sighting
+from classifier.drift.sighting import LINEAGES, SLOW, Sighting
 from classifier.drift.verdict import Judged, settled
 from classifier.envelope.creep import Drip
 from classifier.envelope.cusum import RECENT, SURE
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.lineage import base
+from classifier.envelope.quarantine import Lone
 from classifier.envelope.state import stored
-from classifier.envelope.strangers import CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
+from classifier.envelope.strangers import ALONE, CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 
@@ -61,6 +62,8 @@ class Ward:
         met = [self._meet(s, window, revision, epoch, novel) for s in strangers]
         for drip in self.envelope.take_crept():
             self._creep(drip, window, revision)
+        for lone in self.envelope.take_lone():
+            self._alone(lone, window)
         return any(met)
 
     def _creep(self, drip: Drip, window: Window, revision: str | None) -> None:
@@ -70,6 +73,15 @@ class Ward:
         if s is not None:
             s.see(window.replica, revision, first, window.end, uses=1, events=0)
             s.broken = drip.words
+
+    def _alone(self, lone: Lone, window: Window) -> None:
+        """What is in the envelope already, held back, and still only one replica's."""
+        s = self._sighting(lone.behaviour, ALONE, lone.first, window.end)
+        if s is not None:
+            for replica in lone.who:
+                known = self.envelope.ledger.exposures.get(replica)
+                s.see(replica, known.revision if known else None, lone.first, lone.last, uses=1, events=0)
+            s.broken, s.lineages = lone.words, list(lone.lineages[:LINEAGES])
 
     def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str, novel: int) -> bool:
         use = stranger.use

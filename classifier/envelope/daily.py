@@ -35,6 +35,8 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
         item.schedule()
         items.age(item, e.policy, day)
         quarantine.review(e, item, replicas)
+        if (found := quarantine.lone(e, behaviour, item)) is not None:
+            e.lone = [*e.lone, found][-creep.PEERS :]
         if item.state == items.PROVISIONAL:
             items.promote(item, e.policy, replicas=replicas, severity=severity(behaviour))
         item.guarded = item.scheduled or behaviour.startswith(GUARDED) or item.state == items.DORMANT

@@ -64,6 +64,7 @@ class Envelope:
     touched: dict[str, tuple[int, str]] = field(default_factory=dict)  # dimension → day and words of the last change
     signed: Reference | None = None  # what a person has signed
     crept: list[creep.Drip] = field(default_factory=list)  # until somebody takes them
+    lone: list[quarantine.Lone] = field(default_factory=list)  # the same
     # Follows from the items, so no snapshot holds it.
     _names: Names | None = field(default=None, init=False, repr=False, compare=False)
     shared: Shared = field(default_factory=Shared, init=False, repr=False, compare=False)
@@ -239,6 +240,11 @@ class Envelope:
         crept = daily.sweep(self, day)
         self.crept = (self.crept + crept)[-creep.PEERS :]
         return crept
+
+    def take_lone(self) -> list[quarantine.Lone]:
+        """What one replica alone goes on doing, since this was last asked."""
+        found, self.lone = self.lone, []
+        return found
 
     def take_crept(self) -> list[creep.Drip]:
         """What crept up since this was last asked."""

@@ -60,6 +60,7 @@ class Item:
     limited: float = 0.0  # when the limits were first set
     guarded: bool = False
     suspect: bool = False  # sensitive, and learned from few of the replicas
+    told: bool = False  # that one replica alone shows it, day after day
     look_out: int = 0  # bytes a window beyond which its bounds are asked; at once, or once most windows are known
     look_in: int = 0
     usual: tuple[int, int] = (0, NO_LIMIT)  # bytes out of nearly all its windows

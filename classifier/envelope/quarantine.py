@@ -8,10 +8,12 @@ confirm it. One replica has one vote a day, as days and replicas are sets.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from classifier.drift.severity import GUARDED, SHELLS
+from classifier.drift.severity import GUARDED, SHELLS, severity
 from classifier.envelope.items import PROVISIONAL, QUARANTINED, Item
+from classifier.envelope.state import stored
 from wire.records import Replica, Use, Window
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ ALARMS = 64  # replicas that are remembered
 USUAL = 3  # days on which such a shell was seen, from which it is a health check
 CONFIRMING = 2  # further replicas
 ALONE = 3  # replicas of the workload, from which one that does something by itself is odd
+LONG = 4  # days on which one does it, from which it is told
+BUSY = 1.0  # sessions with something new a day, from which one more is nothing special
 
 AFTER = "after an interactive "
 Alarm = tuple[float, str]  # until when (seconds), and why
@@ -58,6 +62,35 @@ def _young(e: Envelope, window: Window) -> bool:
     """A container's first window holds its runtime, its entry point and the secrets it starts with."""
     exposure = e.ledger.exposures.get(window.replica)
     return exposure is None or exposure.windows <= 1
+
+
+@stored
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """What one or two replicas do day after day, and those that run beside them never did."""
+
+    behaviour: str
+    words: str
+    first: float  # seconds
+    last: float
+    who: tuple[Replica, ...]
+    lineages: tuple[str, ...]
+
+
+def lone(e: Envelope, behaviour: str, item: Item) -> Lone | None:
+    """What is held back and goes on, once, when learning has ended. Where that never comes it is nothing special."""
+    if item.state != QUARANTINED or item.told or len(item.days) < LONG or item.replicas > CONFIRMING:
+        return None
+    if e.stage not in ("converging", "converged") or severity(behaviour) == 0:
+        return None
+    first, last = min(item.days) * e.policy.day, (max(item.days) + 1) * e.policy.day
+    others = (x for x in e.ledger.exposures.values() if x.replica not in item.who)
+    beside = sum(x.seen(first, last) >= e.policy.day for x in others)
+    if beside < ALONE or e.coverage().expected > BUSY:
+        return None
+    item.told = True
+    words = f"on {len(item.days)} days in {item.replicas} replicas, never in {beside} that ran beside; held back {item.because}"
+    return Lone(behaviour, words, first, last, tuple(sorted(item.who)), tuple(sorted(item.lineages)))
 
 
 def review(e: Envelope, item: Item, replicas: int) -> None:

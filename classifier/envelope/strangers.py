@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wire.records import Use
 
-NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP, DRIP = (
+NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP, DRIP, ALONE = (
     "new",
     "volume out",
     "volume in",
@@ -15,6 +15,7 @@ NEW, OUT, INTO, OWNER, SCHEDULE, RETURN, CREEP, DRIP = (
     "dormant return",
     "creep",
     "drip",
+    "one replica alone",
 )
 
 Reason = tuple[str, str, float]  # why, which bound broke, and how many times the bound it was
