@@ -136,7 +136,6 @@ def test_a_trace_is_reported_as_of_a_moment(of_trace):
     assert [r["event"] for r in told["parts"][0]["evolution"]] == ["ml-m2"]
 
 
-@pytest.mark.xfail(strict=False, reason="14 of 15: the drip is not told, as tests/fixtures/test_fx5.py says")
 def test_the_thirty_days_of_fx5_are_six_five_and_four(of_trace):
     """D098, D099, D139."""
     told = json.loads(of_trace("--json").stdout)
