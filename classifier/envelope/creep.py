@@ -81,7 +81,9 @@ class Flow:
 
     def merged(self, other: Flow) -> Flow:
         """The one that knows more; what is moved from now on is counted anew, for both sides move it together."""
-        best = max(self, other, key=lambda f: (f.last, len(f.sizes), f.sizes, f.rates, f.told))
+        best = max(
+            self, other, key=lambda f: (f.last, len(f.sizes), f.sizes, f.rates, f.told, f.sure, f.chosen, f.beside)
+        )
         return replace(best, total=-1, requests=0)
 
     @property

@@ -91,6 +91,8 @@ def _items(out: Envelope, one: Envelope, two: Envelope) -> None:
         item.days = latest(set().union(*(i.days for i in known)))
         item.who = frozenset(sorted(set().union(*(i.who for i in known)))[:WHO])
         item.suspect = any(i.suspect for i in known)
+        item.told = any(i.told for i in known)
+        item.first = min((i.first for i in known if i.first), default=0.0)
         item.guarded = behaviour.startswith(GUARDED)
     for lane in out.lanes.values():
         for behaviour, cell in lane.cells.items():
