@@ -23,7 +23,7 @@ SHARES = ("mass", "spread", "fresh", "unseen", "distance", "movement")
 COLUMNS = ("day", "dimension", *COUNTS[1:], *SHARES, "stage")
 HEADINGS = {
     "day": "day",
-    "sessions": "replicas",
+    "sessions": "sessions",
     "new": "new",
     "known": "known",
     "size": "size",
