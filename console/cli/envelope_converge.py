@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,19 @@ Row = dict[str, Any]
 @click.command()
 @click.argument("workload")
 @click.option("--days", type=click.IntRange(1, 366), default=14, show_default=True, help="How many of the last days.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="The last of these days.")
 @click.option("--png", type=Output(), help="Write the chart to this file.")
 @click.option("--csv", "csv_file", type=Output(), help="Write the rows, from which the chart can be drawn again.")
 @asking
 def converge(
-    ctx: click.Context, workload: str, days: int, png: str | None, csv_file: str | None, as_json: bool, **where: Any
+    ctx: click.Context,
+    workload: str,
+    days: int,
+    until: datetime | None,
+    png: str | None,
+    csv_file: str | None,
+    as_json: bool,
+    **where: Any,
 ) -> None:
     """Show how an envelope converged; WORKLOAD may also be a CSV file that this command wrote.
 
@@ -58,7 +67,8 @@ def converge(
     else:
         found = asked(ctx, **where).get("envelopes", workload)
         name, state = workload, f"{found.get('state')}: {found.get('because')}"
-        rows = last_days(found.get("convergence") or [], days)
+        last = LAST_DAY if until is None else int(until.replace(tzinfo=UTC).timestamp() // DAY)
+        rows = last_days(found.get("convergence") or [], days, last)
     if csv_file:
         _write(csv_file, to_csv(name, state, rows))
     if png:
@@ -71,10 +81,10 @@ def converge(
         _tell(state, rows)
 
 
-def last_days(rows: list[Row], days: int) -> list[Row]:
-    """The rows of the last days that have any."""
-    known = sorted({r["day"] for r in rows})[-days:]
-    return [r for r in rows if known and r["day"] >= known[0]]
+def last_days(rows: list[Row], days: int, until: int = LAST_DAY) -> list[Row]:
+    """The rows of the last days that have any, up to one day (number since the epoch)."""
+    known = sorted({r["day"] for r in rows if r["day"] <= until})[-days:]
+    return [r for r in rows if known and known[0] <= r["day"] <= known[-1]]
 
 
 def total(rows: list[Row]) -> list[Row]:

@@ -82,6 +82,12 @@ def test_file_that_is_no_csv_of_ours_is_refused(driftline, tmp_path):
     assert done.exit_code == 1 and "not a CSV of this command" in done.stderr
 
 
+def test_any_past_days_are_shown():
+    """D039: the chart of any fourteen days, not only of the last."""
+    rows = [{"day": d, "dimension": "total", "spread": 1.0} for d in range(40)]
+    assert [r["day"] for r in last_days(rows, 3, 20)] == [18, 19, 20] and len(last_days(rows, 14)) == 14
+
+
 def test_nothing_seen_is_said():
     assert last_days([], 14) == [] and spread_ratio([]) is None
 
