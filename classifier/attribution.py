@@ -13,6 +13,7 @@ from wire.records import Event, Identity, Replica, Window, Workload
 
 Owned = Window | Event
 UNRESOLVED = "unresolved:"
+NO_ROOM = "no room to wait for its owner"  # a loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class Attribution:
     dropped: int = 0
     given_up: dict[Replica, str] = field(default_factory=dict)  # replica → unresolved key
     times: dict[str, float] = field(default_factory=dict)  # node → last tick
+    away: dict[Replica, tuple[int, float, float]] = field(
+        default_factory=dict
+    )  # found no room: how many, from when to when
 
     def owner(self, record: Owned) -> Owner | None:
         """Whose a record is; None: it was parked, and comes back from `learn` or `expire`."""
@@ -65,9 +69,10 @@ class Attribution:
     def expire(self, node: str, time: float) -> list[Owned]:
         """Everything of a node up to `time` was sent; returns what has waited too long, now unresolved."""
         self.times[node] = max(time, self.times.get(node, time))
-        if not self.waiting:
+        if not (self.waiting or self.away):
             return []
-        late = [r for r, records in self.parked.items() if r.node == node and _time(records[0]) + self.wait < time]
+        since = {r: end for r, (_, _, end) in self.away.items()} | {r: _time(w[0]) for r, w in self.parked.items()}
+        late = [r for r, waits in since.items() if r.node == node and waits + self.wait < time]
         for replica in late:
             self.given_up[replica] = self._key(replica)
         return [record for replica in late for record in self._release(replica)]
@@ -81,14 +86,25 @@ class Attribution:
 
     def _park(self, record: Owned) -> None:
         if self.waiting >= self.limit:
-            self.dropped += 1
+            self._turn_away(record)
             return
         self.parked.setdefault(record.replica, []).append(record)
         self.waiting += 1
 
+    def _turn_away(self, record: Owned) -> None:
+        """What is lost of a replica must reach its envelope, or that would call itself whole."""
+        self.dropped += 1
+        begun = record.start if isinstance(record, Window) else record.time
+        n, start, end = self.away.get(record.replica, (0, begun, begun))
+        if n or len(self.away) < self.limit:
+            self.away[record.replica] = n + 1, min(start, begun), max(end, _time(record))
+
     def _release(self, replica: Replica) -> list[Owned]:
         records = self.parked.pop(replica, [])
         self.waiting -= len(records)
+        if replica in self.away:
+            n, start, end = self.away.pop(replica)
+            records.append(Window(replica, start, end, loss={NO_ROOM: n}))
         return records
 
     def _unresolved(self, replica: Replica) -> Owner:

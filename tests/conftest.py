@@ -5,6 +5,7 @@ Examples are drawn anew only where fuzzing is asked for (`make fuzz`, DRIFTLINE_
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -14,3 +15,14 @@ settings.register_profile(
     derandomize="DRIFTLINE_FUZZ_SECONDS" not in os.environ,
 )
 settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def fault(record_property):
+    """Says what a fault cost, for `make faults`: `done` what was done, `lost` how much, `told` where it is reported."""
+
+    def say(**said):
+        for name, words in said.items():
+            record_property(name, str(words))
+
+    return say

@@ -65,6 +65,7 @@ class Sender:
         self._node, self._epoch = node or socket.gethostname(), epoch or os.urandom(8).hex()
         self._number = 0
         self._loss = Loss()
+        self._newest: Record | None = None
         self._flight: deque[Queued] = deque()
         self._flight_bytes = 0
         self._offered = 0  # frames of the flight that were handed to this connection
@@ -96,8 +97,10 @@ class Sender:
     def send(self, record: Record) -> None:
         """Put a record behind all others."""
         frame = codec.encode(record)
+        self._newest = record
         if len(frame) > codec.LIMIT:
-            self._lost(frame, "too large")
+            self.dropped["too large"] += 1
+            self._loss.add(record)
             return
         self._number += 1
         self._memory.append(Queued(self._epoch, self._number, frame))
@@ -173,9 +176,13 @@ class Sender:
         self._loss.add(record_of(frame))
 
     def _tell_loss(self) -> None:
-        loss, self._loss = self._loss, Loss()
-        for gap in loss.gaps():
-            self.send(gap)
+        """As soon as it is known when that was: damage on the disk says nothing of itself."""
+        if "damaged" in self._loss.kinds:
+            self._loss.reach(self._newest)
+        if self._loss.nodes:
+            loss, self._loss = self._loss, Loss()
+            for gap in loss.gaps():
+                self.send(gap)
 
     # the socket -----------------------------------------------------------------------------------------------------
 
@@ -213,7 +220,9 @@ class Sender:
         """More of what waits into the flight, oldest first: disk, then memory."""
         if self._spool is not None and not self._flight:
             self._spool.release()
-            self._fly(self._spool.take())
+            self._fly(frames := self._spool.take())
+            if frames and "damaged" in self._loss.kinds:
+                self._loss.reach(record_of(frames[-1].frame))
         while not self._flown_from_disk() and not self._spool and self._memory and self._flight_bytes < FLIGHT:
             queued = self._memory.popleft()
             self._memory_bytes -= len(queued.frame)

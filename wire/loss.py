@@ -19,6 +19,10 @@ class Loss:
     def add(self, record: Record | None) -> None:
         """Count a record; None is one that cannot be read any more."""
         self.kinds[codec.NAMES[type(record)] if record is not None else "damaged"] += 1
+        self.reach(record)
+
+    def reach(self, record: Record | None) -> None:
+        """What was lost lies before or behind this record, as it cannot say so itself."""
         node, start, end = _span(record)
         if node:
             first, last = self.nodes.get(node, (start, end))

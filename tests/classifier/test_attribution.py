@@ -60,6 +60,26 @@ def test_waiting_room_is_bounded_and_counts_what_it_turns_away():
     assert (a.waiting, a.dropped) == (3, 7)
 
 
+def test_what_found_no_room_comes_back_as_a_loss_of_its_owner():
+    """It was a number in the metrics only: the envelope of its owner could call itself converged without it."""
+    a = Attribution(5.0, 1)
+    for record in (window(1), window(2), window(2, start=10.0)):
+        a.owner(record)
+    (lost,) = a.learn(identity(2))
+    assert (lost.start, lost.end, lost.loss) == (0.0, 20.0, {"no room to wait for its owner": 2})
+    assert a.learn(identity(2)) == [] and a.away == {}
+
+
+def test_a_loss_of_nobody_is_told_when_the_wait_is_over():
+    a = Attribution(5.0, 1)
+    for record in (window(1), window(2)):
+        a.owner(record)
+    assert a.learn(identity(1)) and a.waiting == 0
+    assert a.expire("n1", 14.0) == []
+    (lost,) = a.expire("n1", 15.1)
+    assert lost.partial and a.owner(lost).workload == "unresolved:2"
+
+
 def test_identities_of_what_is_long_gone_are_forgotten():
     a = Attribution(5.0, 3)
     a.learn(identity(1, ended=5.0))

@@ -157,7 +157,7 @@ def test_a_killed_sender_loses_nothing_of_its_spool(path, journal, tmp_path):
     assert 3000 - len(journal.kept) < ROOM.memory // len(codec.encode(Tick("n1", 1.0)))
 
 
-def test_a_full_spool_forgets_the_oldest_windows_and_keeps_who_is_who(path, journal, tmp_path):
+def test_a_full_spool_forgets_the_oldest_windows_and_keeps_who_is_who(path, journal, tmp_path, fault):
     sender = Sender(path, tmp_path / "spool", limits=Limits(memory=100_000, spool=0))
     filler = "egress:tcp:" + "x" * 4000
     sender.send(head())
@@ -174,6 +174,7 @@ def test_a_full_spool_forgets_the_oldest_windows_and_keeps_who_is_who(path, jour
     assert windows[-1].start == 1499.0
     assert [(g.node, g.start) for g in gaps] == [("n1", 0.0)]
     assert gaps[0].end >= lost and gaps[0].reason == f"lost before the classifier: window {lost}"
+    fault(lost=f"{lost:,} windows, the oldest; identities 0", told=f'gap "{gaps[0].reason}"')
 
 
 def test_without_a_spool_memory_stays_bounded_and_the_loss_is_told(path, journal):
@@ -206,7 +207,7 @@ def test_a_disk_without_room_is_counted_and_not_fatal(path, journal, tmp_path, m
 @pytest.mark.parametrize(
     "harm", [lambda b: b[: len(b) // 2], lambda b: b[:-3] + b"xyz", lambda b: b""], ids=["cut", "changed", "empty"]
 )
-def test_a_damaged_spool_gives_what_is_whole_and_says_so(path, journal, tmp_path, harm):
+def test_a_damaged_spool_gives_what_is_whole_and_says_so(path, journal, tmp_path, harm, fault):
     first = Sender(path, tmp_path / "spool", limits=ROOM)
     for record in ticks(1500):
         first.send(record)
@@ -215,8 +216,41 @@ def test_a_damaged_spool_gives_what_is_whole_and_says_so(path, journal, tmp_path
     segment.write_bytes(harm(before))
     second = Sender(path, tmp_path / "spool", limits=ROOM)
     carry(second, Receiver(path), journal)
-    assert journal.kept == ticks(len(journal.kept))
+    whole = [r for r in journal.kept if isinstance(r, Tick)]
+    assert whole == ticks(len(whole))
     assert second.dropped["spool damaged"] == (1 if harm(before) else 0)
+    gaps = [
+        r for r in journal.kept if isinstance(r, Gap)
+    ]  # damage has no time of its own: it is told where the whole ends
+    told = Gap("n1", whole[-1].time, whole[-1].time, "lost before the classifier: damaged 1") if whole else None
+    assert gaps == ([told] if harm(before) else [])
+    fault(lost=f"{1500 - len(whole):,} of 1,500 frames", told='gap "damaged 1"' if gaps else "an emptied file: nobody")
+
+
+def test_damage_before_anything_whole_is_told_with_the_next_record(path, journal, tmp_path):
+    """It was counted and never told, so an envelope could call itself converged in spite of it."""
+    first = Sender(path, tmp_path / "spool", limits=ROOM)
+    for record in ticks(1500):
+        first.send(record)
+    for segment in (tmp_path / "spool").iterdir():
+        segment.write_bytes(b"\xff" * 1000)
+    second = Sender(path, tmp_path / "spool", limits=ROOM)
+    receiver = Receiver(path)
+    carry(second, receiver, journal)
+    assert journal.kept == []
+    second.send(Tick("n1", 9.0))
+    carry(second, receiver, journal)
+    assert journal.kept == [Tick("n1", 9.0), Gap("n1", 9.0, 9.0, "lost before the classifier: damaged 1")]
+
+
+def test_a_record_beyond_the_limit_is_a_gap_of_its_time(path, journal, monkeypatch):
+    monkeypatch.setattr(codec, "LIMIT", 100)
+    sender = Sender(path)
+    sender.send(window(1, "egress:tcp:" + "x" * 200, start=5.0, length=1.0))
+    sender.send(Tick("n1", 9.0))
+    carry(sender, Receiver(path), journal)
+    assert sender.dropped["too large"] == 1
+    assert journal.kept == [Tick("n1", 9.0), Gap("n1", 5.0, 6.0, "lost before the classifier: window 1")]
 
 
 @pytest.mark.parametrize(
