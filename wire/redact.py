@@ -29,6 +29,8 @@ KEYS = (  # one pattern, tried in this order; all are greedy to their end, so th
     r"(?P<url_password>(?<=://)[^\s/:@]{1,64}:[^\s/@]{1,256}@)",
 )
 CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d])")
+HEX = re.compile(r"[0-9a-f]*[a-f][0-9a-f]*", re.IGNORECASE)
+WORD = 64  # characters to each side that are looked at
 EMAIL = r"(?P<email>\b[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b)"
 SECRET_NAMES = re.compile(
     r"(?:^|[_.-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|authorization|cookie|api[_-]?key|private[_-]?key"
@@ -126,7 +128,7 @@ class Redactor:
         if len(text) < 6:  # nothing to find is so short
             return text
         text = self._secrets.sub(lambda m: _note(found, (m.lastgroup or "custom").rstrip("0123456789")), text)
-        return CARD.sub(lambda m: _card(found, m.group()), text)
+        return CARD.sub(lambda m: _card(found, m), text)
 
     def _finish(self, kept: str, found: Counter[str], original: bytes, cut: bool) -> Text:
         kept, more = kept[: self.policy.keep], len(kept) > self.policy.keep
@@ -181,6 +183,13 @@ def _note(found: Counter[str], kind: str) -> str:
     return f"[{kind}]"
 
 
-def _card(found: Counter[str], text: str) -> str:
-    digits = "".join(c for c in text if c.isdigit())
-    return _note(found, "card") if luhn(digits) else text
+def _card(found: Counter[str], m: re.Match[str]) -> str:
+    digits = "".join(c for c in m.group() if c.isdigit())
+    return _note(found, "card") if luhn(digits) and not _is_in_hex(m) else m.group()
+
+
+def _is_in_hex(m: re.Match[str]) -> bool:
+    """Whether the digits are a piece of a hexadecimal id: every tenth of them checks, and calls are linked by their ids."""
+    before = "".join(takewhile(str.isalnum, reversed(m.string[max(0, m.start() - WORD) : m.start()])))
+    after = "".join(takewhile(str.isalnum, m.string[m.end() : m.end() + WORD]))
+    return HEX.fullmatch(before + after) is not None

@@ -44,6 +44,22 @@ def test_own_patterns_are_masked():
     assert made.redacted == "see [custom] and [custom]" and made.masked == (("custom", 2),)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        pytest.param("call_123883636080500b", "call_123883636080500b", id="an-id-in-hex"),
+        pytest.param("b123883636080500-x", "b123883636080500-x", id="a-letter-before"),
+        pytest.param("id 123883636080500", "id [card]", id="digits-alone"),
+        pytest.param("\\n4111111111111111", "\\n[card]", id="behind-a-written-newline"),
+        pytest.param("4111111111111111and", "[card]and", id="a-word-behind"),
+        pytest.param("card_4111 1111 1111 1111", "card_[card]", id="a-name-before"),
+    ],
+)
+def test_digits_of_a_hexadecimal_id_are_no_card(said, kept):
+    """A tool call's id was masked because fifteen of its digits check; its result could not be linked any more."""
+    assert redact.Redactor(redact.Policy()).text(said).redacted == kept
+
+
 def test_ordinary_words_are_left_alone():
     said = (
         "The basic understanding: order 4711 of 2026-11-20, version 1.2.3, tel 030 1234567, token limits, sk-learn, a@b"
