@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from sensor.identity.facts import Facts, Owners, Pod, SourceError, agent_of
@@ -98,28 +99,32 @@ class Cri:
 
 
 def facts_of(answer: dict, cluster: str, owners: Owners) -> Facts:
-    """Facts of one answer of cri_child. A sandbox (the pause process) is named POD and is no workload of its own."""
+    """Facts of one answer of cri_child. A sandbox (the pause process) is a container named POD, as the kubelet calls it."""
     if answer.get("sandbox"):
-        return Facts("cri", name="POD", pod=_pod_name(_pod(answer)), basis="sandbox")
-    pod = _pod(answer.get("pod") or {})
-    facts = {"name": clean(answer.get("name")), "pod": _pod_name(pod), "image": clean(answer.get("image"))}
-    facts["agent"] = agent_of(pod.labels)
+        return _owned(_pod(answer), Facts("cri", name="POD"), cluster, owners)
+    pod = _pod(answer.get("pod"))
+    facts = Facts("cri", name=clean(answer.get("name")), image=clean(answer.get("image")), agent=agent_of(pod.labels))
+    return _owned(pod, replace(facts, revision=clean(answer.get("ref")) or None), cluster, owners)
+
+
+def _owned(pod: Pod, facts: Facts, cluster: str, owners: Owners) -> Facts:
+    """The facts of a container with the owner of its pod."""
+    facts = replace(facts, pod=_pod_name(pod))
     owner = owners.owner(pod) if pod.name else None
     if owner is None:
-        return Facts(
-            "cri", **facts, revision=clean(answer.get("ref")) or None, basis="owner not told by labels and name"
-        )
-    workload = Workload(key(cluster, pod.namespace, owner.kind, owner.name, answer.get("name", "")))
-    revision = clean(owner.revision or answer.get("ref")) or None
-    return Facts("cri", workload, revision, **facts, basis=clean(owner.basis))
+        return replace(facts, basis="owner not told by labels and name")
+    workload = Workload(key(cluster, pod.namespace, owner.kind, owner.name, facts.name))
+    revision = clean(owner.revision) or facts.revision
+    return replace(facts, workload=workload, revision=revision, basis=clean(owner.basis))
 
 
-def _pod(told: dict) -> Pod:
-    labels = told.get("labels")
+def _pod(told: object) -> Pod:
+    told = told if isinstance(told, dict) else {}
+    labels = told.get("labels") if isinstance(told.get("labels"), dict) else {}
     return Pod(
         clean(told.get("namespace")),
         clean(told.get("name")),
-        labels if isinstance(labels, dict) else {},
+        {k: v for k, v in labels.items() if isinstance(v, str)},
         clean(told.get("uid")),
     )
 

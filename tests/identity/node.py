@@ -1,7 +1,8 @@
 """A clean node on this machine: containerd with CRI in a cgroup, mount and network namespace of its own.
 
 Its cgroup is one fresh directory, which the node sees as the whole of cgroup v2; writing to that directory's cgroup.kill
-ends everything the node ever started. Images are built from busybox, no registry is asked.
+ends everything the node ever started. Images are built from busybox, no registry is asked. Pods that want a network of
+their own get one on a bridge, where Debian's containernetworking-plugins are installed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox", "unshare")
 PACKAGES = "containerd, runc and busybox-static"
 IMAGE = "docker.io/driftline/busybox:1"
+NONE: Mapping = MappingProxyType({})
 START = 60.0  # seconds, for a machine that does other things too
 
 ENTER = """
@@ -30,6 +33,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/system.slice/node
 echo $$ > /sys/fs/cgroup/system.slice/node/cgroup.procs
 for d in /run/containerd /run/netns /run/runc; do mkdir -p $d; mount -t tmpfs t $d; done
+mount -t tmpfs t /var/lib
 mount --make-shared /run/netns
 exec "$@"
 """
@@ -47,26 +51,40 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   disable_apparmor = true
   disable_hugetlb_controller = true
   tolerate_missing_hugetlb_controller = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  bin_dir = "{plugins}"
+  conf_dir = "{base}/cni"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
   BinaryName = "{base}/runc"
 """
 
+NETWORK = {
+    "cniVersion": "0.4.0",
+    "name": "pods",
+    "type": "bridge",
+    "bridge": "pods0",
+    "isDefaultGateway": True,
+    "ipam": {"type": "host-local", "subnet": "10.85.0.0/16"},
+}
+PLUGINS = "/usr/lib/cni"
+
 # cgroup v2 may stand here without controllers, so runc is given no limits to set.
-RUNC = """#!{python}
-import json, os, sys
-args = sys.argv[1:]
-if "create" in args:
-    file = args[args.index("--bundle") + 1] + "/config.json"
-    with open(file) as f:
-        spec = json.load(f)
-    for key in ("cpu", "memory", "pids", "hugepageLimits", "blockIO", "unified"):
-        spec["linux"].get("resources", {{}}).pop(key, None)
-    spec["process"].pop("oomScoreAdj", None)
-    with open(file, "w") as f:
-        json.dump(spec, f)
-os.execv("{runc}", ["runc", *args])
+RUNC = """#!/bin/sh
+case " $* " in *" create "*) {python} -ISE {base}/without.py "$@" ;; esac
+exec {runc} "$@"
+"""
+WITHOUT = """
+import json, sys
+file = sys.argv[sys.argv.index("--bundle") + 1] + "/config.json"
+with open(file) as f:
+    spec = json.load(f)
+for key in ("cpu", "memory", "pids", "hugepageLimits", "blockIO", "unified"):
+    spec["linux"].get("resources", {}).pop(key, None)
+spec["process"].pop("oomScoreAdj", None)
+with open(file, "w") as f:
+    json.dump(spec, f)
 """
 
 
@@ -88,23 +106,21 @@ def hierarchy() -> Path | None:
 
 
 class Node:
-    """A running node: `cgroup` is its root directory of cgroup v2, `socket` its CRI."""
+    """A running node: `cgroup` is its root directory of cgroup v2, `socket` its CRI, `pid` a process in its network."""
 
-    def __init__(self, base: Path, cgroup: Path) -> None:
+    def __init__(self, base: Path, cgroup: Path, pid: int) -> None:
         from cri_api.v1 import api_pb2, api_pb2_grpc
         from grpc import insecure_channel
 
-        self.cgroup, self.socket, self.api = cgroup, str(base / "cri.sock"), api_pb2
+        self.cgroup, self.socket, self.pid, self.api = cgroup, str(base / "cri.sock"), pid, api_pb2
         self.cri = api_pb2_grpc.RuntimeServiceStub(insecure_channel(f"unix://{self.socket}"))
 
-    def pod(self, name: str, uid: str, labels: dict[str, str]):
-        """Starts a pod in namespace shop, on the node's network; returns its sandbox's id and configuration."""
+    def pod(self, name: str, uid: str, labels: dict[str, str], *, own_network: bool = False, privileged: bool = False):
+        """Starts a pod in namespace shop; returns its sandbox's id and configuration."""
         api = self.api
-        network = api.NamespaceOption(network=api.NODE)
-        linux = api.LinuxPodSandboxConfig(
-            cgroup_parent=f"/kubepods/burstable/pod{uid}",
-            security_context=api.LinuxSandboxSecurityContext(namespace_options=network),
-        )
+        network = api.NamespaceOption(network=api.POD if own_network else api.NODE)
+        security = api.LinuxSandboxSecurityContext(namespace_options=network, privileged=privileged)
+        linux = api.LinuxPodSandboxConfig(cgroup_parent=f"/kubepods/burstable/pod{uid}", security_context=security)
         kubernetes = {
             "io.kubernetes.pod.name": name,
             "io.kubernetes.pod.namespace": "shop",
@@ -114,13 +130,20 @@ class Node:
         config = api.PodSandboxConfig(metadata=metadata, labels=kubernetes | labels, linux=linux)
         return self.cri.RunPodSandbox(api.RunPodSandboxRequest(config=config), timeout=START).pod_sandbox_id, config
 
-    def container(self, pod, name: str, *command: str) -> str:
+    def container(self, pod, name: str, *command: str, attempt: int = 0) -> str:
         """Starts a container in a pod; returns its id."""
         api, (sandbox, pod_config) = self.api, pod
-        network = api.NamespaceOption(network=api.NODE)
-        linux = api.LinuxContainerConfig(security_context=api.LinuxContainerSecurityContext(namespace_options=network))
-        metadata, image = api.ContainerMetadata(name=name), api.ImageSpec(image=IMAGE)
-        config = api.ContainerConfig(metadata=metadata, image=image, command=command, linux=linux)
+        above = pod_config.linux.security_context
+        config = api.ContainerConfig(
+            metadata=api.ContainerMetadata(name=name, attempt=attempt),
+            image=api.ImageSpec(image=IMAGE),
+            command=command,
+            linux=api.LinuxContainerConfig(
+                security_context=api.LinuxContainerSecurityContext(
+                    namespace_options=above.namespace_options, privileged=above.privileged
+                )
+            ),
+        )
         request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
         found = self.cri.CreateContainer(request, timeout=START).container_id
         self.cri.StartContainer(api.StartContainerRequest(container_id=found), timeout=START)
@@ -143,17 +166,17 @@ class Node:
 
 
 @contextmanager
-def started() -> Iterator[Node]:
-    """A node that has its images; nothing of it is left afterwards, whatever happens."""
+def started(programs: Mapping[str, Path] = NONE) -> Iterator[Node]:
+    """A node that has its image, with `programs` in /bin; nothing of it is left afterwards, whatever happens."""
     base = Path(tempfile.mkdtemp(prefix="dl-"))  # short: a socket's path has at most 107 bytes
     cgroup = hierarchy() / f"driftline-{base.name}"
     cgroup.mkdir()
     process = None
     try:
         with open(base / "log", "wb") as log:
-            process = _start(base, cgroup, log)
+            process = _start(base, cgroup, log, programs)
             _wait_for(base)
-        yield Node(base, cgroup)
+        yield Node(base, cgroup, process.pid)
     finally:
         _end(cgroup)
         if process is not None:
@@ -161,13 +184,16 @@ def started() -> Iterator[Node]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _start(base: Path, cgroup: Path, log) -> subprocess.Popen:
+def _start(base: Path, cgroup: Path, log, programs: Mapping[str, Path]) -> subprocess.Popen:
     """In a process namespace too, so that the kernel reaps whatever the node leaves."""
     runc = shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin")
-    (base / "config.toml").write_text(CONFIG.format(base=base, image=IMAGE))
-    (base / "runc").write_text(RUNC.format(python=sys.executable, runc=runc))
+    (base / "config.toml").write_text(CONFIG.format(base=base, image=IMAGE, plugins=PLUGINS))
+    (base / "cni").mkdir()
+    (base / "cni/pods.conf").write_text(json.dumps(NETWORK | {"ipam": NETWORK["ipam"] | {"dataDir": f"{base}/ipam"}}))
+    (base / "without.py").write_text(WITHOUT)
+    (base / "runc").write_text(RUNC.format(python=sys.executable, base=base, runc=runc))
     (base / "runc").chmod(0o755)
-    _image(base / "image.tar")
+    _image(base / "image.tar", {"busybox": _busybox()} | dict(programs))
     inner = ["bash", "-ec", ENTER, "enter", "containerd", "--config", f"{base}/config.toml"]
     outer = f'echo $$ > {cgroup}/cgroup.procs; exec unshare -C -m -n -p -f --mount-proc --propagation private "$@"'
     command = ["bash", "-ec", outer, "outer", *inner]
@@ -185,11 +211,16 @@ def _wait_for(base: Path) -> None:
     raise RuntimeError(f"containerd did not start: {(base / 'log').read_text()[-2000:]}")
 
 
-def _image(file: Path) -> None:
-    """An image of busybox alone, in Docker's archive format; it also serves as the pause image."""
+def _busybox() -> Path:
+    return Path(os.path.realpath(shutil.which("busybox")))
+
+
+def _image(file: Path, programs: Mapping[str, Path]) -> None:
+    """An image of static programs, in Docker's archive format; it also serves as the pause image."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
-        tar.add(os.path.realpath(shutil.which("busybox")), "bin/busybox")
+        for name, program in programs.items():
+            tar.add(program, f"bin/{name}")
     digest = hashlib.sha256(layer.getvalue()).hexdigest()
     config = {
         "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",

@@ -76,7 +76,8 @@ def test_container_of_a_deployment_is_known_by_its_cgroup(node, resolver):
     assert (found.workload, found.revision) == ("lab/shop/Deployment/cart/cart", "7c9f8d6b5")
     assert (found.source, found.container, found.pod) == ("cri", container, "shop/cart-7c9f8d6b5-abcde")
     assert found.image == nodes.IMAGE
-    assert (sandbox.workload, sandbox.name, sandbox.pod) == (None, "POD", "shop/cart-7c9f8d6b5-abcde")
+    assert (sandbox.workload, sandbox.name) == ("lab/shop/Deployment/cart/POD", "POD")
+    assert sandbox.pod == "shop/cart-7c9f8d6b5-abcde"
 
 
 def test_pods_that_live_two_seconds_are_attributed(node, resolver):

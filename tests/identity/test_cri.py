@@ -27,9 +27,12 @@ def test_image_stands_in_where_labels_carry_no_revision():
     assert facts(CART | {"pod": POD | {"labels": {}}}).revision == "sha256:beef"
 
 
-def test_sandbox_is_named_and_is_no_workload():
+def test_sandbox_belongs_to_the_owner_of_its_pod():
+    """It had no workload, so each pod that began left one more `unresolved:<cgroup id>` behind (#5)."""
     found = facts(POD)
-    assert (found.name, found.workload, found.pod) == ("POD", None, "shop/cart-7c9-abcde")
+    assert (found.name, found.workload, found.pod) == ("POD", "lab/shop/Deployment/cart/POD", "shop/cart-7c9-abcde")
+    assert found.revision == "7c9"
+    assert facts(POD | {"labels": {"driftline.io/agent": "true"}}).agent is None, "the agent is another container"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_replica_that_ended_before_the_answer_is_still_named(resolver_of, tmp_pa
     assert not resolver._known, "then it is forgotten"
 
 
-def test_pod_gets_its_deployment_and_its_sandbox_none(resolver_of, tmp_path):
+def test_pod_and_its_sandbox_get_their_deployment(resolver_of, tmp_path):
     pytest.importorskip("cri_api")
     sandboxes = {P: runtimes.pod("cart-7c9-abcde", {"pod-template-hash": "7c9"})}
     with runtimes.cri(tmp_path / "run/cri.sock", {A: runtimes.container("cart", P)}, sandboxes):
@@ -126,7 +126,8 @@ def test_pod_gets_its_deployment_and_its_sandbox_none(resolver_of, tmp_path):
         resolver.resolve(replica(2), POD_PATH.replace(A, P), 3.0)
         late = {i.replica.cgroup: i for i in polled(resolver, 2)}
     assert (late[1].workload, late[1].revision, late[1].source) == ("lab/shop/Deployment/cart/cart", "7c9", "cri")
-    assert (late[2].workload, late[2].name, late[2].pod) == (None, "POD", "shop/cart-7c9-abcde")
+    assert (late[2].workload, late[2].name) == ("lab/shop/Deployment/cart/POD", "POD")
+    assert late[2].pod == "shop/cart-7c9-abcde"
 
 
 def test_bundle_names_the_pod_where_cri_does_not_answer(resolver_of, tmp_path):
