@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from classifier.core import Core
+from classifier.inventory.view import rungs
 from classifier.store.store import NotNow
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -57,9 +58,16 @@ class Metrics(Collector):
             yield gauges(f"driftline_{part}", f"What {part} counts.", "what", counts())
         labels = Counter(f.label for f in core.findings())
         yield gauges("driftline_findings", "Findings by their present label.", "label", labels)
+        yield from self.coverage()
         yield gauges("driftline_pipeline", "What the pipeline counts.", "what", core.counters())
         yield self._sensors()
         yield from self._state()
+
+    def coverage(self) -> Iterator[Metric]:
+        """Whose words are read."""
+        stands, lost = self._core.told(rungs)
+        yield gauges("driftline_coverage", "Processes of agents by the rung on which they stand.", "rung", stands)
+        yield gauges("driftline_uncovered", "Processes of agents whose words nobody reads.", "workload", lost)
 
     def _sensors(self) -> Metric:
         """What each sensor says of itself; names are those of `sensor/health.py`."""

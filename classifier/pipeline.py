@@ -20,7 +20,9 @@ from classifier.drift.posterior import Weights, shipped
 from classifier.drift.ward import Ward
 from classifier.envelope.envelope import Envelope
 from classifier.envelope.state import StateError, freeze, stored, thaw
+from classifier.inventory.coverage import UNHEARD, UNREAD
 from classifier.inventory.stock import Stock
+from classifier.inventory.view import unheard
 from classifier.links.turns import Turns
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Gap, Head, Identity, Pin, Record, Tick, Triage, Use, Window, Workload
@@ -225,6 +227,8 @@ class Pipeline:
                 ward.envelope.take(record, use, epoch=node.epoch)
         else:
             self._turn(owner.workload, record)
+            if record.kind == "coverage" and record.data.get("rung") in UNREAD:
+                ward.envelope.blind_spots.add(UNHEARD)
             time, urgent = record.time, ward.note(record, owner.revision)
         found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []
         self._state.wake = min(self._state.wake, ward.wake)
@@ -350,6 +354,8 @@ class Pipeline:
     def _status(self, ward: Ward, old: bool) -> WorkloadStatus:
         e = ward.envelope
         spots = e.blind_spots | ({"replicas that ran before the sensor: their start was not seen"} if old else set())
+        stock = self._state.inventories.get(e.workload)
+        spots |= set(unheard(stock)) if stock is not None else set()
         state, because = e.state(max(self._state.now, e.last))
         exposures = e.ledger.exposures.values()
         return WorkloadStatus(

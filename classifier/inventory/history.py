@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from classifier.inventory.coverage import Stand
 from classifier.inventory.feed import Conflict, Feed
 from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
 from classifier.inventory.kinds import INFERRED, KINDS, UNKNOWN, USE, VERIFIED
@@ -85,6 +86,22 @@ class Quiet:
 
 
 @dataclass(frozen=True)
+class Stood:
+    """A process, and whether its words were read."""
+
+    replica: str
+    source: str
+    pid: int
+    rung: str
+    reason: str
+    library: str
+    image: str
+    since: float
+    until: float | None
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Contradiction:
     """What a workload said of itself and what was seen of it; the latter is believed."""
 
@@ -121,6 +138,8 @@ class History:
     items: tuple[Past, ...] = ()
     full: dict[str, int] = field(default_factory=dict)  # kind → sightings without room
     feed: Told | None = None  # None: it never told anything of itself
+    stood: tuple[Stood, ...] = ()
+    crowded: int = 0  # processes of which it is not known, for want of room
 
 
 def history(stock: Stock, workload: str, now: float, linger: float) -> History:
@@ -143,7 +162,15 @@ def history(stock: Stock, workload: str, now: float, linger: float) -> History:
         tuple(sorted(joined(items), key=lambda i: (list(KINDS).index(i.kind), i.key))),
         dict(sorted(stock.full.items())),
         _told(stock.feed),
+        tuple(_stood(s) for s in stock.stands.every()),
+        stock.stands.crowded,
     )
+
+
+def _stood(s: Stand) -> Stood:
+    return Stood(
+        named(s.replica), s.source, s.pid, s.rung, s.reason, s.library, s.image, s.since, s.until, s.evidence
+    )  # fmt: skip
 
 
 def _told(feed: Feed) -> Told | None:

@@ -19,17 +19,18 @@ class Kind:
     words: str
     of: str  # which of the five classes of an AI bill of materials
     kernel: bool = True  # whether the kernel alone can show that there is none
+    said: bool = False  # whether calls that are read tell of it
     limit: int = 128  # items of one workload
 
 
 KINDS: dict[str, Kind] = {
-    "model": Kind("weights that were opened, endpoints that were asked", "models"),
+    "model": Kind("weights that were opened, endpoints that were asked", "models", said=True),
     "adapter": Kind("LoRA and other adapters that were opened", "models"),
     "framework": Kind("packages that agents are built with", "infrastructure"),
     "library": Kind("other packages that were opened", "infrastructure", limit=512),
-    "mcp": Kind("MCP servers", "tools"),
-    "tool": Kind("tools offered to a model", "tools", kernel=False),
-    "prompt": Kind("prompt templates", "tools", kernel=False),
+    "mcp": Kind("MCP servers", "tools", said=True),
+    "tool": Kind("tools offered to a model", "tools", kernel=False, said=True),
+    "prompt": Kind("prompt templates", "tools", kernel=False, said=True),
     "skill": Kind("skills, rules and settings that steer an agent", "tools"),
     "data": Kind("databases, vector stores, buckets", "data sources"),
     "identity": Kind("tokens, credentials, metadata services", "identities"),

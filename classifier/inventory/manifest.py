@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from classifier.inventory.coverage import UNCOVERED
 from classifier.inventory.history import History, Past
 from classifier.inventory.kinds import KINDS, NOT_CAPTURED, UNKNOWN, unknown
 from classifier.inventory.moment import blind_spots, happened
@@ -141,7 +142,8 @@ def _missing(entry: Declared, items: list[Past], missed: list[str], observed: bo
     elif not KINDS[kind].kernel and not any(i.kind == kind for i in items):
         status = unknown(NOT_CAPTURED)
     else:
-        status = unknown(", ".join(missed)) if missed else NEVER
+        words = [m for m in missed if m != UNCOVERED or KINDS[kind].said]
+        status = unknown(", ".join(words)) if words else NEVER
     return _row(kind, status, entry, None)
 
 

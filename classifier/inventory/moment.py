@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from classifier.inventory.history import History, Past, Quiet, Run, Span
+from classifier.inventory.coverage import READ, UNCOVERED, unread
+from classifier.inventory.history import History, Past, Quiet, Run, Span, Stood
 from classifier.inventory.kinds import ABSENT, KINDS, NOT_CAPTURED, STARTUP, unknown
 
 SETTLE = 300.0  # seconds; a shorter pause, as of a rollout or a start, is no change
@@ -50,6 +51,7 @@ def shown(history: History, at: float) -> dict[str, Any]:
         "unknown": reasons,
         "replicas": [_watched(run, at) for run in runs],
         "feed": _feed(history, at),
+        "coverage": _coverage(history, at),
         "kinds": {kind: _state(kind, items, reasons) for kind in KINDS},
         "items": items,
     }
@@ -70,7 +72,23 @@ def blind_spots(history: History, runs: Iterable[Run], at: float) -> list[str]:
         found.add("inventory_full")
     if any(q.calls for q in silent(history, at)):
         found.add(FEED_SILENT)
+    if history.crowded or unread(_standing(history, at)):
+        found.add(UNCOVERED)
     return sorted(found)
+
+
+def _coverage(history: History, at: float) -> dict[str, Any]:
+    """Whose words were read at a moment, and whose were not, with the reason."""
+    here = _standing(history, at)
+    lost = unread(here)
+    read = sum(s.rung in READ for s in here)
+    state = ("in part" if read else UNCOVERED) if lost else "covered" if read else unknown(NOT_CAPTURED)
+    rows = [asdict(s) | {"read": s not in lost} for s in here]
+    return {"state": state, "read": read, "unread": len(lost), "not_known": history.crowded, "processes": rows}
+
+
+def _standing(history: History, at: float) -> list[Stood]:
+    return [s for s in history.stood if s.since <= at and (s.until is None or at < s.until)]
 
 
 def silent(history: History, at: float) -> list[Quiet]:
@@ -208,7 +226,8 @@ def _state(kind: str, items: list[dict[str, Any]], reasons: list[str]) -> str:
         return str(count)
     if not KINDS[kind].kernel:
         return unknown(NOT_CAPTURED)
-    return unknown(", ".join(reasons)) if reasons else ABSENT
+    missed = [r for r in reasons if r != UNCOVERED or KINDS[kind].said]
+    return unknown(", ".join(missed)) if missed else ABSENT
 
 
 def happened(item: Past, at: float) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
 from classifier.inventory.applayer import KINDS as SAID
+from classifier.inventory.coverage import Stands
 from classifier.inventory.feed import Feed
 from classifier.inventory.items import StockItem, who
 from classifier.inventory.kinds import KINDS, PROCESS
@@ -36,6 +37,7 @@ class Stock:
     dropped: float = float("-inf")  # seconds; items last seen before may be missing
     awaited: dict[str, str] = field(default_factory=dict)  # id of an event → item
     feed: Feed = field(default_factory=Feed)
+    stands: Stands = field(default_factory=Stands)
 
     # records --------------------------------------------------------------------------------------------------------
 
@@ -52,6 +54,9 @@ class Stock:
         if event.kind == "digest":
             self._digest(event)
             return
+        if event.kind == "coverage":
+            self.stands.note(event)
+            return
         if event.kind in SAID and not self.feed.take(event):
             return  # it was seen as well, or may be
         sightings = of_event(event)
@@ -59,6 +64,7 @@ class Stock:
             sightings = self._became(life, pid, event, sightings)
         elif event.kind == "exit":
             self._left(life, life.leave(pid), event.time)
+            self.stands.ended(life.replica, event.time, pid)
         for sighting in sightings:
             self._see(life, sighting, event, pid, linger)
 
@@ -93,6 +99,7 @@ class Stock:
             return
         life.close(time)
         self.feed.ended(replica, time)
+        self.stands.ended(replica, time)
         for item in self.items.values():
             item.close(replica, time)
 
@@ -113,6 +120,7 @@ class Stock:
             elif own is not item:
                 own.take(item)
         self.feed.adopt(other.feed)
+        self.stands.adopt(other.stands)
         self.folded, self.dropped = max(self.folded, other.folded), max(self.dropped, other.dropped)
         self._tidy(True)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from classifier.classes.known import Known
+from classifier.inventory.coverage import Stand, unread
 from classifier.inventory.history import History, history
 from classifier.inventory.items import StockItem
 from classifier.inventory.kinds import KINDS
@@ -64,8 +66,27 @@ def _row(known: Known, workload: str, stock: Stock) -> dict[str, Any]:
         "registered_by": registered,
         "proposed": known.proposed(workload),
         "since": min((life.start for life in stock.lives.values()), default=None),
+        "unread": unheard(stock),
         "counts": {kind: sum(k == kind for k, _ in names) for kind in KINDS},
     }
+
+
+def unheard(stock: Stock) -> list[str]:
+    """Processes whose words nobody knows now, in words; the first of them."""
+    return [_unread(s) for s in unread(stock.stands.here.values())][:NAMED]
+
+
+def _unread(stand: Stand) -> str:
+    """A process whose words nobody knows, in words."""
+    who = f"process {stand.pid}" if stand.pid else "the replica"
+    return f"{who} ({stand.image or 'unknown'}) is {stand.rung}: {stand.reason}"
+
+
+def rungs(known: Known) -> tuple[dict[str, int], dict[str, int]]:
+    """Processes by rung; and of each workload where some are not read, how many."""
+    every = [(w, s) for w, stock in known.inventories.items() for s in stock.stands.here.values()]
+    lost = {w: len(unread(stock.stands.here.values())) for w, stock in known.inventories.items()}
+    return dict(Counter(s.rung for _, s in every)), {w: n for w, n in sorted(lost.items()) if n}
 
 
 def signs(items: Iterable[StockItem]) -> list[str]:

@@ -314,9 +314,19 @@ def _head(found: dict[str, Any]) -> None:
     if more := found["replicas"][16:]:
         what.append(("replicas", f"{len(more)} more"))
     what += [(kind, state) for kind, state in found["kinds"].items()]
+    what += _words_read(found["coverage"])
     what += _telemetry(found["feed"])
     emit_table(("what", "value"), what)
     click.echo()
+
+
+def _words_read(coverage: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whose model and tool calls are read; each process that is not, with the reason."""
+    told = [("words", f"{coverage['state']}: {coverage['read']} processes read, {coverage['unread']} not")]
+    for one in [p for p in coverage["processes"] if not p["read"]][:8]:
+        who = f"{one['rung'].upper()} process {one['pid']}" if one["pid"] else one["rung"].upper()
+        told.append((who, f"{one['image'] or 'unknown'}: {one['reason']}"))
+    return told
 
 
 def _telemetry(feed: dict[str, Any] | None) -> list[tuple[str, str]]:

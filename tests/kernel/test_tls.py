@@ -37,13 +37,13 @@ def now():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
-def certificate(folder):
-    """A CA that signs itself, for localhost only; it never leaves the test's folder."""
+def certificate(folder, *more):
+    """A CA that signs itself, for localhost and more names; it never leaves the test's folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     day = datetime.timedelta(days=1)
     today = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [*map(x509.DNSName, ("localhost", *more)), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
