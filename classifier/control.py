@@ -21,6 +21,7 @@ from classifier.classes import view as classes
 from classifier.classes.pinning import pin
 from classifier.core import Core
 from classifier.deploys.plain import BadDeploy, deploy, text
+from classifier.deploys.plain import note as note_of
 from classifier.drift.finding import finding_to_dict
 from classifier.inventory import view as inventory
 from classifier.store.store import NotNow
@@ -90,6 +91,8 @@ class Control:
             return refusal(503, f"not kept: {e}", "free some room; ask again then")
         except web.HTTPException as e:
             return refusal(e.status, f"{request.method} {request.path[:200]}: {e.reason}", "")
+        except (ConnectionError, web.RequestPayloadError):  # the other end left, or lies about its chunks
+            return refusal(400, "the request was cut short", "ask again")
 
     def _asking(self, request: web.Request) -> int | None:
         """The user at the other end, if it may ask."""
@@ -160,9 +163,7 @@ class Control:
         body = await _json(request)
         if not isinstance(body, dict):
             raise BadDeploy("a decision is an object with a finding and a decision")
-        note = body.get("note") or ""
-        if not isinstance(note, str) or len(note) > 4096:
-            raise BadDeploy("note is a text of at most 4096 characters")
+        note = note_of(body)
         decision = text(body, "decision", required=True)
         if decision not in DECISIONS:
             raise BadDeploy(f"decision is one of {', '.join(DECISIONS)}")

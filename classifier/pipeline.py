@@ -178,8 +178,11 @@ class Pipeline:
             raise StateError(f"no snapshot of format {FORMAT}; replay the journal from its beginning")
         pipeline = cls(policy)
         pipeline._state = found[1]
-        for ward in found[1].wards.values():
-            ward.envelope.policy = policy
+        try:
+            for ward in found[1].wards.values():
+                ward.envelope.policy = policy
+        except (AttributeError, TypeError) as e:
+            raise StateError(f"damaged snapshot: {e}; replay the journal from its beginning") from e
         return pipeline
 
     # records --------------------------------------------------------------------------------------------------------

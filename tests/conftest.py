@@ -1,9 +1,7 @@
 """What holds for every test: how long an example takes is no claim, and a second run tries what the first did.
 
-Examples are drawn anew only where fuzzing is asked for (`make fuzz`, DRIFTLINE_FUZZ_SECONDS).
+New examples are what `make fuzz` is for.
 """
-
-import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,7 +10,7 @@ settings.register_profile(
     "unhurried",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize="DRIFTLINE_FUZZ_SECONDS" not in os.environ,
+    derandomize=True,
 )
 settings.load_profile("unhurried")
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from classifier.classes.pins import ALLOW, VALUES, known
-from classifier.deploys.plain import BadDeploy, text
+from classifier.deploys.plain import BadDeploy, note, text
 from wire.records import Pin, Workload
 
-NOTE = 4096  # characters
 LONGEST = 400 * 86400.0  # seconds; what is allowed for longer belongs into a new baseline
 FIELDS = {"workload", "what", "value", "actor", "note", "until"}
 
@@ -30,11 +29,10 @@ def pin(body: Any, *, time: float, actor: str) -> Pin:
         raise BadDeploy(f"what is one of {', '.join(VALUES)}")
     if not known(what, value):
         raise BadDeploy(f"{what} is one of {', '.join(VALUES[what] or ())}")
-    note = body.get("note") or ""
-    if not isinstance(note, str) or len(note) > NOTE:
-        raise BadDeploy(f"note is a text of at most {NOTE} characters")
     who = text(body, "actor") or actor
-    return Pin(time, Workload(text(body, "workload", required=True)), what, value, who, note, _until(body, what, time))
+    return Pin(
+        time, Workload(text(body, "workload", required=True)), what, value, who, note(body), _until(body, what, time)
+    )
 
 
 def _until(body: Mapping[str, Any], what: str, time: float) -> float:

@@ -128,6 +128,8 @@ class Intake:
             return self._turn_away(413, "too large", address)
         except TimeoutError:
             return self._turn_away(408, "too slow", address)
+        except (ConnectionError, web.RequestPayloadError):  # the sender left, or lies about its chunks
+            return self._turn_away(400, "cut short", address)
         except (OSError, ValueError) as e:  # the kernel does not tell: better no event than a workload's
             return _answer(503, {"error": f"cannot tell who sends: {e!s:.100}"}, {"Retry-After": "5"})
         headers = {name.lower(): value for name, value in request.headers.items()}

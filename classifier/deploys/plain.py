@@ -11,6 +11,7 @@ from wire.records import Deploy, Workload
 
 KINDS = ("image", "model", "prompt", "tools", "config", "dependency", "restart")
 TEXT = 512  # characters of a name, a revision, a behaviour
+NOTE = 4096  # characters of what a person wrote
 SCOPE = 256  # behaviours that one change declares
 FIELDS = {"id", "time", "workload", "kind", "revision", "actor", "scope"}
 
@@ -61,6 +62,18 @@ def text(body: Mapping[str, Any], name: str, *, required: bool = False) -> str:
         return ""
     if not isinstance(value, str) or len(value) > TEXT or not value.isprintable():
         raise BadDeploy(f"{name} is a printable text of at most {TEXT} characters")
+    return value
+
+
+def note(body: Mapping[str, Any]) -> str:
+    """What a person wrote, of many lines perhaps; "" where there is none.
+
+    Raises:
+        BadDeploy: It is something else, or text that no file can hold: JSON may carry half a character.
+    """
+    value = body.get("note") or ""
+    if not isinstance(value, str) or len(value) > NOTE or value.encode(errors="ignore").decode() != value:
+        raise BadDeploy(f"note is a text of at most {NOTE} characters")
     return value
 
 

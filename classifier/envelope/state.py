@@ -52,7 +52,7 @@ def thaw(data: bytes) -> Any:
     """
     try:
         return msgpack.unpackb(data, ext_hook=_untagged, strict_map_key=False, raw=False)
-    except (ValueError, TypeError, KeyError, msgpack.UnpackException) as e:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, msgpack.UnpackException) as e:
         raise StateError(f"damaged snapshot: {e}; replay the journal from its beginning") from e
 
 

@@ -112,6 +112,8 @@ class Receiver:
             raise Refused(413, f"more than {self._limits.body} bytes") from None
         except TimeoutError:
             raise Refused(408, "too slow") from None
+        except (ConnectionError, web.RequestPayloadError):  # the sender left, or lies about its chunks
+            raise Refused(400, "cut short") from None
         identity = await self._identity(origin)
         async with self._turn:
             return await asyncio.to_thread(self.intake.take, signal, media, data, coding, identity)

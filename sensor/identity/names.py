@@ -24,4 +24,5 @@ def key(*parts: str) -> str:
 def _escape(sign: str, part: bool) -> str:
     if sign.isprintable() and sign not in ("  <" if part else "") and not (part and sign == "/"):
         return sign
-    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", "surrogateescape"))
+    broken = "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass"  # JSON may hold lone surrogates
+    return "".join(f"\\x{byte:02x}" for byte in sign.encode("utf-8", broken))

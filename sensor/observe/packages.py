@@ -34,6 +34,7 @@ ENTRIES = 4096  # of a folder of packages
 FILES = 8192  # of a package
 SMALL = 4 << 20  # bytes of a file of metadata
 LARGE = 8 << 20  # bytes of a file that is hashed
+HASHED = 128 << 20  # bytes of a package that are hashed: RECORD may name one large file many times
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,34 +179,38 @@ def compared(folder: int, dist: str) -> tuple[int, int, bool]:
         dist: name of its dist-info folder.
     """
     record, written = _read(folder, f"{dist}/RECORD")
-    files = changed = 0
-    for row in csv.reader(record.decode("utf-8", "replace").splitlines()):
-        if len(row) != 3 or not row[1].startswith("sha256=") or row[0].startswith(("/", "..")):
-            continue
-        if files >= FILES:
-            return files, changed, False
-        files += 1
-        changed += _differs(folder, row[0], row[1][7:], row[2], written)
+    files = changed = hashed = 0
+    try:
+        for row in csv.reader(record.decode("utf-8", "replace").splitlines()):
+            if len(row) != 3 or not row[1].startswith("sha256=") or row[0].startswith(("/", "..")):
+                continue
+            if files >= FILES or hashed >= HASHED:
+                return files, changed, False
+            differs, size = _differs(folder, row[0], row[1][7:], row[2], written)
+            files, changed, hashed = files + 1, changed + differs, hashed + size
+    except csv.Error:  # a field that no package has; what stands behind it is not looked at
+        return files, changed, False
     return files, changed, True
 
 
-def _differs(folder: int, name: str, digest: str, size: str, written: int) -> bool:
+def _differs(folder: int, name: str, digest: str, size: str, written: int) -> tuple[bool, int]:
+    """Whether a file is another than the one that was installed, and how many bytes were read to know that."""
     try:
         held = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except OSError:  # taken away, as images do with tests
-        return False
+        return False, 0
     if not stat.S_ISREG(held.st_mode):
-        return True
+        return True, 0
     if size.isascii() and size.isdecimal() and held.st_size != int(size):
-        return True
+        return True, 0
     if held.st_mtime_ns <= written or held.st_size > LARGE:
-        return False
+        return False, 0
     content, _ = _read(folder, name, LARGE)
     try:
         wanted = base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4))
     except (binascii.Error, ValueError):
-        return False
-    return hashlib.sha256(content).digest() != wanted
+        return False, len(content)
+    return hashlib.sha256(content).digest() != wanted, len(content)
 
 
 def _dists(folder: int) -> list[str]:
