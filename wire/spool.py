@@ -8,6 +8,7 @@ when that is not enough, whole segments go.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import zlib
@@ -79,10 +80,18 @@ class Spool:
         try:
             _append(self._path(self._last), data)
         except OSError:
-            self._sealed = True  # a torn end may stand there
+            self._sealed = True
+            self._cut()
             raise
         self._sizes[self._last] = self._sizes.get(self._last, 0) + len(data)
         self._shrink()
+
+    def _cut(self) -> None:
+        """What was written in part must not be told twice: as lost, and by arriving after all."""
+        with contextlib.suppress(OSError):  # then a torn end stands there, which the reader reports
+            os.truncate(self._path(self._last), self._sizes.get(self._last, 0))
+            if self._last not in self._sizes:
+                self._path(self._last).unlink()
 
     def prepend(self, frames: Iterable[Queued]) -> None:
         """Write frames before all others.

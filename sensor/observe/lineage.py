@@ -25,7 +25,8 @@ class Lineage:
         self.dropped = 0
 
     def fork(self, parent: int, child: int) -> None:
-        self._gone.discard(child)
+        self._gone.add(child)
+        self._anew(child)
         if parent in self._chains:
             chain, path = self._chains.pop(parent), self._paths.pop(parent)
             self._put(parent, chain, path)  # whoever has children is not forgotten first
@@ -33,6 +34,7 @@ class Lineage:
 
     def exec(self, pid: int, path: str) -> str:
         """Notes a new image; returns the base name of the image that called exec."""
+        self._anew(pid)
         before = self._chains.get(pid, ())
         caller = before[0] if before else UNKNOWN
         self._put(pid, (base(path), *before)[:DEPTH], path)
@@ -51,9 +53,17 @@ class Lineage:
 
     def adopt(self, pid: int, path: str, parent: int) -> None:
         """A process that began unobserved. One that has its parent's image is taken for a fork of it."""
+        self._anew(pid)
         if pid not in self._chains:
             above = self._chains.get(parent, ())
             self._put(pid, above if self.path(parent) == path else (base(path), *above)[:DEPTH], path)
+
+    def _anew(self, pid: int) -> None:
+        """A number that is used again is another process, which has nothing of the one before."""
+        if pid in self._gone:
+            self._gone.discard(pid)
+            self._chains.pop(pid, None)
+            self._paths.pop(pid, None)
 
     def of(self, pid: int) -> str:
         """`curl<sh<python3.11`; `-` where nothing is known."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import secrets
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 from sensor.probes import pins
 from sensor.settings import SensorSettings
 
+log = logging.getLogger("driftline.sensor")
 PYTHON = "/usr/bin/python3"  # the one that the distribution's bcc is built for
 ROOT = Path(__file__).resolve().parents[2]
 STEP = 10**9  # ns that the clock may have drifted from what it was at the load
@@ -177,7 +179,10 @@ def _kept(settings: SensorSettings, plan: dict, base: Path) -> Loaded | None:
         return None
     if not isinstance(state, dict) or not pins.exists(settings.name) or state.get("plan") != _digest(plan):
         return None
-    if abs(state.get("offset", 0) - _offset()) > STEP:  # the clock was set meanwhile
+    if abs(step := _offset() - state.get("offset", 0)) > STEP:
+        log.warning(
+            "the clock was set by %+.0f s since the probes were loaded; times of events follow it from here", step / 1e9
+        )
         state["offset"] = _offset()
         _keep(settings, state)
     return _loaded(settings, state, plan, base, fresh=False)

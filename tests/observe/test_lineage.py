@@ -43,3 +43,21 @@ def test_full_the_dead_go_first_and_those_that_have_children_stay():
     assert tree.of(1) == tree.of(499) == "server"
     assert tree.of(2) == "-"
     assert tree.dropped == 399
+
+
+def test_a_number_that_is_used_again_has_nothing_of_the_process_before():
+    """A runtime outside bears it with the pid of one that has just ended: it was taken for that one's child (#5)."""
+    for begin in (lambda t: t.exec(7, "/bin/env"), lambda t: t.fork(99, 7), lambda t: t.adopt(7, "/bin/env", 99)):
+        tree = Lineage()
+        tree.exec(7, "/bin/true")
+        tree.exit(7)
+        begin(tree)
+        tree.settle()
+        assert tree.of(7) in ("env", "-")
+
+
+def test_a_fork_whose_parent_nobody_knows_takes_the_place_of_one_whose_end_was_lost():
+    tree = Lineage()
+    tree.exec(7, "/bin/true")
+    tree.fork(99, 7)
+    assert tree.of(7) == "-"
