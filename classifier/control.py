@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -31,6 +32,7 @@ from wire.records import Triage
 
 BODY = 1 << 20  # bytes of an order
 SO_PEERGROUPS = 59
+DIGEST = re.compile(r"[0-9a-f]{64}")
 DECISIONS = ("accept", "adopt", "reject", "dismiss", "risky")  # risky: what reject was called
 REASONED = ("accept", "adopt", "reject", "risky")  # somebody will ask later why
 
@@ -41,12 +43,18 @@ class Control:
     Args:
         clock: seconds since the epoch, for what is entered here.
         health: the rest of what /health answers.
+        note: writes who is about to read what into the audit trail and gives the row's id; None: no trail is kept.
     """
 
     def __init__(
-        self, core: Core, clock: Callable[[], float], health: Callable[[], dict[str, Any]], group: int | None = None
+        self,
+        core: Core,
+        clock: Callable[[], float],
+        health: Callable[[], dict[str, Any]],
+        group: int | None = None,
+        note: Callable[[dict[str, Any]], str | None] = lambda told: None,
     ):
-        self._core, self._clock, self._health, self._group = core, clock, health, group
+        self._core, self._clock, self._health, self._group, self._note = core, clock, health, group, note
 
     def application(self) -> web.Application:
         """The routes, behind the check of who asks."""
@@ -73,6 +81,7 @@ class Control:
                 web.get("/events/{id:.+}", self._one(self._event, "event")),
                 web.post("/deploys", self._mark),
                 web.post("/triage", self._triage),
+                web.post("/originals", self._original),
             ]
         )
         return app
@@ -175,6 +184,22 @@ class Control:
             raise BadDeploy(f"{decision} needs a note that says why")
         await asyncio.to_thread(self._core.enter, triage)
         return answer(asdict(triage))
+
+    async def _original(self, request: web.Request) -> web.Response:
+        """Somebody is about to read a whole text; the answer is the row that says so."""
+        body = await _json(request)
+        if not isinstance(body, dict):
+            raise BadDeploy("a request is an object with a digest and a reason")
+        told = {name: text(body, name, required=True) for name in ("digest", "workload", "node", "text", "reason")}
+        if not DIGEST.fullmatch(told["digest"]):
+            raise BadDeploy("digest is 64 hexadecimal characters")
+        if body.get("to") not in ("screen", "copy"):
+            raise BadDeploy("to is one of screen, copy")
+        told |= {"to": body["to"], "actor": text(body, "actor") or f"uid:{request['uid']}", "uid": request["uid"]}
+        row = await asyncio.to_thread(self._note, told)
+        if row is None:
+            return refusal(409, "no audit trail is kept, so nothing may be opened", "set audit.keep to true")
+        return answer({"row": row})
 
 
 async def _json(request: web.Request) -> Any:

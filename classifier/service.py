@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -52,6 +52,7 @@ class Attendant(Protocol):
     """Somebody who looks at the classifier from time to time, such as the writer of an audit trail."""
 
     def look(self, now: float) -> None: ...
+    def note(self, told: Mapping[str, Any], now: float) -> str: ...
     def close(self, now: float) -> None: ...
 
 
@@ -176,7 +177,7 @@ class Service:
         self._telemetry = Telemetry(core, self.settings.otlp, clock=self._clock, whose=senders)
         self._folder = Folder(self.settings.folder) if self.settings.folder else None
         self._units = Units(core.revision, core.store.noted("units") or {}) if self.settings.systemd else None
-        control = Control(core, self._clock, lambda: self._health(core), self._group)
+        control = Control(core, self._clock, lambda: self._health(core), self._group, self._note)
         refused = {"bus": self._receiver.refused, "http": self._intake.refused, "otlp": self._telemetry.refused}
         told = {"otlp": lambda: self._telemetry.intake.told} if self.settings.otlp_address is not None else {}
         questions = control.application()
@@ -298,6 +299,15 @@ class Service:
                 except FATAL as e:
                     return self._fail(f"audit: {e}")
             self._attendant.look(self._clock())
+
+    def _note(self, told: Mapping[str, Any]) -> str | None:
+        """Into the audit trail, where one is kept."""
+        with self._attending:
+            if self._attend is None:
+                return None
+            if self._attendant is None or self._stopping.is_set():
+                raise NotNow("the audit trail is not open")
+            return self._attendant.note(told, self._clock())
 
     # signals and the end --------------------------------------------------------------------------------------------
 

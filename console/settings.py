@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guard.audit.attendant import AuditSettings
     from sensor.identity.rules import Rule
     from sensor.identity.settings import IdentitySettings
-    from sensor.settings import SensorSettings
+    from sensor.settings import OriginalsSettings, SensorSettings
 
 DEFAULT_PATH = Path("/etc/driftline/driftline.yaml")
 LIMIT = 256 << 10  # bytes of a configuration file; more is a mistake
@@ -81,6 +81,15 @@ KEYS: dict[str, Key] = {
         "Whose model and tool calls are read: `auto` (who opened code of an AI framework, or has the label "
         "`driftline.io/agent=true`), `all`, `none`, or a list of patterns of workloads' names.",
     ),
+    "sensor.capture.originals.recipients": Key(
+        "texts", (), "Public keys (`age1…`) for which whole texts of agents are sealed; none are kept where empty."
+    ),
+    "sensor.capture.originals.workloads": Key("texts", ("*",), "Whose: patterns of workloads' names."),
+    "sensor.capture.originals.dir": Key("path", "/var/lib/driftline-sensor", "Where they are kept on the node."),
+    "sensor.capture.originals.days": Key(
+        "number", 30.0, "Days for which one is kept since it was last said.", 0.01, 36500
+    ),
+    "sensor.capture.originals.max_bytes": Key("whole", 1 << 30, "Bytes of them all, sealed.", 1 << 20, 1 << 50),
     "sensor.sizes.slots": Key("whole", 512, "Replicas at a time.", 1, 65536),
     "sensor.sizes.processes": Key("whole", 32768, "Processes at a time.", 64, 1 << 22),
     "sensor.sizes.files": Key("whole", 16384, "Rows of (replica, image, file).", 64, 1 << 20),
@@ -162,7 +171,7 @@ class Settings:
             raise SettingsError(f"{told['name']!r:.60} is no name for a sensor; use lower-case letters, digits and '-'")
         return SensorSettings(
             sizes=Sizes(**self._below("sensor.sizes.")),
-            capture=CaptureSettings(**self._below("sensor.capture.")),
+            capture=CaptureSettings(**self._below("sensor.capture."), originals=self._originals()),
             identity=self._identity(),
             **told
             | {
@@ -221,6 +230,18 @@ class Settings:
     def control_path(self) -> Path:
         """The socket that answers questions."""
         return Path(self["classifier.control"] or f"{self['run_dir']}/control.sock")
+
+    def _originals(self) -> OriginalsSettings:
+        from sensor.originals.sealing import SealingError, sealer
+        from sensor.settings import OriginalsSettings
+
+        told = self._below("sensor.capture.originals.")
+        if told["recipients"]:
+            try:
+                sealer(told["recipients"])
+            except SealingError as e:
+                raise SettingsError(f"sensor.capture.originals.recipients: {e}") from e
+        return OriginalsSettings(folder=Path(told.pop("dir")), **told)
 
     def _below(self, prefix: str) -> dict[str, Any]:
         """The keys of one section, without its name; sections inside it left out."""

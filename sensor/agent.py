@@ -27,6 +27,7 @@ from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
 from sensor.observe.packages import Packages
 from sensor.observe.told import Told
+from sensor.originals import keeper
 from sensor.probes import client, stdio_hook
 from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
@@ -94,9 +95,13 @@ class Agent:
             redact=settings.redact,
             on_open=lambda o, path, pid: self.hearing.opened(o, path, pid),
         )
+        self.originals = keeper.of(settings.capture.originals, node=self.node, to_time=self.to_time, now=_boottime())
         self.hearing = Hearing(
             Agents(settings.capture.agents),
-            [tls(self._scope, self.to_time), stdio(self._scope, self.to_time, self.loaded.folder)],
+            [
+                tls(self._scope, self.to_time, self.originals.sealed),
+                stdio(self._scope, self.to_time, self.loaded.folder, self.originals.sealed),
+            ],
             self.observer,
             self.kernel,
             node=self.node,
@@ -205,6 +210,7 @@ class Agent:
         self.take()
         self._send_all(self.hearing.close(_boottime()))
         self.windows()
+        self.originals.close(_boottime())
         self.binaries.close()
         self.packages.close()
         self.resolver.close()
@@ -252,7 +258,7 @@ class Agent:
         self._unseated(now)
         self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
-        state = health(self.kernel, self.observer, self.sent, waiting) | self.hearing.health()
+        state = health(self.kernel, self.observer, self.sent, waiting) | self.hearing.health() | self.originals.health()
         self._send(Tick(self.node, self.to_time(now), state))
         self._make_room(now)
         self._round("end_round", lambda: [self.loaded.epoch, self.told.state()])
@@ -264,6 +270,7 @@ class Agent:
     def _listen(self) -> None:
         """What agents say, and what is known by now of whether they can be heard."""
         self._send_all(self.hearing.poll(_boottime()))
+        self.originals.poll(_boottime())
         if self.hearing.states != self._shown:
             self._shown = self.hearing.states
             self._send(self._head())
@@ -288,6 +295,7 @@ class Agent:
 
     def _identify(self, identity: Identity) -> None:
         self.hearing.identified(identity, self.resolver.agent(identity.replica))
+        self.originals.identified(identity)
         self._send(self._dated(identity))
 
     def _dated(self, identity: Identity) -> Identity:

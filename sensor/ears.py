@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sensor.probes.client import ProbeError
+from wire.redact import Sealed
 
 log = logging.getLogger("driftline.sensor")
 
@@ -122,8 +123,8 @@ def rise() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(os.getpriority(os.PRIO_PROCESS, 0), NICE))
 
 
-def tls(scope: Path, to_time: Callable[[int], float]) -> Source:
-    """Plaintext of TLS."""
+def tls(scope: Path, to_time: Callable[[int], float], sealed: Sealed | None = None) -> Source:
+    """Plaintext of TLS; `sealed` gets every whole text, before it is redacted."""
 
     def make() -> Ear:
         from sensor.observe.applayer.decoder import Decoder  # with its parsers of HTTP/2, brotli and zstd
@@ -131,13 +132,13 @@ def tls(scope: Path, to_time: Callable[[int], float]) -> Source:
         from sensor.observe.plaintext.capture import Capture
         from sensor.probes.tls import TlsKernel
 
-        return Capture(TlsKernel(scope), Decoder(Limits(total=HELD)), to_time)
+        return Capture(TlsKernel(scope), Decoder(Limits(total=HELD), sealed=sealed), to_time)
 
     return Source("tls", "t", "model and tool calls inside TLS", make)
 
 
-def stdio(scope: Path, to_time: Callable[[int], float], pins: Path) -> Source:
-    """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes."""
+def stdio(scope: Path, to_time: Callable[[int], float], pins: Path, sealed: Sealed | None = None) -> Source:
+    """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes, `sealed` as for TLS."""
 
     def make() -> Ear:
         from sensor.observe.applayer.decoder import Decoder
@@ -145,6 +146,6 @@ def stdio(scope: Path, to_time: Callable[[int], float], pins: Path) -> Source:
         from sensor.observe.stdio.capture import Capture
         from sensor.probes.stdio import StdioKernel
 
-        return Capture(StdioKernel(scope, host=pins), Decoder(Limits(total=HELD_OF_PIPES)), to_time)
+        return Capture(StdioKernel(scope, host=pins), Decoder(Limits(total=HELD_OF_PIPES), sealed=sealed), to_time)
 
     return Source("stdio", "s", "MCP over pipes and socketpairs", make, NOT_ON_PIPES)

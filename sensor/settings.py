@@ -24,10 +24,22 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginalsSettings:
+    """Whose whole texts are kept, sealed."""
+
+    recipients: tuple[str, ...] = ()  # public keys of age; none: nothing is kept
+    workloads: tuple[str, ...] = ("*",)  # patterns of names
+    folder: Path = Path("/var/lib/driftline-sensor")
+    days: float = 30.0  # since it was last said
+    max_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
 class CaptureSettings:
     """What is read of what agents say."""
 
     agents: tuple[str, ...] = ("auto",)  # "auto", "all", "none", patterns of workloads' names
+    originals: OriginalsSettings = field(default_factory=OriginalsSettings)
 
 
 @dataclass(frozen=True, slots=True)

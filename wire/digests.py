@@ -134,9 +134,14 @@ def _block(text: str, room: int) -> str:
     return found
 
 
+def joined(texts: Iterable[str]) -> str:
+    """A system prompt as one text; `SystemPrompt.digest` is of it."""
+    return "\n\n".join(t for t in texts if t)
+
+
 def system_prompt(texts: Iterable[str]) -> SystemPrompt | None:
     """A system prompt by paragraph; None where there is none."""
-    whole = "\n\n".join(t for t in texts if t)
+    whole = joined(texts)
     if not whole:
         return None
     blocks, room = [], MASKED

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from wire.digests import Unreadable, canonical, encoded, load, sha256
+from wire.digests import Unreadable, canonical, encoded, joined, load, sha256
 
 OVERLAP = 4096  # read past the limit, so that a secret that lies across it is known as one
 KEYS = (  # one pattern, tried in this order; all are greedy to their end, so that a cut one is masked too
@@ -96,6 +96,11 @@ class Redactor:
         found: Counter[str] = Counter()
         window = text[: self.policy.keep + OVERLAP] if self.policy.keep else ""
         return self._finish(self.mask(window, found), found, original, len(window) < len(text))
+
+    def untold(self, texts: Iterable[str], *, kind: str, place: Any = None) -> None:
+        """A text of which nothing but digests is told."""
+        if self._sealed:
+            self._sealed(kind, place, encoded(joined(texts)))
 
     def arguments(self, value: Any, *, kind: str = "arguments", place: Any = None) -> Text:
         """Arguments as canonical JSON; what is no JSON is treated as a text."""

@@ -21,7 +21,7 @@ ROWS = {
     "finding": "finding",
     "workload": "workload",
 }
-KINDS = ("finding", "sensing_gap", "deploy_refused", "override", "retention", "key", "untold")
+KINDS = ("finding", "sensing_gap", "deploy_refused", "override", "retention", "key", "untold", "access")
 DIR = click.option("--dir", "folder", type=click.Path(file_okay=False), help="Folder of the trail, such as a replay's.")
 KEY = click.option("--key", required=True, metavar="PUB", help="Public key of the trail: a file, or the key itself.")
 

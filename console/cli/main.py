@@ -23,6 +23,7 @@ COMMANDS = {
     "finding": ("console.cli.finding:finding", "List, show and triage findings."),
     "report": ("console.cli.report:report", "Report on what changed, and why."),
     "audit": ("console.cli.audit:audit", "Show, export and verify the audit trail."),
+    "original": ("console.cli.original:original", "List and open the sealed whole texts of agents."),
     "deploy": ("console.cli.deploy:deploy", "Announce and list changes."),
     "doctor": ("console.cli.doctor:doctor", "Say what this machine's kernel gives."),
     "trace": ("console.cli.trace:trace", "Record, replay, show, verify and import traces."),

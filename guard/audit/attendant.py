@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from classifier.core import Core
-from guard.audit import keys, notices
+from guard.audit import access, keys, notices
 from guard.audit.heads import parsed
 from guard.audit.ledger import Ledger, LedgerError, NotNow
 from guard.audit.seal import seal, sound
@@ -66,6 +68,14 @@ class Attendant:
             raise
         else:
             self._core.mended(PART)
+
+    def note(self, told: Mapping[str, Any], now: float) -> str:
+        """A row of who is about to read what, on the disk when this returns; its id.
+
+        Raises:
+            NotNow: It is not written, so nothing may be read.
+        """
+        return self._writer.enter(access.asked(told, self._ledger.size + 1, now), now)
 
     def close(self, now: float) -> None:
         """A last look; what it misses is in the feed for the next start."""

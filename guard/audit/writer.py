@@ -90,6 +90,19 @@ class Writer:
             if due(self.ledger, now):
                 seal(self.ledger, self._key, now)
 
+    def enter(self, draft: Draft, now: float) -> str:
+        """Write a row that comes from no feed, on the disk when this returns; its id.
+
+        Raises:
+            NotNow: It was not written.
+        """
+        with self.ledger.writing():
+            id = self._add(draft, now)
+            if id is None:
+                raise NotNow(f"a row {draft.key} is there already")
+            seal(self.ledger, self._key, now)
+        return id
+
     def retain(self, now: float) -> None:
         """Once a day, let go of what is past its time, and say so."""
         today = int(now // DAY)
@@ -144,9 +157,9 @@ class Writer:
         if draft is not None:
             self._add(draft, now)
 
-    def _add(self, draft: Draft, now: float) -> None:
+    def _add(self, draft: Draft, now: float) -> str | None:
         draft.content.setdefault("mode", self._mode)
-        self.ledger.add(draft, now=now)
+        return self.ledger.add(draft, now=now)
 
     def _finding(self, key: str, finding: dict[str, Any]) -> Draft:
         """The row of one version of a finding."""

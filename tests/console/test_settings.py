@@ -17,7 +17,7 @@ from console.settings import (
     parse,
     variable,
 )
-from sensor.settings import SensorSettings
+from sensor.settings import OriginalsSettings, SensorSettings
 
 RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
 
@@ -170,3 +170,17 @@ def test_every_key_is_documented_with_its_variable():
         if f"| `{name}` |" not in page or (KEYS[name].kind != "rules" and variable(name) not in page)
     ]
     assert not missing
+
+
+def test_originals_are_off_until_a_recipient_is_named_who_is_none_by_mistake():
+    from sensor.originals.sealing import new_key
+
+    private, public = new_key()
+    off = Settings({k: v.default for k, v in KEYS.items()}).sensor(node="n1").capture.originals
+    assert off == OriginalsSettings() and off.recipients == ()
+    text = "sensor: {capture: {originals: {recipients: [%s], workloads: ['prod/*'], days: 7, dir: /srv/o}}}"
+    found = Settings({k: v.default for k, v in KEYS.items()} | parse(text % public)).sensor(node="n1").capture.originals
+    assert (found.recipients, found.workloads, found.days, str(found.folder)) == ((public,), ("prod/*",), 7.0, "/srv/o")
+    with pytest.raises(SettingsError, match="recipients: the text is no public key of age") as refused:
+        Settings({k: v.default for k, v in KEYS.items()} | parse(text % private)).sensor(node="n1")
+    assert private not in str(refused.value)

@@ -47,6 +47,7 @@ def question(asked: Asked, place: Place, redactor: Redactor, limits: Limits) -> 
     if len(asked.tools) > limits.tools:
         partial.append(f"request: {len(asked.tools)} tools, the first {limits.tools} are kept")
     fresh = _fresh_results(asked.turns)
+    redactor.untold(asked.system, kind="system", place=place)
     said = next((t.text for t in reversed(asked.turns) if t.role == "user" and t.text), None)
     return Question(
         asked=Asked(

@@ -105,6 +105,7 @@ def _llm(call: LlmCall) -> Data:
         "tools": _tools(call.tools, cut),
         "history": as_json(list(reversed(fitting("history", newest, cut)))),
         **{"answer": answer and answer.digest, "answer_chain": answer and answer.chain},
+        "answer_digest": call.text.value and call.text.value.digest,
         **text_fields("user_turn", call.user_turn.value),
         "results": as_json(fitting("results", map(_result, call.results), cut)),
         "calls": as_json(fitting("calls", map(_call, call.calls), cut)),
