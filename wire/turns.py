@@ -82,10 +82,8 @@ def turn_digest(turn: Turn) -> tuple[str, int]:
 
 
 def canonical_arguments(value: Any) -> str:
-    """Arguments in one spelling; what is no JSON stays as it is."""
-    if isinstance(value, str):
-        try:
-            value = digests.load(value)
-        except digests.Unreadable:
-            return value
-    return digests.canonical(value)
+    """Arguments in one spelling; what is no JSON, or nested too deep, stays as it is."""
+    try:
+        return digests.canonical(digests.load(value) if isinstance(value, str) else value)
+    except (digests.Unreadable, RecursionError):
+        return value if isinstance(value, str) else "[nested too deep]"

@@ -13,6 +13,7 @@ import os
 import random
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -282,10 +283,9 @@ def requests_of(media: str) -> list[tuple[str, bytes]]:
 
 
 def exported() -> list[tuple[str, bytes]]:
-    from pathlib import Path
-
+    """Bodies made by us, and those of real exporters."""
     folder = Path(__file__).parents[1] / "otlp/exports"
-    return [(p.name.split(".")[1], p.read_bytes()) for p in sorted(folder.glob("*.pb"))]
+    return requests_of(PROTOBUF_MEDIA) + [(p.name.split(".")[1], p.read_bytes()) for p in sorted(folder.glob("*.pb"))]
 
 
 def harmed_body(rng: random.Random, whole: tuple[str, bytes]) -> tuple[str, bytes]:
@@ -332,6 +332,6 @@ DECODERS = (
     Decoder("deploy-files", dropped_files, read_dropped, (), json_or_bytes),
     Decoder("control", orders, posted("control", control), (), harmed),
     Decoder("otlp-json", lambda: requests_of(JSON_MEDIA), reads(JSON_MEDIA), (Broken, TooMuch), harmed_body),
-    Decoder("otlp-protobuf", lambda: requests_of(PROTOBUF_MEDIA) + exported(), reads(PROTOBUF_MEDIA), (Broken, TooMuch), harmed_body),
+    Decoder("otlp-protobuf", exported, reads(PROTOBUF_MEDIA), (Broken, TooMuch), harmed_body),
     Decoder("otlp-http", telemetry, posted("otlp-http", receiver), (), harmed),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.fuzz.decoder import Decoder
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def _fault(decoder: Decoder, made: object) -> str:
         return f"no end after {decoder.seconds:g} s"
     except Exception as e:
         where = traceback.extract_tb(e.__traceback__)[-1]
-        return f"{type(e).__name__} at {where.filename.rpartition('main/')[2]}:{where.lineno}: {e!s:.300}".replace(
+        return f"{type(e).__name__} at {os.path.relpath(where.filename, ROOT)}:{where.lineno}: {e!s:.300}".replace(
             "\n", " "
         )
     return ""
