@@ -1,0 +1,57 @@
+"""`make containers`: pods of a real containerd, observed by driftline; one row for each claim, written to docs/containers.md.
+
+python -m tests.containers [--pods 200] [--at-once 16] [--json] [--page FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.containers import cluster, report, rollout, run
+from tests.containers.claims import Row
+
+
+def main() -> int:
+    options = _options()
+    if lacking := cluster.missing():
+        print(f"Error: this machine lacks {lacking}\nHint: sudo make containers", file=sys.stderr)
+        return 2
+    begun = time.monotonic()
+
+    def say(what: str) -> None:
+        if not options.json:
+            print(f"containers: {time.monotonic() - begun:5.1f} s  {what}", flush=True)
+
+    rows = [*run.acted(run.scenes(options.pods, options.at_once), say), *_rollout(say)]
+    seconds = time.monotonic() - begun
+    if options.page:
+        options.page.write_text(report.page(rows))
+    print(json.dumps(report.answer(rows, seconds), indent=1) if options.json else report.table(rows))
+    say(f"{len(rows)} claims, {sum(not r.holds for r in rows)} red")
+    return 0 if all(r.holds for r in rows) else 1
+
+
+def _rollout(say) -> list[Row]:
+    say(rollout.CLAIMS["declared"])
+    with tempfile.TemporaryDirectory(prefix="driftline-pods-") as folder, cluster.started(Path(folder)) as made:
+        return rollout.rows(made)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.containers", description="Observe pods of a real containerd."
+    )
+    parser.add_argument("--pods", type=int, default=200, help="how many pods live two seconds")
+    parser.add_argument("--at-once", type=int, default=16, help="how many of them live at a time")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--page", type=Path, help="where the table is written")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
