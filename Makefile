@@ -11,7 +11,7 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo test kernel clients lint format bench fuzz manual clean
+.PHONY: help setup setup-test demo test kernel clients demo-inventory lint format bench fuzz manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test    all tests, the kernel's included where root and BPF are there"
 	@echo "make kernel  other kernels under qemu, asked the same as this one; writes docs/kernels.md (root)"
 	@echo "make clients  clients of agents in containers: whose model calls are read, and who is uncovered (root)"
+	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
 	@echo "make lint    ruff and the import contracts"
 	@echo "make bench   costs, measured on this machine"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
@@ -81,6 +82,9 @@ kernel: setup-test
 
 clients: setup-test
 	@$(BIN)/python -m tests.clients
+
+demo-inventory: setup-test
+	@$(BIN)/python -m tests.inventory.live
 
 lint: $(BIN)/.installed
 	@$(BIN)/ruff check .

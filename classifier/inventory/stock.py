@@ -12,7 +12,7 @@ from classifier.envelope.state import stored
 from classifier.inventory.applayer import KINDS as SAID
 from classifier.inventory.coverage import Stands
 from classifier.inventory.feed import Feed
-from classifier.inventory.items import StockItem, who
+from classifier.inventory.items import Holding, StockItem, who
 from classifier.inventory.kinds import KINDS, PROCESS
 from classifier.inventory.lives import Life
 from classifier.inventory.reading import of_event, used
@@ -166,7 +166,7 @@ class Stock:
         who(holding, use.data, use.evidence)
         if life.end is not None:
             item.close(life.replica, life.end)
-        elif holding.until is not None and _again(holding.until, use, window):
+        elif _again(holding, use, window):
             holding.resume(window.start)
         self._tidy(known is None)
 
@@ -281,6 +281,12 @@ def _pid(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _again(until: float, use: Use, window: Window) -> bool:
-    """Whether a use may be younger than the end of what used the item before; told once too often is the lesser harm."""
-    return window.start >= until or (until < window.end and use.count > 1 and not use.behaviour.startswith("exec:"))
+def _again(holding: Holding, use: Use, window: Window) -> bool:
+    """Whether a use may be younger than the end of what used the item before; told once too often is the lesser harm.
+
+    An open in the window of the end is not the one that the item began with, unless it began in that window, too.
+    """
+    if holding.until is None or window.start >= holding.until:
+        return holding.until is not None
+    more = use.count > 1 or holding.start < window.start
+    return holding.until < window.end and more and not use.behaviour.startswith("exec:")

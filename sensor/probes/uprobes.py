@@ -4,6 +4,9 @@ An event is bound to one process. Only that process's copy of the page gets a br
 pay nothing. It covers all its threads, and goes on after an exec; a forked child is another process and needs its own. Nothing is
 pinned: the kernel takes the breakpoint out when the descriptor is closed, also by a kill.
 
+Taking one out waits until no CPU can still run it: 50 to 100 ms each on a busy machine of two cores, and a process has ten.
+So `release` leaves that to a thread of its own; whoever attaches has others to hear meanwhile.
+
 Source: perf_event_open(2); Documentation/ABI/testing/sysfs-bus-event_source-devices-uprobe.
 """
 
@@ -14,6 +17,9 @@ import fcntl
 import functools
 import os
 import platform
+import queue
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 PMU = Path("/sys/bus/event_source/devices/uprobe")
@@ -88,6 +94,24 @@ def watch_bare(file: int, offset: int, *, pid: int, at_return: bool) -> int:
     if event < 0:
         raise _error("perf_event_open")
     return event
+
+
+def release(events: Iterable[int]) -> None:
+    """Gives descriptors back without waiting for it; the end of this process does not wait for it either."""
+    for event in events:
+        _leaving().put(event)
+
+
+@functools.cache
+def _leaving() -> queue.SimpleQueue[int]:
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def run() -> None:
+        while True:
+            os.close(waiting.get())
+
+    threading.Thread(target=run, name="uprobes", daemon=True).start()
+    return waiting
 
 
 @functools.cache

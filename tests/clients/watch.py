@@ -76,8 +76,11 @@ class Watch:
 
     def events(self) -> list[Event]:
         """What its trace holds by now."""
-        trace = self.folder / "state/all.trace"
-        return [r for r in read(str(trace), salvage=True) if isinstance(r, Event)] if trace.exists() else []
+        return [r for trace in self.traces() for r in read(str(trace), salvage=True) if isinstance(r, Event)]
+
+    def traces(self) -> list[Path]:
+        """A part for each start of the classifier."""
+        return sorted((self.folder / "state").glob("all.trace*"), key=lambda p: (len(p.name), p.name))
 
     def log(self) -> str:
         """What both programs said."""

@@ -223,3 +223,24 @@ def test_show_says_what_a_workload_tells_of_itself_and_where_that_was_not_so(dri
         "n1/otlp/1",
         "n1/e1/1",
     ]
+
+
+def test_the_day_that_the_manual_asks_about_is_made_by_its_command(driftline, tmp_path):
+    fx7.main(str(tmp_path))
+    shown = [
+        driftline("inventory", "show", WORKLOAD, "--trace", tmp_path / "fx7.trace", "--at", f"2026-11-17T14:{m}").stdout
+        for m in ("29", "32", "41")
+    ]
+    assert len(set(shown)) == 3 and ["mcp-files" in s for s in shown] == [False, False, True]
+    checked = driftline(
+        "inventory",
+        "check",
+        WORKLOAD,
+        "--trace",
+        tmp_path / "fx7.trace",
+        "--manifest",
+        tmp_path / "manifest.json",
+        "--json",
+    )
+    status = {r["declared"] or r["loaded"]: r["status"] for r in json.loads(checked.stdout)}
+    assert (status["model-b"], status["some-mcp"], status["lora-2"]) == ("undeclared",) * 3

@@ -215,3 +215,24 @@ def test_laws_of_any_story(acts, cut):
         assert sum(len(i.held) for i in stock.items.values()) <= HOLDINGS
         shown(found, now)
         changes(found)
+
+
+def test_a_file_that_a_successor_opens_in_the_window_of_its_predecessors_end_is_still_there():
+    """A restart within one window: the file is told once per replica, so only the count of that window shows the second open."""
+    path, name = "/app/prompts/system.md", "open:data:/app/prompts/system.md"
+    made = Stock()
+    made.note(event(1, "open", name, time=1.0, path=path, pid=7), identity(), DAY)
+    made.observe(window(1, use(name, data={"path": path}), start=0.0), identity(), DAY)
+    made.note(event(1, "exit", time=55.0, pid=7), identity(), DAY)
+    made.observe(window(1, use(name, data={"path": path}), start=50.0), identity(), DAY)
+    [item] = history(made, "w", 100.0, DAY).items
+    assert item.held[0].spans == ((1.0, 55.0), (55.0, None))
+
+
+def test_a_file_that_was_opened_once_and_whose_process_ended_in_the_same_window_is_gone():
+    path, name = "/app/prompts/system.md", "open:data:/app/prompts/system.md"
+    made = Stock()
+    made.note(event(1, "open", name, time=51.0, path=path, pid=7), identity(), DAY)
+    made.note(event(1, "exit", time=55.0, pid=7), identity(), DAY)
+    made.observe(window(1, use(name, data={"path": path}), start=50.0), identity(), DAY)
+    assert history(made, "w", 100.0, DAY).items[0].held[0].spans == ((51.0, 55.0),)

@@ -5,7 +5,6 @@ Attachments are descriptors of ours; they go when the process no longer maps a f
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from sensor.observe.plaintext import ladder
 from sensor.observe.plaintext.ladder import Coverage, Part, Rung, Signatures
 from sensor.observe.plaintext.libraries import FUNCTIONS, GONE, Library, Mapping, Shelf, fuse_devices, mapped, opened
-from sensor.probes.uprobes import attach
+from sensor.probes.uprobes import attach, release
 
 HOOKS: dict[str, tuple[str, str]] = {  # function → programs at its call and at its return
     "SSL_new": ("", "tls_made"),
@@ -36,8 +35,7 @@ class Attachment:
     refused: str = ""  # why nothing is attached
 
     def close(self) -> None:
-        for event in self.events:
-            os.close(event)
+        release(self.events)
         self.events.clear()
 
 
