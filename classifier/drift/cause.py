@@ -50,6 +50,7 @@ class Cause:
     risky: float = 0.0  # its last probability of being risky
     told: int = 0  # count when it was last handed out
     decided: bool = False  # a person said so; no later event changes the label
+    again: float = float("inf")  # when it is looked at out of turn, because a member grew beyond what was judged
 
     @property
     def open(self) -> bool:
@@ -98,7 +99,7 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     terms = features(members, envelope, expected)
     posterior = weights.judge(terms, members)
     quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet
-    v = verdict(members, signals, posterior, weights.limits, quiet=quiet)
+    v = verdict(members, signals, posterior, weights.limits, quiet=quiet, fortnight=envelope.stage != "converging")
     return Reading(signals, weights.explain(terms), posterior, v)
 
 

@@ -11,7 +11,7 @@ from classifier.drift.correlation import Correlation
 from classifier.drift.finding import EXPECTED, REVIEW, RISKY, Posterior, Signal
 from classifier.drift.severity import ESCAPE, RAW_PEER, SHELL, SPECIAL_EXEC, is_secret, severity
 from classifier.drift.sighting import Sighting
-from classifier.envelope.strangers import ALONE
+from classifier.envelope.strangers import ALONE, INTO, OUT
 
 TABLE = {  # (deploy-correlated, pattern continues, resources in bounds) → label, severity; demands.md 3.2
     (True, True, True): (EXPECTED, "info"),
@@ -24,6 +24,7 @@ TABLE = {  # (deploy-correlated, pattern continues, resources in bounds) → lab
     (False, False, False): (RISKY, "critical"),
 }
 LEVELS = ("info", "low", "medium", "high", "critical")
+QUANTITIES = (OUT, INTO)
 VARIANCE = "normal_variance"  # no finding: what a workload does now and then by itself (demands D115)
 
 
@@ -54,6 +55,7 @@ def verdict(
     limits: tuple[float, float, float],
     *,
     quiet: bool,
+    fortnight: bool = True,
 ) -> Verdict:
     """Table first, then the posterior among what the table leaves open, then the rules that stand above both.
 
@@ -61,6 +63,7 @@ def verdict(
         limits: Probabilities of risky from which an undecided cause is risky, and from which a person should look, and of
             evolution from which one that an event may explain is expected.
         quiet: The workload shows hardly anything new by itself, so that any undeclared variation is worth a look.
+        fortnight: The workload has been watched for long enough that a weekly job has come twice.
     """
     label, level, rule = _open(signals, posterior, limits, quiet)
     if unnamed := [m for m in members if is_secret(m.sighting.behaviour) and not m.correlation.named]:
@@ -73,6 +76,8 @@ def verdict(
     ordinary = all(severity(m.sighting.behaviour) == 0 and m.sighting.why == "new" for m in members)
     if label == RISKY and ordinary:
         return Verdict(REVIEW, "low", f"{rule}; ordinary files alone are never above review")
+    if label == RISKY and not fortnight and all(m.sighting.why in QUANTITIES for m in members):
+        return Verdict(REVIEW, "medium", f"{rule}; a quantity alone, before a weekly job can be known, is a review")
     return Verdict(label, level, rule)
 
 

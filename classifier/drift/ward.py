@@ -89,6 +89,7 @@ class Ward:
             self.envelope.take(window, use, epoch=epoch)
             return False
         first = use.first or window.start
+        self._outgrow(stranger, first, window.end)
         s = self._sighting(use.behaviour, stranger.why, first, window.end)
         if s is None:
             return False
@@ -102,6 +103,24 @@ class Ward:
         s.partial |= window.partial
         self._context(s, window, novel)
         return not s.cause and s.due <= window.end
+
+    def _outgrow(self, stranger: Stranger, first: float, end: float) -> None:
+        """A window that far exceeds a judged deviation has it looked at again; long after it, or once it is closed, it is news."""
+        key = f"{stranger.why}|{stranger.use.behaviour}"
+        s = self.sightings.get(key)
+        cause = self.causes.get(s.cause) if s is not None else None
+        if s is None or cause is None or stranger.why not in (OUT, INTO):
+            return
+        size, peak = (stranger.use.bytes_out, s.peak_out) if s.why == OUT else (stranger.use.bytes_in, s.peak_in)
+        if size <= self.policy.volume_margin * peak:
+            return
+        if cause.open and first - s.last <= self.policy.cause_window:
+            cause.again = min(cause.again, end + self.policy.settle)
+            self.wake = min(self.wake, cause.again)
+            return
+        past = f"{key}|{cause.id}"
+        self.sightings[past] = self.sightings.pop(key)
+        cause.members = [past if m == key else m for m in cause.members]
 
     def _still_learned(self, stranger: Stranger, window: Window) -> bool:
         """While learning only a floor may speak: code from memory, or a credential used by a foreign program."""
@@ -298,6 +317,7 @@ class Ward:
         members = self._judged(cause, deploys)
         reading = read(members, self.envelope, weights, self._expected())
         cause.risky = reading.posterior.risky
+        cause.again = float("inf") if cause.again <= now else cause.again
         cause.finding = write(cause, members, reading, now, self.policy, grew=grew)
         while (
             cause.evaluated < len(self.policy.evaluations)
@@ -334,7 +354,7 @@ class Ward:
         label = cause.finding.label if cause.finding is not None else ""
         later += [cause.opened + self.policy.probation] if label == EXPECTED else []
         later += [cause.opened + self.policy.review_age] if label == REVIEW else []
-        return min(later, default=float("inf"))
+        return min([cause.again, *later])
 
     def _next(self) -> float:
         waiting = [s.due for s in self.sightings.values() if not s.cause]

@@ -1,16 +1,17 @@
-"""`driftline lab`: simulate fleets, and evaluate the label on them."""
+"""`driftline lab`: simulate fleets, evaluate the label on them, and play the breach of week seven."""
 
 from __future__ import annotations
 
 import click
 
+from console.cli.lab_breach import breach
 from console.cli.lab_evaluate import evaluate
 from console.cli.lab_simulate import simulate
 
 
 @click.group()
 def lab() -> None:
-    """Simulate fleets and evaluate the label.
+    """Simulate fleets, evaluate the label, play the breach of week seven.
 
     \b
     Example:
@@ -20,3 +21,4 @@ def lab() -> None:
 
 lab.add_command(simulate)
 lab.add_command(evaluate)
+lab.add_command(breach)
