@@ -9,9 +9,9 @@ MINUTES ?= 1
 ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-headers-cloud-$(ARCH)
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
-TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static iproute2 nodejs libssl-dev
+TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo test kernel clients demo-inventory lint format bench fuzz manual clean
+.PHONY: help setup setup-test demo test kernel containers clients demo-inventory lint format bench fuzz manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make demo    two agents, a rollout, a theft: live as root with BPF, else the recorded story"
 	@echo "make test    all tests, the kernel's included where root and BPF are there"
 	@echo "make kernel  other kernels under qemu, asked the same as this one; writes docs/kernels.md (root)"
+	@echo "make containers  pods of a real containerd, 200 short ones among them; writes docs/containers.md (root)"
 	@echo "make clients  clients of agents in containers: whose model calls are read, and who is uncovered (root)"
 	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
 	@echo "make lint    ruff and the import contracts"
@@ -79,6 +80,10 @@ test: setup-test
 # Kernels and qemu are unpacked below /tmp/driftline-vm and removed afterwards; nothing of them is installed.
 kernel: setup-test
 	@$(BIN)/python -m tests.vm --page docs/kernels.md
+
+# containerd runs in cgroups, mounts and a network of its own, which go with it.
+containers: setup-test
+	@$(BIN)/python -m tests.containers --page docs/containers.md
 
 clients: setup-test
 	@$(BIN)/python -m tests.clients

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from grpc import RpcError
 
 from tests.containers import cluster, report, rollout, run
 from tests.containers.claims import Row
@@ -27,7 +32,14 @@ def main() -> int:
         if not options.json:
             print(f"containers: {time.monotonic() - begun:5.1f} s  {what}", flush=True)
 
-    rows = [*run.acted(run.scenes(options.pods, options.at_once), say), *_rollout(say)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended by those who started it
+    try:
+        rows = [*run.acted(run.scenes(options.pods, options.at_once), say), *_rollout(say)]
+    except (RuntimeError, OSError, subprocess.CalledProcessError, RpcError) as e:
+        print(f"Error: {type(e).__name__}: {e}\nHint: nothing of it is left; try again", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
     seconds = time.monotonic() - begun
     if options.page:
         options.page.write_text(report.page(rows))
@@ -36,7 +48,7 @@ def main() -> int:
     return 0 if all(r.holds for r in rows) else 1
 
 
-def _rollout(say) -> list[Row]:
+def _rollout(say: Callable[[str], None]) -> list[Row]:
     say(rollout.CLAIMS["declared"])
     with tempfile.TemporaryDirectory(prefix="driftline-pods-") as folder, cluster.started(Path(folder)) as made:
         return rollout.rows(made)

@@ -109,4 +109,4 @@ class Forged(Privileged):
         forged = said.of(FALSE_ID)
         hold(forged.workloads == {None}, f"the forged cgroup is {forged.workloads}")
         hold(forged.connects == CALLS, f"{forged.connects} calls of the forged cgroup")
-        return f"{CALLS} of {self.works[0].workload}; {CALLS} of a workload that nobody knows, `unresolved:<cgroup id>`"
+        return f"{CALLS} of {self.works[0].workload}; {CALLS} of a workload that nobody knows, named by its cgroup's id"

@@ -50,6 +50,7 @@ class Peer:
 
     def __init__(self, pid: int) -> None:
         self.words: Counter[str] = Counter()
+        self.callers: dict[str, str] = {}  # word → address of who brought it last
         self._listener: socket.socket | None = None
         maker = threading.Thread(target=self._listen, args=(pid,))  # a namespace is entered by a thread alone
         maker.start()
@@ -76,20 +77,21 @@ class Peer:
     def _serve(self) -> None:
         while True:
             try:
-                caller, _ = self._listener.accept()
+                caller, (address, _) = self._listener.accept()
             except OSError:  # closed
                 return
             with caller:
                 caller.settimeout(DEADLINE)
                 try:
-                    self._answer(caller)
+                    self._answer(caller, address)
                 except OSError:  # a caller that was killed
                     continue
 
-    def _answer(self, caller: socket.socket) -> None:
+    def _answer(self, caller: socket.socket, address: str) -> None:
         word = b""
         while piece := caller.recv(256):
             word += piece
+        self.callers[word.decode(errors="replace")] = address
         self.words[word.decode(errors="replace")] += 1
         caller.sendall(b"ok")
 

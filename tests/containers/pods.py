@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.containers.claims import Work, checked, hold
-from tests.containers.cluster import Cluster, until
+from tests.containers.cluster import PEER, Cluster, until
 from tests.containers.said import Said
 
 HASH = "7c9f8d6b5"  # a pod-template-hash
@@ -170,7 +170,10 @@ class HostNetwork(Base):
         self.finish(cluster)
         for pod in pods:
             cluster.node.remove(pod)
-        return f"{CALLS} calls from the node's address, {CALLS} of another pod at the same time"
+        bare, netted = (cluster.peer.callers[work.word] for work in self.works)
+        if bare != PEER or netted == PEER:
+            raise RuntimeError(f"the peer was called from {bare} and {netted}")
+        return f"{CALLS} calls from the node's address, {CALLS} at the same time by a pod with an address of its own"
 
     def look(self, said: Said) -> str:
         found = [checked(work, said) for work in self.works]
