@@ -71,7 +71,11 @@ KEYS: dict[str, Key] = {
     "sensor.run_dir": Key("path", "/run/driftline-sensor", "The sensor's lock and plan; only root enters."),
     "sensor.socket": Key("path", None, "The classifier's socket; `<run_dir>/classifier.sock` where empty."),
     "sensor.keep_pinned": Key("flag", True, "Keep counting in the kernel while the sensor is stopped."),
-    "sensor.digest": Key("flag", True, "Hash executables that were run, read versions of opened packages."),
+    "sensor.digest": Key(
+        "flag",
+        True,
+        "Hash executables that were run; read versions of opened packages, heads of weights, what skills and prompts hold.",
+    ),
     "sensor.redact": Key(
         "flag", True, "Take what looks like a secret out of command lines before they leave the sensor."
     ),

@@ -23,6 +23,7 @@ from sensor.hearing import Hearing
 from sensor.identity.resolver import Resolver
 from sensor.observe.agents import Agents
 from sensor.observe.binaries import Binaries
+from sensor.observe.contents import Contents
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
 from sensor.observe.packages import Packages
@@ -117,6 +118,7 @@ class Agent:
         self.binaries = Binaries(self._directory, digest=settings.digest)
         self.packages = Packages(self._directory, on=settings.digest)
         self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
+        self.contents = Contents(self._directory, on=settings.digest)
         self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
@@ -214,6 +216,7 @@ class Agent:
         self.binaries.close()
         self.packages.close()
         self.resolver.close()
+        self.contents.close()
         self.sink.close()
         self._delivered()
         if not (self.settings.keep_pinned or self.stop.again):
@@ -235,6 +238,7 @@ class Agent:
             elif isinstance(record, Event) and record.kind == "open":
                 self.packages.see(record)
             if isinstance(record, Event):
+                self.contents.see(record)
                 self.hearing.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
@@ -255,6 +259,7 @@ class Agent:
         for window in self.observer.windows(self.kernel, self.told, now):
             self.packages.look(window)
             self._send(window)
+            self.contents.look(window)
         self._unseated(now)
         self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
@@ -325,6 +330,7 @@ class Agent:
             self.binaries.forget(replica)
             self.packages.forget(replica)
             self.hearing.forget(replica)
+            self.contents.forget(replica)
             self._announced.pop(slot, None)
         self._ended.clear()
 
@@ -332,7 +338,7 @@ class Agent:
         """What others found out meanwhile: identities from runtimes, digests of executables."""
         for identity in self.resolver.poll(self.to_time(_boottime())):
             self._identify(identity)
-        self._send_all((*self.binaries.poll(), *self.packages.poll()))
+        self._send_all((*self.binaries.poll(), *self.packages.poll(), *self.contents.poll()))
 
     def _unheard(self, now: int) -> None:
         """Cgroups whose first record was lost with a full ring are found by their directories."""

@@ -5,20 +5,8 @@ from __future__ import annotations
 import re
 
 from classifier.inventory.sighting import Sighting, guessed, seen
+from wire.assets import PROMPT, SETTINGS, SKILL
 
-SKILL = re.compile(
-    r"(?:^|/)(?:CLAUDE(?:\.local)?\.md|AGENTS\.md|GEMINI\.md|SKILL\.md|\.cursorrules|\.windsurfrules|\.clinerules|\.goosehints"
-    r"|\.github/copilot-instructions\.md|\.cursor/rules/[^/]+\.mdc?|\.claude/(?:commands|agents|rules)/[^/]+\.md)$"
-)
-SETTINGS = re.compile(
-    r"(?:^|/)(?:\.mcp\.json|mcp\.json|mcp_config\.json|claude_desktop_config\.json|\.claude/settings(?:\.local)?\.json"
-    r"|\.codex/config\.toml|\.gemini/settings\.json)$"
-)
-PROMPT = re.compile(
-    r"(?:^|/)prompts?/[^/]+(?:/[^/]+)*\.(?:md|txt|j2|jinja2?|ya?ml|json|tmpl|prompty?)$"
-    r"|(?:^|/)(?:system[_-]?)?prompts?(?:[._-][\w.-]*)?\.(?:md|txt|j2|jinja2?|ya?ml|tmpl)$|\.prompty?$",
-    re.IGNORECASE,
-)
 STORE = re.compile(r"\.(sqlite3?|db|duckdb|faiss|lance|hnsw)$")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from classifier.inventory.content import EDITED
 from classifier.inventory.coverage import Stand
 from classifier.inventory.feed import Conflict, Feed
 from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
@@ -200,6 +201,9 @@ def joined(items: Iterable[Past]) -> list[Past]:
             better.setdefault(meeting, []).append(item)
     for half in halves:
         group = better.get(_meeting(half) or (), [])
+        if half.kind in EDITED:
+            better[_meeting(half) or ()], half = edited(half, group)
+            group = []
         for number, whole in enumerate(group):
             group[number], half = _both(whole, half)
         if half.held or half.past:
@@ -209,7 +213,7 @@ def joined(items: Iterable[Past]) -> list[Past]:
 
 def _meeting(item: Past) -> tuple[str, ...] | None:
     """What two halves of an item share; None where there are none."""
-    if item.kind in PACKAGES:
+    if item.kind in (*PACKAGES, *EDITED):
         return item.kind, item.name, item.place
     if item.kind == "mcp" and item.more.get("transport") == "stdio":
         return item.kind, stem(item.name)
@@ -218,7 +222,51 @@ def _meeting(item: Past) -> tuple[str, ...] | None:
 
 def _is_half(item: Past) -> bool:
     """Code without its version, a start without what the server said."""
-    return item.version == UNKNOWN if item.kind in PACKAGES else item.basis == INFERRED
+    return item.version == UNKNOWN if item.kind in (*PACKAGES, *EDITED) else item.basis == INFERRED
+
+
+def edited(half: Past, versions: list[Past]) -> tuple[list[Past], Past]:
+    """A file that was open, and what stood in it when: each version while it was, and the file where none is known.
+
+    The first version holds since the file was opened: it is read moments later.
+    """
+    first = {
+        h.replica: min(_start(v, h.replica) for v in versions if _has(v, h.replica)) for v in versions for h in v.held
+    }
+    opened = {h.replica: h for h in half.held if h.replica in first}
+    out = []
+    for version in versions:
+        held = [_while_open(h, opened[h.replica], first[h.replica]) for h in version.held if h.replica in opened]
+        held += [h for h in version.held if h.replica not in opened]
+        kept = tuple(h for h in held if h.spans)
+        if kept or version.past:
+            starts = [h.spans[0][0] for h in kept] + [s for s, _ in version.past]
+            out.append(replace(version, held=kept, first=min(starts), more=half.more | version.more))
+    left = tuple(h for h in half.held if h.replica not in opened)
+    return out, replace(half, held=left, past=half.past if left or not out else ())
+
+
+def _has(item: Past, replica: str) -> bool:
+    return any(h.replica == replica for h in item.held)
+
+
+def _start(item: Past, replica: str) -> float:
+    return min(h.spans[0][0] for h in item.held if h.replica == replica)
+
+
+def _while_open(version: Held, file: Held, first: float) -> Held:
+    """The spans of a version in which the file was open; its first one begins with it."""
+    opened = file.spans[0][0]
+    mine = [(min(s, opened) if s == first else s, e) for s, e in version.spans]
+    spans = [cut for a in mine for b in file.spans if (cut := _common(a, b)) is not None]
+    return replace(version, spans=tuple(spans), evidence=added(file.evidence[:1], version.evidence, OWN))
+
+
+def _common(a: Span, b: Span) -> Span | None:
+    """What two spans share."""
+    ends = [e for e in (a[1], b[1]) if e is not None]
+    start, end = max(a[0], b[0]), min(ends, default=None)
+    return (start, end) if end is None or start < end else None
 
 
 def _both(known: Past, code: Past) -> tuple[Past, Past]:

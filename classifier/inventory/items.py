@@ -13,7 +13,7 @@ from wire.records import Replica
 
 EVIDENCE = 8  # ids of events of an item
 OWN = 4  # of one replica's holding of it
-MORE = 12  # values beside the fixed ones
+MORE = 24  # values beside the fixed ones
 
 
 @stored

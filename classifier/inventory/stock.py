@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
 from classifier.inventory.applayer import KINDS as SAID
+from classifier.inventory.content import EDITED, of_file, read_file
 from classifier.inventory.coverage import Stands
 from classifier.inventory.feed import Feed
 from classifier.inventory.items import Holding, StockItem, who
-from classifier.inventory.kinds import KINDS, PROCESS
+from classifier.inventory.kinds import KINDS, PROCESS, UNKNOWN
 from classifier.inventory.lives import Life
 from classifier.inventory.reading import of_event, used
 from classifier.inventory.servers import stem
@@ -56,6 +57,9 @@ class Stock:
             return
         if event.kind == "coverage":
             self.stands.note(event)
+            return
+        if event.kind == "content":
+            self._content(life, event, linger)
             return
         if event.kind in SAID and not self.feed.take(event):
             return  # it was seen as well, or may be
@@ -203,7 +207,32 @@ class Stock:
             if item is not None and isinstance(value, str):
                 item.say(name, value)
 
+    def _content(self, life: Life, event: Event, linger: float) -> None:
+        """What stands in a file: of weights it is noted, of a file that steers it is the version."""
+        key = self.awaited.get(str(event.data.get("of", "")), "")
+        item = self.items.get(key)
+        if item is None:
+            return
+        if item.kind not in EDITED:
+            read_file(item, event.data)
+            return
+        sighting = of_file(item, event.data)
+        if sighting is None:
+            return
+        for other in self._versions(item):
+            if other.version != sighting.version:
+                other.close(life.replica, event.time)
+        self._see(life, sighting, event, 0, linger)
+
+    def _versions(self, item: StockItem) -> list[StockItem]:
+        """What was known to stand in the same file."""
+        same = (item.kind, item.name, item.place)
+        return [i for i in self.items.values() if (i.kind, i.name, i.place) == same and i.version != UNKNOWN]
+
     def _await(self, event: str, key: str) -> None:
+        """An event whose file may be told of later; of packages nothing is."""
+        if key.startswith(("framework\0", "library\0")):
+            return
         self.awaited[event] = key
         if len(self.awaited) > AWAITED:
             del self.awaited[next(iter(self.awaited))]

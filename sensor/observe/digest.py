@@ -33,7 +33,9 @@ class DigestLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
+    """A file as a process sees it. `cgroup`: only processes that are in it now are looked through."""
+
     key: Hashable
     pid: int
     path: str
@@ -52,7 +54,7 @@ class Digester:
 
     def __init__(self, limits: DigestLimits | None = None, proc: str = "/proc") -> None:
         self._limits, self._proc = limits or DigestLimits(), proc
-        self._wanted: deque[_Wanted] = deque()
+        self._wanted: deque[Wanted] = deque()
         self._found: deque[tuple[Hashable, str]] = deque()
         self._known: OrderedDict[tuple[int, ...], str] = OrderedDict()
         self._changed = threading.Condition()
@@ -70,7 +72,7 @@ class Digester:
             if self._closed or len(self._wanted) + len(self._found) + self._busy >= self._limits.queue:
                 self.dropped["queue full"] += 1
                 return False
-            self._wanted.append(_Wanted(key, pid, path, cgroup))
+            self._wanted.append(Wanted(key, pid, path, cgroup))
             self._changed.notify()
             self._begin()
         return True
@@ -103,7 +105,7 @@ class Digester:
                 self._busy = 0
                 self._found.append((wanted.key, answer))
 
-    def _next(self) -> _Wanted | None:
+    def _next(self) -> Wanted | None:
         with self._changed:
             while not self._wanted and not self._closed:
                 self._changed.wait()
@@ -112,7 +114,7 @@ class Digester:
             self._busy = 1
             return self._wanted.popleft()
 
-    def _answer(self, wanted: _Wanted) -> str:
+    def _answer(self, wanted: Wanted) -> str:
         try:
             return self._digest(wanted)
         except Unread as e:
@@ -125,8 +127,8 @@ class Digester:
         self.dropped[reason] += 1
         return reason
 
-    def _digest(self, wanted: _Wanted) -> str:
-        with _opened(wanted, self._proc) as fd:
+    def _digest(self, wanted: Wanted) -> str:
+        with opened(wanted, self._proc) as fd:
             for _ in range(2):  # a file being written is tried once more
                 before = _state(fd)
                 if before[2] > self._limits.size:
@@ -163,7 +165,7 @@ def _state(fd: int) -> tuple[int, ...]:
 
 
 @contextmanager
-def _opened(wanted: _Wanted, proc: str) -> Iterator[int]:
+def opened(wanted: Wanted, proc: str) -> Iterator[int]:
     """The file, opened for reading. Raises Unread, OSError."""
     fd = _readable(_found(wanted, proc))
     try:
@@ -172,7 +174,7 @@ def _opened(wanted: _Wanted, proc: str) -> Iterator[int]:
         os.close(fd)
 
 
-def _found(wanted: _Wanted, proc: str) -> int:
+def _found(wanted: Wanted, proc: str) -> int:
     """An O_PATH descriptor of the file, by the first process that shows it."""
     for pid in _members(wanted):
         fd = _seen_by(pid, wanted, proc)
@@ -184,7 +186,7 @@ def _found(wanted: _Wanted, proc: str) -> int:
     raise Unread("gone")
 
 
-def _members(wanted: _Wanted) -> list[int]:
+def _members(wanted: Wanted) -> list[int]:
     """Processes to look through: the one that ran the file first."""
     if wanted.cgroup is None:
         return [wanted.pid]
@@ -200,7 +202,7 @@ def _listed(cgroup: Path) -> list[int]:
         return []
 
 
-def _seen_by(pid: int, wanted: _Wanted, proc: str) -> int | None:
+def _seen_by(pid: int, wanted: Wanted, proc: str) -> int | None:
     """The file as one process sees it: its executable where that is the file (as a memfd must be), else by path."""
     try:
         if pid == wanted.pid and _is_executable(f"{proc}/{pid}/exe", wanted.path):

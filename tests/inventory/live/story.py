@@ -140,6 +140,7 @@ def _keep(
 ) -> None:
     """Waits until driftline tells what is so now, and keeps a moment of it; the next act comes in another second."""
     driftline.until(lambda: _is_so(_shown(driftline, "now"), models, servers), words)
+    driftline.until(lambda: _is_read(_shown(driftline, "now") or {}), f"{words}: what stands in its files")
     if told.moments:  # the first has begun before anybody could hear it
         driftline.until(
             lambda: _are_heard(_shown(driftline, "now") or {}), f"{words}: what its servers say of themselves"
@@ -161,8 +162,31 @@ def _is_so(found: Inventory | None, models: list[str], servers: list[str]) -> bo
     return (names(found, "model"), names(found, "mcp")) == (models, servers)
 
 
+def problem_of_files(told: Told) -> list[str]:
+    """What the sensor should have read of the files at each moment and did not."""
+    out = []
+    for moment in told.moments:
+        items = {(i["kind"], i["name"]): i for i in moment.found["items"]}
+        model = items["model", moment.models[0]]["more"]
+        layers = {"model-a": "2", "model-b": "3"}[moment.models[0]]
+        if (model.get("named"), model.get("tensors")) != (moment.models[0], layers) or len(
+            model.get("sha256", "")
+        ) != 64:
+            out.append(f"{moment.at}: the weights say {model}")
+        for kind, name in (("prompt", "system.md"), ("skill", "refund/SKILL.md")):
+            if not items[kind, name]["version"].startswith("sha256:"):
+                out.append(f"{moment.at}: {name} has no version")
+    return out
+
+
 def _are_heard(found: Inventory) -> bool:
     return all(i["version"] == "3.1" for i in found.get("items", ()) if i["kind"] == "mcp")
+
+
+def _is_read(found: Inventory) -> bool:
+    items = found.get("items", ())
+    digests = all("sha256" in i["more"] for i in items if i["kind"] == "model")
+    return digests and all(i["version"] != "unknown" for i in items if i["kind"] in ("prompt", "skill"))
 
 
 def names(found: Inventory, kind: str) -> list[str]:
@@ -188,7 +212,7 @@ def problems(told: Told) -> list[str]:
     status = {(r["declared"] or r["loaded"]): r["status"] for r in told.checked}
     if (status.get("model-b"), status.get("mcp-files")) != ("undeclared", "undeclared"):
         out.append(f"the manifest is held against {status}")
-    return out + schema(told.bom)
+    return out + problem_of_files(told) + schema(told.bom)
 
 
 def schema(bom: Inventory) -> list[str]:
