@@ -1,0 +1,55 @@
+"""A container that does all it can to fill the sensor: memory stays bounded, the neighbour is seen, and what it cost is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.lab import PYTHON, until
+from tests.kernel.test_restart import Daemon, told
+from tests.threat.conftest import script
+from tests.threat.test_container import EXECS
+from wire.records import Window
+
+pytestmark = pytest.mark.kernel
+ROUNDS = 20_000
+GROWTH = 48 << 10  # KiB that the sensor may grow by; it has a budget of 50 MB in all
+
+
+@pytest.fixture
+def sensor(lab, tmp_path):
+    """A sensor as a process of its own, so that its memory is its own."""
+    made = Daemon(lab, tmp_path / "sent")
+    yield made
+    made.kill()
+
+
+def resident(pid):
+    return int(Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split()[0])  # KiB
+
+
+def test_a_storm_costs_bounded_memory_and_the_neighbour_is_still_seen(lab, sensor, contained):
+    sensor.start()
+    hostile, neighbour = lab.scope.child("hostile"), lab.scope.child("neighbour")
+    contained(neighbour, PYTHON, "-S", "-E", "-c", EXECS)
+    until(lambda: told(sensor.records(Window), neighbour.id)[0], "the neighbour's first window")
+    before = resident(sensor._running.pid)
+    contained(hostile, *script("storm.py", ROUNDS), timeout=600)
+    contained(neighbour, PYTHON, "-S", "-E", "-c", EXECS)
+    until(lambda: runs(sensor, neighbour) == 46, "all that the neighbour ran")
+    assert resident(sensor._running.pid) - before < GROWTH
+    assert loss(sensor, hostile)["files"] > 0, "the storm did not fill the table of files"
+    # The table of files is one for all. What the neighbour lost by that is said in its own windows, so it is never taken for quiet.
+    assert set(loss(sensor, neighbour)) <= {"files"}
+
+
+def runs(sensor, box):
+    _, _, uses, _ = told(sensor.records(Window), box.id)
+    return sum(count for behaviour, count in uses.items() if behaviour.startswith("exec:/usr/bin/true<"))
+
+
+def loss(sensor, box):
+    windows, *_ = told(sensor.records(Window), box.id)
+    return sum((Counter(dict(w.loss)) for w in windows), Counter())
