@@ -105,7 +105,7 @@ class Use(Struct, **SHAPE):
     count: int = 1
     bytes_out: int = 0
     bytes_in: int = 0
-    first: float = 0.0  # 0.0: not before the window's start
+    first: float = 0.0  # within the window; 0.0: not told, so not before its start
     evidence: tuple[str, ...] = ()  # ids of events that show it, at most 8, oldest first
     data: Mapping[str, str | int | float] = field(default_factory=dict)  # e.g. lineage, address, path, digest
 

@@ -1,17 +1,19 @@
 """Days and hours on which a behaviour was seen to its schedule: every day, week, fortnight or month, at an hour.
 
 An occurrence is a day. Three of them make a schedule, two make us wait for the third before we call it dormant. One
-missed turn is forgiven, since a node may have been down.
+missed turn is forgiven, since a node may have been down. What comes once a week or more rarely and at any hour of its day
+needs five turns: a queue or a busy node may hold it up.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 PERIODS = ((1, 0), (7, 0), (14, 1), (30, 3))  # days, and how many a turn may be early or late
-HOURS = 3  # of the day; what comes at more of them has no schedule
-TURNS = 3
+HOURS = 3  # of the day; what comes at more of them comes at any
+TURNS, LOOSE = 3, 5  # LOOSE: at any hour
+WEEK = 7
 MISSED = 2  # periods between two turns at most
 DAY = (1 << 24) - 1
 SPAN = 14  # days that a daily schedule must have been kept before it is believed
@@ -27,10 +29,15 @@ def period_of(days: Collection[int], week: int, *, turns: int = TURNS) -> int:
     >>> period_of({3, 10, 17}, 1 << 50), period_of({3, 4, 9}, 1 << 50)
     (7, 0)
     """
-    if len(days) < turns or week.bit_count() > 7 * HOURS or _folded(week).bit_count() > HOURS:
+    loose = _loose(week)
+    if len(days) < (max(turns, LOOSE) if loose else turns):
         return 0
     gaps = [b - a for a, b in itertools.pairwise(sorted(days))]
-    return next((p for p, slip in PERIODS if _fits(gaps, p, slip)), 0)
+    return next((p for p, slip in PERIODS if (p >= WEEK or not loose) and _fits(gaps, p, slip)), 0)
+
+
+def _loose(week: int) -> bool:
+    return _folded(week).bit_count() > HOURS
 
 
 def _fits(gaps: list[int], period: int, slip: int) -> bool:
@@ -59,8 +66,12 @@ def _folded(week: int) -> int:
     return day
 
 
-def due(days: Iterable[int], week: int, period: int, hour: int) -> bool:
+def due(days: Collection[int], week: int, period: int, hour: int) -> bool:
     """Whether an hour (number since the epoch) is one in which a turn may come, give or take one."""
+    days = sorted(days)
+    if _loose(week) and period_of(days, week) == period:  # else several turns in a week, each at hours of its own
+        slip = dict(PERIODS)[period]
+        return any(_on_day((hour + h) // 24 - max(days), period, slip) for h in (-1, 0, 1))
     if period in (1, 14, 30):
         wanted = hours_of_day(week)
         in_time = any((hour + d) % 24 in wanted for d in (-1, 0, 1))
@@ -68,7 +79,10 @@ def due(days: Iterable[int], week: int, period: int, hour: int) -> bool:
         in_time = any(week >> ((hour + d) % 168) & 1 for d in (-1, 0, 1))
     if period < 14 or not in_time:
         return in_time
-    slip = dict(PERIODS)[period]
-    since = hour // 24 - max(days)
+    return _on_day(hour // 24 - max(days), period, dict(PERIODS)[period])
+
+
+def _on_day(since: int, period: int, slip: int) -> bool:
+    """Whether a day so many days after a turn may be one."""
     rest = since % period
     return since == 0 or min(rest, period - rest) <= slip * max(1, round(since / period))

@@ -16,6 +16,7 @@ BEFORE, BEHIND = 3600.0, 60.0  # seconds around a finding
 LIMIT = 20_000  # events that are read of a replica, the latest
 REPLICAS = 16
 LINE = 120  # characters
+SLACK = 1.0  # seconds by which an event may be dated before what it belongs to
 
 
 class Told(Protocol):
@@ -34,8 +35,10 @@ def about(finding: Mapping[str, Any], told: Told, event: Callable[[str], Event |
     """
     ids = [str(i) for i in finding.get("evidence") or ()]
     evidence = [e for i in ids if (e := event(i)) is not None]
-    first = min((e.time for e in evidence), default=0.0)
-    last = max((e.time for e in evidence), default=0.0)
+    rows = finding.get("deviations") or ()
+    began = min((float(d["first"]) for d in rows), default=0.0)
+    first = min([e.time for e in evidence] + [began] * bool(rows), default=0.0)
+    last = max([e.time for e in evidence] + [float(d["last"]) for d in rows], default=0.0)
     gone = len(ids) - len(evidence)
     lost = [f"{gone} events of the finding are past their time"] * bool(gone)
     linker = Linker().add_all(evidence)
@@ -47,8 +50,18 @@ def about(finding: Mapping[str, Any], told: Told, event: Callable[[str], Event |
             lost.append(f"of {place(replica)} only the last {LIMIT} events were read")
     if replicas[REPLICAS:]:
         lost.append(f"{len(replicas) - REPLICAS} replicas of the finding were not looked at")
-    found = shown(linker, ids) | {"finding": finding.get("id")}
+    found = shown(linker, current(evidence, ids, began)) | {"finding": finding.get("id")}
     return found | {"lost": [*found["lost"], *lost]}
+
+
+def current(events: Iterable[Event], ids: Iterable[str], since: float) -> list[str]:
+    """Those of the ids that happened since, and those that are not known.
+
+    A connection or a file is told once per replica, so what grew on it later rests on an event of another day: it shows what
+    was used, and not who used it this time.
+    """
+    old = {e.id for e in events if e.time < since - SLACK}
+    return [i for i in ids if i not in old]
 
 
 def of_events(events: Iterable[Event], ids: Iterable[str]) -> dict[str, Any]:

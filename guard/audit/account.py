@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from classifier.links.view import current
 from guard.audit import chain as links
 from guard.audit import five
 from guard.audit.canon import digest
@@ -52,7 +53,7 @@ def account(
     """
     first, last = span(finding)
     wanted = list(finding["evidence"])
-    told = links.chain_of(events, wanted, (first - BEHIND, last + BEHIND))
+    told = links.chain_of(events, current(events, wanted, first), (first - BEHIND, last + BEHIND))
     cited, cut = _cited(events, (*wanted, told.chain.trigger.event, *told.chain.events))
     behaviours = [d["behaviour"] for d in finding["deviations"]]
     found = layers(cited, behaviours, told.chain, probes=probes, rungs=rungs)

@@ -379,6 +379,7 @@ class Observer:
         first: float,
         extra: dict[str, str | int | float] | None = None,
     ) -> Tally:
+        first = max(first, o.since)  # a row is older than the window: of this one it tells what grew in it
         tally = o.tally(behaviour, first)
         tally.count += count
         tally.first = min(tally.first, first)

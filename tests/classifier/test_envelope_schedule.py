@@ -42,6 +42,34 @@ def test_what_comes_at_any_hour_has_no_schedule():
     assert period_of({3, 10, 17}, (1 << 24) - 1) == 0
 
 
+ANY_HOUR = sum(1 << (24 * (d % 7) + h) % 168 for d, h in ((3, 2), (10, 5), (17, 9), (24, 14), (31, 20)))
+
+
+def test_five_turns_at_any_hour_of_their_day_are_a_weekly_schedule():
+    """A queue or a busy node holds it up."""
+    assert period_of({3, 10, 17, 24, 31}, ANY_HOUR) == 7
+    assert period_of({3, 10, 17, 24}, ANY_HOUR) == 0
+    assert period_of(set(range(30)), (1 << 168) - 1) == 0  # every day at any hour is no schedule
+
+
+@pytest.mark.parametrize(
+    ("hour", "yes"),
+    [
+        pytest.param(38 * 24 + 11, True, id="its-day-at-a-new-hour"),
+        pytest.param(39 * 24, True, id="a-little-after-midnight"),
+        pytest.param(41 * 24 + 14, False, id="another-day"),
+    ],
+)
+def test_turn_at_any_hour_is_due_on_its_day(hour, yes):
+    assert due({3, 10, 17, 24, 31}, ANY_HOUR, 7, hour) is yes
+
+
+def test_several_turns_in_a_week_keep_their_hours():
+    days = {d + 7 * w for w in range(3) for d in (0, 2, 3, 4)}
+    hours = sum(1 << 24 * d + h for d, h in ((0, 2), (2, 9), (3, 15), (4, 20)))
+    assert not due(days, hours, 7, 21 * 24 + 9) and due(days, hours, 7, 23 * 24 + 9)
+
+
 @pytest.mark.parametrize(
     ("period", "hour", "yes"),
     [(7, 24 * 24 + 2, True), (7, 24 * 24 + 9, False), (30, 47 * 24 + 2, True), (30, 31 * 24 + 2, False)],
