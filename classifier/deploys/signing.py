@@ -138,17 +138,24 @@ def load_keys(path: Path | None) -> tuple[Key, ...]:
     """
     if path is None:
         return ()
+    text = _private(path)
     try:
-        content = yaml.safe_load(_private(path))
+        content = yaml.safe_load(text)
         rows = content["keys"] if isinstance(content, dict) else None
-    except (yaml.YAMLError, KeyError, RecursionError) as e:
-        raise KeysError(f"{path}: no list of keys: {e}".replace("\n", " ")) from e
+    except (yaml.YAMLError, ValueError, KeyError, RecursionError) as e:
+        raise KeysError(f"{path}{_line(e)}: no list of keys; check quotes, colons and indentation there") from None
     if not isinstance(rows, list):
         raise KeysError(f"{path}: write `keys:` and a list below it")
     keys = tuple(_key(row, f"{path}: key {number}") for number, row in enumerate(rows, 1))
     if len({k.name for k in keys}) != len(keys):
         raise KeysError(f"{path}: two keys of one name; ids of events are kept apart by it, so choose another")
     return keys
+
+
+def _line(error: Exception) -> str:
+    """Where YAML stumbled. What it says besides quotes the text around it, which holds a secret."""
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark is not None else ""
 
 
 def _key(row: Any, where: str) -> Key:
@@ -166,6 +173,8 @@ def _key(row: Any, where: str) -> Key:
     given = [k for k in ("secret", "secret_file", "public") if row.get(k)]
     if len(given) != 1:
         raise KeysError(f"{where} ({name}): give one of secret, secret_file and public")
+    if given == ["secret_file"] and not str(row["secret_file"]).startswith("/"):  # no path: perhaps the secret itself
+        raise KeysError(f"{where} ({name}): secret_file is an absolute path")
     value = _private(Path(str(row["secret_file"]))).strip() if given == ["secret_file"] else str(row[given[0]])
     if given == ["public"]:
         return Key(name, tuple(workloads), public=_public(value, f"{where} ({name})"), senders=tuple(senders))

@@ -95,7 +95,8 @@ def setns(pid: int) -> None:
 def read_memory(pid: int) -> int:
     mine = ctypes.create_string_buffer(1)
     here, there = ((ctypes.c_uint64 * 2)(at, 1) for at in (ctypes.addressof(mine), 0x10000))
-    return checked(LIBC.syscall(READV, pid, here, 1, there, 1, 0))
+    one = ctypes.c_ulong(1)
+    return checked(LIBC.syscall(READV, pid, here, one, there, one, ctypes.c_ulong(0)))
 
 
 def attempts(sensor: int, pins: str, sockets: list[str]) -> dict[str, Callable[[], object]]:
