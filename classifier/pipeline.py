@@ -233,6 +233,9 @@ class Pipeline:
             if record.kind == "coverage" and record.data.get("rung") in UNREAD:
                 ward.envelope.blind_spots.add(UNHEARD)
             time, urgent = record.time, ward.note(record, owner.revision)
+            feed = self._stock(ward).feed
+            if feed.fresh:
+                urgent |= ward.contradict(feed.news(), record.time, owner.revision)
         found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []
         self._state.wake = min(self._state.wake, ward.wake)
         return found

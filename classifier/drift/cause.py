@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from classifier.drift import source
+from classifier.drift import contradiction, source
 from classifier.drift.features import features
 from classifier.drift.finding import (
     EXPECTED,
@@ -99,7 +99,9 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     terms = features(members, envelope, expected)
     posterior = weights.judge(terms, members)
     quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet
-    v = verdict(members, signals, posterior, weights.limits, quiet=quiet, fortnight=envelope.stage != "converging")
+    v = contradiction.verdict(members) or verdict(
+        members, signals, posterior, weights.limits, quiet=quiet, fortnight=envelope.stage != "converging"
+    )
     return Reading(signals, weights.explain(terms), posterior, v)
 
 
@@ -240,6 +242,8 @@ def _why_none(members: Sequence[Judged]) -> str:
 def _title(cause: Cause, sightings: Sequence[Sighting], deploy: str | None, v: Verdict) -> str:
     if sightings[0].why == "forgery":
         return f"deploy_event_forgery: {sightings[0].note}"
+    if sightings[0].why == contradiction.CONFLICT:
+        return f"self_report_conflict: {sightings[0].note}"
     worst = max(sightings, key=lambda s: rated(s.behaviour)[0])
     more = f" and {len(sightings) - 1} more" if len(sightings) > 1 else ""
     what = "" if worst.why == "new" else f" ({worst.why}{': ' + worst.note if worst.note else ''})"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from classifier.drift.cause import Cause, counted
+from classifier.drift.contradiction import AGREED, CONFLICT
 from classifier.drift.finding import ACCEPTED, AGED, DISMISSED, EXPECTED, OPEN, REVIEW, RISKY, Version
 from classifier.drift.verdict import LEVELS
 from classifier.envelope.strangers import ALONE, NEW, RETURN
@@ -75,6 +76,9 @@ def admit(w: Ward, cause: Cause, because: str) -> None:
     """Its behaviours, quantities and owners are the envelope's from now on."""
     for m in cause.members:
         s = w.sightings[m]
+        if s.why == CONFLICT:
+            w.agreed = dict([*w.agreed.items(), (s.note, cause.id)][-AGREED:])
+            continue
         if s.why in (NEW, RETURN, ALONE):
             w.envelope.admit(s.behaviour, because, s.first)
         w.envelope.widen(s.behaviour, s.peak_out, s.peak_in, s.lineages, s.first)

@@ -76,7 +76,7 @@ class Deviation:
     """One behaviour that the envelope does not explain."""
 
     behaviour: Behaviour
-    why: str  # "new", "volume out", "volume in", "owner", "schedule", "dormant return" or "forgery"
+    why: str  # "new", "volume out", "volume in", "owner", "schedule", "dormant return", "forgery" or "conflict"
     severity: int  # 0..3
     technique: str
     first: float  # seconds

@@ -39,6 +39,7 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     (r"exec:", 1, "T1204 execution"),
     (r"ingress:", 1, "T1571 new listener"),
     (r"open:model:", 1, "model artefact"),
+    (r"self_report_conflict:", 1, "T1036 masquerading"),
     (r"write:", 0, "file"),
     (r"open:", 0, "file"),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from classifier.deploys.timeline import Timeline
-from classifier.drift import decision
+from classifier.drift import contradiction, decision
 from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, counted, read, related, write
 from classifier.drift.continuity import continuity
+from classifier.drift.contradiction import CONFLICT
 from classifier.drift.correlation import Correlation, correlate
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
 from classifier.drift.nearness import habitual, nearness
@@ -23,6 +24,7 @@ from classifier.envelope.lineage import base
 from classifier.envelope.quarantine import Lone
 from classifier.envelope.state import stored
 from classifier.envelope.strangers import ALONE, CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
+from classifier.inventory.feed import Conflict
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 
@@ -46,6 +48,8 @@ class Ward:
     expected: dict[str, float] = field(default_factory=dict)  # sessions with something new in a day, per dimension
     expected_day: int = -2  # on which that was counted
     variance: int = 0  # causes that turned out to be what the workload does now and then
+    contradictions: dict[str, int] = field(default_factory=dict)  # key of one → day; of the last day only
+    agreed: dict[str, str] = field(default_factory=dict)  # words of a contradiction that a person accepted → finding
 
     @property
     def policy(self) -> Policy:
@@ -138,8 +142,8 @@ class Ward:
         image = base(str(use.data.get("lineage", "")).split("<")[0] or str(use.data.get("image", "")))
         return is_secret(use.behaviour) and bool(image) and image not in self.envelope.names.images
 
-    def _sighting(self, behaviour: str, why: str, first: float, end: float) -> Sighting | None:
-        key = f"{why}|{behaviour}"
+    def _sighting(self, behaviour: str, why: str, first: float, end: float, key: str = "") -> Sighting | None:
+        key = key or f"{why}|{behaviour}"
         s = self.sightings.get(key)
         if s is None:
             if len(self.sightings) >= self.policy.max_deviations and not self._make_room():
@@ -205,6 +209,35 @@ class Ward:
             s.note = f"event {deploy.id} was refused: {deploy.refused}"
             s.due, self.wake = min(s.due, deploy.received), min(self.wake, deploy.received)
 
+    def contradict(self, conflicts: list[Conflict], now: float, revision: str | None) -> bool:
+        """What the workload says of itself is not what was seen; True if one of them waits for judgement."""
+        met = [self._contradict(c, now, revision) for c in conflicts]  # each, news or not
+        return any(met)
+
+    def _contradict(self, c: Conflict, now: float, revision: str | None) -> bool:
+        note = contradiction.words(c)
+        if note in self.agreed:
+            return False
+        day = int(c.time // self.policy.day)
+        key = contradiction.key(c, day)
+        known = key in self.contradictions
+        if not known:
+            self.contradictions = {k: d for k, d in self.contradictions.items() if d >= day}
+            if c.replica is None or len(self.contradictions) >= contradiction.A_DAY:
+                self.overflow += 1
+                return False
+            self.contradictions[key] = day
+        elif key not in self.sightings:
+            return False  # it was decided, and stays so for the day
+        s = self._sighting(contradiction.behaviour(c), CONFLICT, c.time, now, key)
+        if s is None or c.replica is None:
+            return False
+        s.see(c.replica, revision, c.time, c.time, uses=1, events=0)
+        if not known:
+            s.explain(tuple(i for i in (c.claim, c.evidence) if i), {})
+            s.note, s.due, self.wake = note, now, min(self.wake, now)
+        return not known
+
     # judgement ------------------------------------------------------------------------------------------------------
 
     def evaluate(self, now: float, timeline: Timeline, weights: Weights) -> list[Finding]:
@@ -247,7 +280,7 @@ class Ward:
         if cause is None:
             if len(self.causes) >= self.policy.max_findings:
                 self._make_room()
-            id = cause_id(self.workload, name, s.behaviour, s.first)
+            id = cause_id(self.workload, name, key if s.why == CONFLICT else s.behaviour, s.first)
             cause = self.causes[id] = Cause(id, self.workload, name, now, s.last)
         cause.members.append(key)
         cause.last = max(cause.last, s.last)
@@ -258,6 +291,8 @@ class Ward:
         if not cause.open or cause.key != name or len(cause.members) >= self.policy.max_members:
             return False
         others = [self.sightings[m] for m in cause.members]
+        if CONFLICT in (s.why, others[0].why):
+            return False
         if (s.why == FORGERY) != (others[0].why == FORGERY):
             return False
         if name.startswith("deploy:"):
@@ -273,6 +308,8 @@ class Ward:
         if s.why == FORGERY:
             no = Signal(False, 0.0, s.note)
             return Judged(s, Correlation(no, why_none=s.note), no, Signal(None, 0.0, "not applicable"))
+        if s.why == CONFLICT:
+            return contradiction.judged(s)
         c = correlate(s, deploys, self.envelope.ledger, self.policy)
         if s.continuity is None or (c.named and not s.named):
             limits, s.named = self.policy.continuity, c.named

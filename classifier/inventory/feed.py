@@ -8,11 +8,13 @@
 | is the only one at that time | time |
 
 What was seen is believed: a call that was told and seen adds nothing to the inventory. Where the two differ in model, host
-or tools, or where the sender calls itself what the kernel does not, that is a conflict.
+or tools, or where the sender calls itself what the kernel does not, that is a conflict: kept here, and handed on once
+(`news`) for a finding (classifier/drift/contradiction.py).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,6 +32,8 @@ RECENT, SILENCES = 16, 32
 GRACE = 30.0  # seconds for which a call that was told waits to be seen, where calls of its replica are
 COVERED = 86_400.0  # seconds after a call was seen for which that is so
 KINDS = 16  # of conflicts
+NEWS = 64  # conflicts that wait to be handed on; the rest is counted
+CLAIM = 200  # characters of what was told
 
 
 @stored
@@ -44,6 +48,7 @@ class Conflict:
     by: str  # how the two were known to be one call: "id", "trace", "time"; "kernel" for a sender
     claim: str  # id of the event that was told
     evidence: str  # id of the event that was seen; "" for a sender
+    replica: Replica | None = None
 
 
 @stored
@@ -75,6 +80,8 @@ class Feed:
     covered: dict[Replica, float] = field(default_factory=dict)  # when a call of it was last seen
     last: dict[Replica, float] = field(default_factory=dict)  # when it last told something
     silences: list[Silence] = field(default_factory=list)
+    tool_events: dict[str, str] = field(default_factory=dict)  # id of a tool call that was seen → id of its event
+    fresh: list[Conflict] = field(default_factory=list)  # not handed on yet
 
     # events -----------------------------------------------------------------------------------------------------------
 
@@ -98,9 +105,15 @@ class Feed:
         for id_ in [id_ for id_, e in self.waiting.items() if e.time + GRACE <= time]:
             yield self.waiting.pop(id_)
 
+    def news(self) -> list[Conflict]:
+        """Conflicts that were not handed on yet."""
+        found, self.fresh = self.fresh, []
+        return found
+
     def _see(self, event: Event) -> None:
         if event.kind == "tool" and (id_ := event.data.get("id")):
             _bounded(self.tools, str(id_), str(event.data.get("name", "")), TOOLS)
+            _bounded(self.tool_events, str(id_), event.id, TOOLS)
         if event.kind != "llm" or event.data.get("role") == "server":
             return
         self.covered[event.replica] = max(event.time, self.covered.get(event.replica, event.time))
@@ -128,21 +141,24 @@ class Feed:
 
     def _tool(self, event: Event) -> bool:
         """A tool call that was told; one that was seen under another name contradicts it."""
-        seen = self.tools.get(str(event.data.get("id", "")))
+        id_ = str(event.data.get("id", ""))
+        seen = self.tools.get(id_)
         name = str(event.data.get("name", ""))
         if seen is not None and seen != name:
-            self._conflict(Conflict(event.time, "tool", name, seen, ID, event.id, ""))
+            found = self.tool_events.get(id_, "")
+            self._conflict(Conflict(event.time, "tool", name, seen, ID, event.id, found, event.replica))
         return seen is None
 
     def _one(self, told: Event, seen: Event, found: Twin) -> None:
         self.matched += 1
         for what, a, b in differences(told.data, seen.data) if found.sure else ():
-            self._conflict(Conflict(told.time, what, a, b, found.by, told.id, seen.id))
+            self._conflict(Conflict(told.time, what, a, b, found.by, told.id, seen.id, told.replica))
 
     def _heard(self, event: Event) -> None:
-        for what in str(event.data.get("conflict", "")).split():
-            service = str(event.data.get("service", ""))
-            self._conflict(Conflict(event.time, what, service, "", "kernel", event.id, ""))
+        names = _claims(event.data.get("claims"))
+        for what in str(event.data.get("conflict", "")).split()[:KINDS]:
+            told, known = names.get(what, (str(event.data.get("service", "")), ""))
+            self._conflict(Conflict(event.time, what, told, known, "kernel", event.id, "", event.replica))
         self.last[event.replica] = max(event.time, self.last.get(event.replica, event.time))
         for silence in self.silences:
             if silence.replica == event.replica and silence.until is None and event.time > silence.since:
@@ -151,6 +167,7 @@ class Feed:
     def _conflict(self, conflict: Conflict) -> None:
         if conflict.what in self.conflicts or len(self.conflicts) < KINDS:
             self.conflicts[conflict.what] = self.conflicts.get(conflict.what, 0) + 1
+            self.fresh = [*self.fresh, conflict][:NEWS]
         self.recent = [*self.recent, conflict][-RECENT:]
 
     # silence ----------------------------------------------------------------------------------------------------------
@@ -180,6 +197,7 @@ class Feed:
         for what, count in other.conflicts.items():
             self.conflicts[what] = self.conflicts.get(what, 0) + count
         self.recent = [*other.recent, *self.recent][-RECENT:]
+        self.fresh = [*other.fresh, *self.fresh][:NEWS]
         self.silences = [*other.silences, *self.silences][-SILENCES:]
         for mine, theirs in ((self.last, other.last), (self.covered, other.covered)):
             mine.update(theirs)
@@ -222,6 +240,20 @@ def _slim(event: Event, names: frozenset[str]) -> Event:
         data.pop("calls")
         data.pop("answer", None)
     return replace(event, data=data)
+
+
+def _claims(value: object) -> dict[str, tuple[str, str]]:
+    """What a sender called itself and what the kernel calls it, by attribute.
+
+    >>> _claims('[["k8s.pod.name", "pay-1", "cart-1"]]')
+    {'k8s.pod.name': ('pay-1', 'cart-1')}
+    """
+    try:
+        rows = json.loads(value) if isinstance(value, str) else []
+    except (ValueError, RecursionError):
+        return {}
+    rows = [r for r in rows if isinstance(r, list) and len(r) == 3] if isinstance(rows, list) else []
+    return {str(what): (str(told)[:CLAIM], str(known)[:CLAIM]) for what, told, known in rows[:KINDS]}
 
 
 def _began(event: Event) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ from classifier.classes.known import Known
 from classifier.deploys.http import Bucket
 from classifier.otlp import json_mapping, protobuf
 from classifier.otlp.attributes import text
-from classifier.otlp.callers import SERVICE, conflicts, names_of
+from classifier.otlp.callers import SERVICE, conflicts, named, names_of
 from classifier.otlp.events import Maker
 from classifier.otlp.joining import Extra, Joiner, Ready
 from classifier.otlp.replies import JSON, PROTOBUF, taken
@@ -29,6 +30,7 @@ from wire.redact import Policy, Redactor
 REPLICAS = 4096  # whose rate is remembered
 UNIT = 64 << 10  # bytes that are counted as one
 LOOKS = 30.0  # seconds between looks at who fell silent
+CLAIM = 200  # characters of a name that contradicts the kernel
 KEPT = 4096  # characters of a text that are masked; an event holds less
 READERS = {
     (JSON, "traces"): json_mapping.traces,
@@ -155,9 +157,12 @@ class Intake:
     def _extra(self, resource: Any, identity: Identity, others: Callable[[], set[str]]) -> Extra:
         """What the sender calls itself, and where that contradicts the kernel."""
         against = conflicts(resource, identity, others)
-        if against:
-            self.counts["conflicts"] += 1
-        return {"service": self._maker.label(_named(text(resource, (SERVICE,)))), "conflict": " ".join(against)}
+        service = {"service": self._maker.label(_named(text(resource, (SERVICE,))))}
+        if not against:
+            return service
+        self.counts["conflicts"] += 1
+        claims = [[a, self._maker.label(text(resource, (a,)), CLAIM), named(a, identity)[:CLAIM]] for a in against]
+        return service | {"conflict": " ".join(against), "claims": json.dumps(claims)}
 
     def _tell(self, ready: Iterable[Ready]) -> None:
         for one in ready:

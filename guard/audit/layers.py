@@ -14,6 +14,7 @@ OF = dict.fromkeys(("exec", "fork", "exit", "open", "identity", "syscall", "dige
 OF |= dict.fromkeys(("egress", "ingress", "dns", "tls"), NETWORK) | {"llm": PROMPT, "tool": TOOLS, "mcp": TOOLS}
 SEEN_BY_NETWORK = ("egress:", "ingress:", "dns:", "tls:")
 PROBES = {KERNEL: ("syscalls", "process", "files"), NETWORK: ("network",)}
+NO_DEED = ("deploy_event_forgery", "self_report_conflict", "chain:")  # behaviours that no sensor counted
 READS = ("symbol", "signature", "otlp")  # rungs of the ladder on which words are read
 
 Probes = Mapping[str, Iterable[Iterable[Any]]]  # node → (name, state, what it misses)
@@ -32,7 +33,7 @@ def layers(
     """
     counts, partial, bases = _counted(events)
     counted = {NETWORK if b.startswith(SEEN_BY_NETWORK) else TOOLS if b.startswith(("tool:", "mcp:")) else KERNEL
-               for b in behaviours if not b.startswith(("deploy_event_forgery", "chain:"))}  # fmt: skip
+               for b in behaviours if not b.startswith(NO_DEED)}  # fmt: skip
     why = {layer.name: layer.reason for layer in chain.layers if layer.state in (NOT_THERE, PARTIAL)}
     return {
         name: _layer(name, counts.get(name, 0), name in counted, partial.get(name, 0), bases.get(name, set()))
