@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* Who talks to whom: per cgroup, process image, peer, port and direction: connections, packets, payload bytes both ways.
  * cgroup_skb on the observed subtree for packets; cgroup/sock_create and connect4|6 for attempts and who they are of;
- * inet_sock_set_state for listeners.
+ * inet_sock_set_state for listeners, and for connections to the ports of `doors`, with both their ends.
  * Sees: TCP and UDP over IPv4 and IPv6, connected or not; DNS answers from port 53 over UDP; the first TLS ClientHello of a
  * socket. Misses: raw and packet sockets' own headers, names inside DoH, DoT, ECH and QUIC.
  * A packet that the stack sends by itself (retransmission, delayed segment) counts for the image that used the socket last.
@@ -76,6 +76,7 @@ BPF_QUEUE(free_flows, u32, MAX_FLOWS);
 BPF_TABLE("lru_hash", u64, struct talk, talks, 32768);
 BPF_TABLE("lru_hash", struct listener, u64, listeners, 4096);  /* -> image that listens, 0: unknown */
 BPF_RINGBUF_OUTPUT(payloads, PAYLOAD_PAGES);
+BPF_TABLE("hash", u16, u8, doors, 16);  /* ports of our own receivers: who connects to them is told, each time */
 
 struct packet {
     u8 peer[16];
@@ -464,11 +465,56 @@ int connect6(struct bpf_sock_addr *ctx) {
     return on_connect(ctx, (u8 *)peer);
 }
 
+#define INET_ 2
+#define INET6_ 10
+static inline void take_ends(struct fact *f, u64 sock, u16 family) {
+    f->image = f->b = 0;
+    if (family == INET_) {   /* mapped form: the address in the last four bytes, in the order of the network */
+        f->a = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_FROM) << 32;
+        f->c = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_TO) << 32;
+        return;
+    }
+    f->image = PEEK(u64, sock, OFF_SOCK_FROM6);
+    f->a = PEEK(u64, sock, OFF_SOCK_FROM6 + 8);
+    f->b = PEEK(u64, sock, OFF_SOCK_TO6);
+    f->c = PEEK(u64, sock, OFF_SOCK_TO6 + 8);
+}
+
+/* A connection to one of our receivers stands. Runs for the answer's packet, so in whoever's time: the socket's cgroup says
+ * whose it is, and a process that has the socket later does not change it. image, a: our end; b, c: theirs; tid: ports. */
+static inline void on_dialled(u64 sock) {
+#if defined(OFF_SOCK_CGROUP) && defined(OFF_SOCK_FROM6)
+    u16 be = PEEK(u16, sock, OFF_SOCK_DPORT), family = PEEK(u16, sock, OFF_SOCK_FAMILY);
+    u16 port = be << 8 | be >> 8;
+    u64 cgroup = doors.lookup(&port) ? PEEK(u64, sock, OFF_SOCK_CGROUP) : 0;
+    if (!cgroup || cgroup & 1 || (family != INET_ && family != INET6_))
+        return;              /* before 5.15 an odd value is no cgroup */
+    u32 slot = slot_of(cgroup_id(cgroup));
+    if (slot == NO_SLOT || slot == OUTSIDE)
+        return;
+    struct fact *f = facts.ringbuf_reserve(sizeof(*f));
+    if (!f) {
+        count_lost(slot, LOST_FACT);
+        return;
+    }
+    fill_for(f, FACT_DIAL, slot, 0, 0);
+    take_ends(f, sock, family);
+    f->tid = (u32)PEEK(u16, sock, OFF_SOCK_NUM) << 16 | port;
+    facts.ringbuf_submit(f, 0);
+#endif
+}
+
+#define TCP_ESTABLISHED_ 1
+#define TCP_SYN_SENT_ 2
 #define TCP_CLOSE_ 7
 #define TCP_LISTEN_ 10
 RAW_TRACEPOINT_PROBE(inet_sock_set_state) {
     u64 sock = ctx->args[0];
     u32 old = ctx->args[1], new = ctx->args[2];
+    if (old == TCP_SYN_SENT_ && new == TCP_ESTABLISHED_) {
+        on_dialled(sock);
+        return 0;
+    }
     if (new != TCP_LISTEN_ && (old != TCP_LISTEN_ || new != TCP_CLOSE_))
         return 0;        /* an accepted socket also leaves LISTEN, the state that it was cloned in */
     u32 slot = current_slot();

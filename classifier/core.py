@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from classifier.classes.known import Known
+from classifier.deploys import dials
 from classifier.drift.finding import Finding, finding_to_dict
 from classifier.envelope.state import StateError
 from classifier.envelope.view import shown
@@ -56,6 +57,7 @@ class Core:
         self.sensors: dict[str, Mapping[str, float]] = {}  # node → what its sensor last said of itself
         self.failed = 0  # records that the pipeline could not take
         self.last_tick = 0.0  # seconds, event time
+        self.dials = dials.Dials(clock)
         self._log, self._clock = log, clock
         self._lock = threading.RLock()
         self._unwritten: deque[Finding] = deque(maxlen=UNWRITTEN)
@@ -103,6 +105,8 @@ class Core:
             accepted = self._kept(frames)
             acknowledge()  # not after feeding: the sender may forget what the journal has
             for one in accepted:
+                if isinstance(one.record, Event) and one.record.kind == dials.KIND:
+                    self.dials.tell(one.record)  # not when the journal is fed again: those connections are gone
                 self._feed(one)
             self._write_findings()
             self._snapshot_if_due()

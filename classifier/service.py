@@ -172,7 +172,7 @@ class Service:
         await asyncio.gather(*workers, return_exceptions=True)
 
     async def _doors(self, core: Core, sockets: dict[str, Any]) -> None:
-        senders = Senders(core.seen)
+        senders = Senders(core.seen, dials=core.dials)
         self._intake = Intake(core, self.settings.http, self._keys, clock=self._clock, whose=senders)
         self._telemetry = Telemetry(core, self.settings.otlp, clock=self._clock, whose=senders)
         self._folder = Folder(self.settings.folder) if self.settings.folder else None

@@ -7,6 +7,7 @@ A key that is not in `KEYS` is an error with its line and the nearest right key.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -141,7 +142,7 @@ KEYS: dict[str, Key] = {
     "identity.replicas": Key("whole", 4096, "Replicas and containers remembered.", 16, 1 << 20),
     "identity.patience": Key("number", 5.0, "Seconds a question to a runtime is repeated.", 0.1, 600),
     "otlp.enabled": Key("flag", False, "Receive what agents say of themselves by OTLP/HTTP; docs/otlp.md says how."),
-    "otlp.address": Key("address", ("127.0.0.1", 4318), "Where; who is in another network namespace is refused."),
+    "otlp.address": Key("address", ("127.0.0.1", 4318), "Where; containers reach no loopback address."),
     "otlp.body": Key("whole", 8 << 20, "Bytes of a request, unpacked.", 1024, 64 << 20),
     "otlp.rate": Key("number", 20.0, "Requests per second and sender.", 0.1, 10_000),
     "otlp.calls": Key("number", 100.0, "Calls that are kept, per second and replica.", 0.1, 100_000),
@@ -176,6 +177,7 @@ class Settings:
         return SensorSettings(
             sizes=Sizes(**self._below("sensor.sizes.")),
             capture=CaptureSettings(**self._below("sensor.capture."), originals=self._originals()),
+            doors=self._doors(),
             identity=self._identity(),
             **told
             | {
@@ -235,6 +237,11 @@ class Settings:
         """The socket that answers questions."""
         return Path(self["classifier.control"] or f"{self['run_dir']}/control.sock")
 
+    def _doors(self) -> tuple[int, ...]:
+        """Ports of the classifier's receivers, as far as a container could reach them."""
+        reached = [self["classifier.http.address"], self["otlp.address"] if self["otlp.enabled"] else None]
+        return tuple(sorted({port for host, port in filter(None, reached) if not _is_loopback(host)}))
+
     def _originals(self) -> OriginalsSettings:
         from sensor.originals.sealing import SealingError, sealer
         from sensor.settings import OriginalsSettings
@@ -256,6 +263,14 @@ class Settings:
         from sensor.identity.settings import IdentitySettings
 
         return IdentitySettings(**self._below("identity."))
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this network namespace reaches a listener on it; a name may stand for any address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _path_or_none(text: str | None) -> Path | None:

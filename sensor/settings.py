@@ -59,6 +59,7 @@ class SensorSettings:
     digest: bool = True  # hash executables that were run
     redact: bool = True  # take what looks like a secret out of command lines
     capture: CaptureSettings = field(default_factory=CaptureSettings)
+    doors: tuple[int, ...] = ()  # ports of the classifier's receivers that other network namespaces can reach
 
     @property
     def address(self) -> Path:

@@ -84,9 +84,9 @@ class Identity(Struct, **SHAPE):
 class Event(Struct, **SHAPE):
     """One fact with its evidence: an exec, a first connection, a first open, a name, a digest.
 
-    `kind` is "exec", "fork", "exit", "egress", "ingress", "open", "identity", "dns", "tls", "syscall", "digest" or "package"; of
-    what agents say "llm", "tool", "mcp" and "coverage". `data` holds plain values only, lists as JSON; docs/records.md lists
-    the fields per kind.
+    `kind` is "exec", "fork", "exit", "egress", "ingress", "dial", "open", "identity", "dns", "tls", "syscall", "digest" or
+    "package"; of what agents say "llm", "tool", "mcp" and "coverage". `data` holds plain values only, lists as JSON;
+    docs/records.md lists the fields per kind.
     """
 
     id: str  # "<node>/<epoch>/<number>"

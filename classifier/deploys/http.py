@@ -12,6 +12,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +22,9 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from classifier.deploys.cloudevent import NotOurs, Read, read, to_deploy
+from classifier.deploys.dials import Ends
 from classifier.deploys.plain import BadDeploy
-from classifier.deploys.senders import NOBODY, Ends, Origin, Sender, nowhere
+from classifier.deploys.senders import NOBODY, Origin, Sender, nowhere
 from classifier.deploys.signing import Key, Refused, Signed, verify
 from classifier.deploys.timeline import concerns
 from classifier.settings import HttpLimits
@@ -29,6 +32,7 @@ from classifier.store.store import NotNow
 from wire.records import Deploy, Record
 
 CALLERS = 4096  # addresses whose rate is remembered
+SO_COOKIE = 57
 STALE = "stale timestamp"
 DENIED = {"key not for this workload": 403}
 INSIDE, UNKNOWN = "sent by a workload", "sender unknown"
@@ -166,7 +170,8 @@ class Intake:
         deploy = to_deploy(event, trust="signed", received=now, prefix=f"{key}:", actor=key, signed=signed)
         if not signed.key.speaks_for(deploy.workload):
             return self._refuse(deploy, "key not for this workload", sender, origin.address)
-        if sender.name and not signed.key.is_used_by(sender.name):
+        names = {sender.name} | ({f"address:{origin.address}"} if origin.ends is not None else set())
+        if sender.name and not any(map(signed.key.is_used_by, names)):
             return self._refuse(deploy, UNKNOWN if sender.unknown else INSIDE, sender, origin.address)
         new = self._sink.enter(deploy)
         return _answer(200, {"id": deploy.id, "workload": deploy.workload, "trust": "signed", "duplicate": not new})
@@ -219,7 +224,16 @@ def ends_of(request: web.Request) -> Ends:
         name: Any = request.transport and request.transport.get_extra_info(which)
         return (str(name[0]), int(name[1])) if isinstance(name, tuple) else ("", 0)
 
-    return Ends(end("peername"), end("sockname"))
+    ours = request.transport and request.transport.get_extra_info("socket")
+    return Ends(end("peername"), end("sockname"), _cookie(ours) if ours is not None else 0)
+
+
+def _cookie(ours: Any) -> int:
+    """The kernel's number of a socket; 0 where it does not say."""
+    try:
+        return int.from_bytes(ours.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8), sys.byteorder)
+    except OSError:  # closed meanwhile
+        return 0
 
 
 def _answer(status: int, value: Any, headers: Mapping[str, str] | None = None) -> web.Response:

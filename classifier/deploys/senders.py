@@ -4,7 +4,8 @@
 |---|---|---|
 | a socket of this network namespace | sock_diag by both addresses, which gives its cgroup | believed, unless observed |
 | one that was closed meanwhile | its address is ours and sock_diag no longer knows whose it was | nothing: "sender unknown" |
-| a container behind a veth or bridge of this machine | the route to its address | nothing: "sender unknown" |
+| a container behind a veth or bridge of this machine | the sensor saw it connect (`dials.py`) | believed, unless observed |
+| one of which no sensor has told | the route to its address | nothing: "sender unknown" |
 | another machine | its address is behind a gateway or a network card | what its signature is worth |
 | a unix socket | SO_PEERPIDFD, else SO_PEERCRED and /proc | refused only if a container |
 
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from classifier.deploys.dials import Dials, Ends, bare
 from wire.receiver import credentials
 from wire.records import Identity, Replica
 
@@ -50,20 +52,13 @@ LOCAL, NEIGHBOUR, REMOTE = "local", "neighbour", "remote"
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """A TCP connection that we accepted: address and port of the other end, and of ours."""
-
-    peer: tuple[str, int]
-    here: tuple[str, int]
-
-
-@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a request comes from, noted when it begins: the socket may be gone at its end."""
 
     cgroup: int | None = None  # None: no socket of ours, or one that is gone
     place: str = REMOTE
     address: str = ""
+    ends: Ends | None = None  # of a neighbour, whose replica the sensor tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +79,55 @@ class Senders:
     Args:
         seen: the identities of a cgroup id that sensors observe, of any node and boot.
         late: seconds to wait for the identity of a cgroup that nobody knows.
+        dials: what sensors tell of connections from other network namespaces.
     """
 
-    def __init__(self, seen: Callable[[int], Iterable[Identity]], *, late: float = LATE):
+    def __init__(self, seen: Callable[[int], Iterable[Identity]], *, late: float = LATE, dials: Dials | None = None):
         self._all, self._late, self._boots = seen, late, {0, boot()}
+        self._dials = dials or Dials(time.monotonic)
 
     def origin(self, ends: Ends) -> Origin:
         """To be asked as early as there is a connection."""
         cgroup = cgroup_of(ends)
         if cgroup is not None:
             return Origin(cgroup, LOCAL, ends.peer[0])
-        return Origin(None, place_of(ends.peer[0]), ends.peer[0])
+        place = place_of(ends.peer[0])
+        return Origin(None, place, ends.peer[0], ends if place == NEIGHBOUR else None)
+
+    def neighbour(self, origin: Origin) -> Identity | None:
+        """What a sensor knows of a container behind a veth or bridge, as far as it has told by now. Does not wait."""
+        replica = self._dials.claim(origin.ends) if origin.ends is not None else None
+        if replica is None:
+            return None
+        return next((i for i in self._known(replica.cgroup) if i.replica == replica), None)
 
     def sender(self, origin: Origin) -> Sender:
         """Whoever is there. Waits a moment for a cgroup that a sensor may be about to name."""
-        if origin.cgroup is None:
-            return NOBODY if origin.place == REMOTE else Sender(name=f"address:{origin.address}", unknown=True)
+        if origin.place == REMOTE and origin.cgroup is None:
+            return NOBODY
         identity = self.identity(origin)
+        if origin.cgroup is None and identity is None:
+            return Sender(name=f"address:{origin.address}", unknown=True)
         return NOBODY if identity is None else Sender(identity.replica, identity.workload or identity.path)
 
     def identity(self, origin: Origin) -> Identity | None:
         """What a sensor knows of whoever is there; None for another machine, and where nobody observes. Waits as `sender`."""
-        return None if origin.cgroup is None else self._named(origin.cgroup)
+        if origin.ends is not None:
+            return self._waited(lambda: self.neighbour(origin))
+        cgroup = origin.cgroup
+        return None if cgroup is None else self._waited(lambda: self._seen(cgroup))
+
+    def _known(self, cgroup: int) -> list[Identity]:
+        """Those of this boot, so of this machine; where our sandbox hides which boot this is, all."""
+        known = self._all(cgroup) if cgroup != ROOT_CGROUP else ()
+        return [i for i in known if None in self._boots or i.replica.generation in self._boots]
 
     def _seen(self, cgroup: int) -> Identity | None:
-        """The one of this boot, so of this machine; where our sandbox hides which boot this is, any."""
-        known = self._all(cgroup) if cgroup != ROOT_CGROUP else ()
-        fits = [i for i in known if None in self._boots or i.replica.generation in self._boots]
-        return max(fits, key=lambda i: i.time, default=None)
+        return max(self._known(cgroup), key=lambda i: i.time, default=None)
 
-    def _named(self, cgroup: int) -> Identity | None:
+    def _waited(self, ask: Callable[[], Identity | None]) -> Identity | None:
         end = time.monotonic() + self._late
-        while (found := self._seen(cgroup)) is None and time.monotonic() < end:
+        while (found := ask()) is None and time.monotonic() < end:
             time.sleep(STEP)
         return found
 
@@ -148,7 +160,7 @@ def cgroup_of(ends: Ends) -> int | None:
     Raises:
         OSError: The kernel cannot be asked.
     """
-    peer, here = ipaddress.ip_address(_bare(ends.peer[0])), ipaddress.ip_address(_bare(ends.here[0]))
+    peer, here = ipaddress.ip_address(bare(ends.peer[0])), ipaddress.ip_address(bare(ends.here[0]))
     family = socket.AF_INET if peer.version == 4 else socket.AF_INET6
     identity = (
         struct.pack(">HH", ends.peer[1], ends.here[1]) + peer.packed.ljust(16, b"\0") + here.packed.ljust(16, b"\0")
@@ -183,15 +195,15 @@ def place_of(address: str) -> str:
     Raises:
         OSError: The kernel cannot be asked.
     """
-    bare = _bare(address)
-    if ipaddress.ip_address(bare).is_loopback:
+    plain = bare(address)
+    if ipaddress.ip_address(plain).is_loopback:
         return LOCAL
     from pyroute2 import IPRoute
     from pyroute2.netlink.exceptions import NetlinkError
 
     with IPRoute() as kernel:
         try:
-            route = kernel.route("get", dst=bare)[0]
+            route = kernel.route("get", dst=plain)[0]
         except NetlinkError:  # no route back: nobody of ours, and no answer will reach it
             return REMOTE
         if route["type"] == RTN_LOCAL:
@@ -201,17 +213,6 @@ def place_of(address: str) -> str:
         link = next(iter(kernel.get_links(route.get("oif"))), None)
     kind = link.get(("linkinfo", "kind")) if link is not None else None
     return NEIGHBOUR if kind in LOCAL_LINKS else REMOTE
-
-
-def _bare(address: str) -> str:
-    """Without a zone, and IPv4 in its own form.
-
-    >>> _bare("::ffff:127.0.0.1"), _bare("fe80::1%eth0")
-    ('127.0.0.1', 'fe80::1')
-    """
-    bare = address.partition("%")[0]
-    mapped = getattr(ipaddress.ip_address(bare), "ipv4_mapped", None)
-    return str(mapped or bare)
 
 
 # unix sockets ---------------------------------------------------------------------------------------------------------

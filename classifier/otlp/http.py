@@ -5,7 +5,7 @@
 | 200 | taken; `partialSuccess` counts what was no span, of another time, or too much | `llm`, `tool`, `mcp` events |
 | 400, 413, 415 | no OTLP, too large or too dense, neither protobuf nor JSON, another coding than gzip | nothing |
 | 403 | the kernel names no observed workload for the sender | nothing |
-| 408, 429, 503 | too slow, too often, the store or we cannot take it now | nothing; the sender tries again |
+| 408, 429, 503 | too slow, too often, not now, or nobody has told whose connection it is | nothing; the sender tries again |
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import Any, Protocol
 import structlog
 from aiohttp import web
 
+from classifier.deploys.dials import Ends
 from classifier.deploys.http import Bucket, ends_of
-from classifier.deploys.senders import Ends, Origin
+from classifier.deploys.senders import Origin
 from classifier.otlp.intake import Intake, Refused, Sink
 from classifier.otlp.replies import JSON, PROTOBUF, status
 from classifier.settings import OtlpLimits
@@ -29,6 +30,7 @@ from wire.records import Identity
 LOG = structlog.get_logger("driftline.classifier")
 SENDERS = 4096  # whose rate is remembered
 STRANGE = 5.0  # seconds for which a sender whom nobody knows is not looked for again: each look waits in a thread
+LOOKS, LOOK = 40, 0.05  # times, and seconds between them, that a sensor's word is looked for
 AGAIN = {"Retry-After": "5"}  # seconds
 LATER = (408, 429, 503)
 
@@ -38,6 +40,7 @@ class Whose(Protocol):
 
     def origin(self, ends: Ends) -> Origin: ...
     def identity(self, origin: Origin) -> Identity | None: ...
+    def neighbour(self, origin: Origin) -> Identity | None: ...
 
 
 class Receiver:
@@ -54,6 +57,7 @@ class Receiver:
         self._callers: OrderedDict[Hashable, Bucket] = OrderedDict()
         self._notes = Bucket(0.5, 10)
         self._strangers: OrderedDict[Hashable, float] = OrderedDict()  # → until when
+        self._untold: OrderedDict[int, None] = OrderedDict()  # connections of which no sensor told in time
         self._under_way = Counter[Hashable]()
         self._turn = asyncio.Lock()  # one body at a time is unfolded
 
@@ -119,6 +123,8 @@ class Receiver:
             return await asyncio.to_thread(self.intake.take, signal, media, data, coding, identity)
 
     async def _identity(self, origin: Origin) -> Identity | None:
+        if origin.ends is not None:
+            return await self._neighbour(origin, origin.ends.cookie)
         sender = origin.cgroup or origin.address
         if self._clock() < self._strangers.get(sender, 0.0):
             return None
@@ -129,6 +135,19 @@ class Receiver:
             if len(self._strangers) > SENDERS:
                 self._strangers.popitem(last=False)
         return found
+
+    async def _neighbour(self, origin: Origin, connection: int) -> Identity | None:
+        """Of another network namespace: the sensor tells of its connection, a moment after that stands. Waits in no thread."""
+        for _ in range(LOOKS):
+            if (found := self._whose.neighbour(origin)) is not None:
+                return found
+            if connection in self._untold:  # once is enough
+                return None
+            await asyncio.sleep(LOOK)
+        self._untold[connection] = None
+        if len(self._untold) > SENDERS:
+            self._untold.popitem(last=False)
+        raise Refused(503, "no sensor has told yet whose connection this is")
 
     @contextmanager
     def _place(self, sender: Hashable) -> Iterator[None]:

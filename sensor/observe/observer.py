@@ -153,6 +153,8 @@ class Observer:
             yield from self._payload(row)
         elif kind == abi.SYSCALL:
             yield from self._syscall(row)
+        elif kind == abi.DIAL:
+            yield from self._small(row, "dial", _ends(row))
         elif kind == abi.FLOW:
             self._actors[int(row["a"])] = self._actor(row)  # its event waits for names that come a moment later
 
@@ -457,6 +459,13 @@ class Observer:
         ]
         told = [["dns", o.slot, o.generation, *answer] for o in self.replicas.values() for answer in o.book.kept()]
         return [*seats, *rows, *told, *(["sni", n, name] for n, name in self._server_names.items())]
+
+
+def _ends(row: np.void) -> dict[str, Any]:
+    """Both ends of a connection to a receiver of ours, as its socket has them."""
+    ours, theirs = (struct.pack("<QQ", int(row[low]), int(row[high])) for low, high in (("image", "a"), ("b", "c")))
+    ports = int(row["tid"])
+    return {"address": names.address(ours), "port": ports >> 16, "to": names.address(theirs), "to_port": ports & 0xFFFF}
 
 
 def _in_order(batch: Batch) -> list[np.void]:

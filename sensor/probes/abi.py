@@ -9,7 +9,7 @@ GRAM_WORDS = 2048
 SEATS = 16384
 OUTSIDE = 16383
 
-(SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND) = range(1, 13)
+(SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND, DIAL) = range(1, 14)
 LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats", "rows")
 
 CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED = (1 << i for i in range(7))
@@ -108,6 +108,6 @@ PROCESS = np.dtype(
         ("slot", "<u4"),
         ("generation", "<u4"),
         ("ppid", "<u4"),
-        ("execs", "<u4"),
+        ("home", "<u4"),
     ]
 )

@@ -64,6 +64,12 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "SOCK_NUM": ("sock_common.skc_num",),
     "SOCK_PROTOCOL": ("sock.sk_protocol",),
     "SOCK_FAMILY": ("sock_common.skc_family",),
+    "SOCK_DPORT": ("sock_common.skc_dport",),
+    "SOCK_FROM": ("sock_common.skc_rcv_saddr",),
+    "SOCK_TO": ("sock_common.skc_daddr",),
+    "SOCK_FROM6": ("sock_common.skc_v6_rcv_saddr",),
+    "SOCK_TO6": ("sock_common.skc_v6_daddr",),
+    "SOCK_CGROUP": ("sock.sk_cgrp_data.cgroup", "sock.sk_cgrp_data.val"),  # a union until 5.15
 }
 
 

@@ -87,7 +87,7 @@ PROBES: tuple[Probe, ...] = (
             raw("inet_sock_set_state"),
         ),
         "TCP and UDP, IPv4 and IPv6, connected and not: peer, port, direction, connections, packets, payload bytes; "
-        "DNS answers over UDP; TLS server names",
+        "DNS answers over UDP; TLS server names; both ends of connections to driftline's own receivers",
         (
             "names inside DNS over HTTPS or TLS, ECH and QUIC (QUIC is UDP with its bytes)",
             "raw and packet sockets",
@@ -115,5 +115,5 @@ BY_NAME = {p.name: p for p in PROBES}
 
 MAPS = (
     "seats slots owners free_slots processes images facts paths calls calls_told grams tids execs files file_rows free_files "
-    "flows flow_rows free_flows talks listeners payloads staged captures exit_more"
+    "flows flow_rows free_flows talks listeners doors payloads staged captures exit_more"
 ).split()

@@ -172,6 +172,22 @@ def test_every_key_is_documented_with_its_variable():
     assert not missing
 
 
+@pytest.mark.parametrize(
+    ("text", "doors"),
+    [
+        pytest.param("node: n1", (), id="none"),
+        pytest.param("otlp: {enabled: true}", (), id="loopback-only"),
+        pytest.param("otlp: {enabled: true, address: '0.0.0.0:4318'}", (4318,), id="every-address"),
+        pytest.param("otlp: {address: '0.0.0.0:4318'}", (), id="off"),
+        pytest.param("otlp: {enabled: true, address: '[fd00::1]:4318'}\nclassifier: {http: {address: 'node1:8080'}}", (4318, 8080),
+                     id="both"),
+        pytest.param("classifier: {http: {address: 'localhost:8080'}}", (), id="a-name-for-loopback"),
+    ],
+)  # fmt: skip
+def test_the_sensor_watches_the_doors_that_another_network_namespace_reaches(text, doors):
+    assert Settings({k: v.default for k, v in KEYS.items()} | parse(text)).sensor(node="n1").doors == doors
+
+
 def test_originals_are_off_until_a_recipient_is_named_who_is_none_by_mistake():
     from sensor.originals.sealing import new_key
 

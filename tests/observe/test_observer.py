@@ -1,5 +1,6 @@
 """Kernel rows to events and windows, whatever is in them."""
 
+import struct
 from types import SimpleNamespace
 
 import numpy as np
@@ -66,6 +67,26 @@ def seated(memory=None):
 
 def ran(time, pid, *parts, **changes):
     return {"kind": abi.EXEC, "time": time, "pid": pid, "image": hash(parts) & 0xFFFF, "path": path(*parts)} | changes
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        pytest.param(
+            bytes(10) + b"\xff\xff\x0a\xe7\0\2",
+            bytes(10) + b"\xff\xff\x0a\xe7\0\1",
+            ("10.231.0.2", "10.231.0.1"),
+            id="v4",
+        ),
+        pytest.param(b"\xfd\x99" + bytes(13) + b"\2", b"\xfd\x99" + bytes(13) + b"\1", ("fd99::2", "fd99::1"), id="v6"),
+    ],
+)
+def test_a_connection_to_a_receiver_is_told_with_both_its_ends(ours, theirs, told):
+    halves = dict(zip(("image", "a", "b", "c"), struct.unpack("<QQQQ", ours + theirs), strict=True))
+    fact = {"kind": abi.DIAL, "time": 5, "tid": 40007 << 16 | 4318} | halves
+    [event] = seated().take(batch(facts=rows("facts", fact)))
+    assert (event.kind, event.behaviour, event.replica.cgroup) == ("dial", None, 77)
+    assert event.data == {"address": told[0], "port": 40007, "to": told[1], "to_port": 4318}
 
 
 def test_a_seat_makes_a_replica():
@@ -239,7 +260,7 @@ KINDS = {
     "paths": (abi.SEAT, abi.OPEN, abi.FOUND),
     "execs": (abi.EXEC,),
     "payloads": (abi.DNS, abi.HELLO),
-    "facts": (abi.LEFT, abi.SYSCALL, abi.GRAM, abi.FORK, abi.EXIT, abi.FLOW, 99),
+    "facts": (abi.LEFT, abi.SYSCALL, abi.GRAM, abi.FORK, abi.EXIT, abi.FLOW, abi.DIAL, 99),
 }
 
 

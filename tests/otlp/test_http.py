@@ -11,8 +11,10 @@ import pytest
 from aiohttp import web
 from google.rpc.status_pb2 import Status
 
+from classifier.deploys.dials import Ends
 from classifier.deploys.senders import Origin
-from classifier.otlp.http import STRANGE, Receiver
+from classifier.otlp import http as module
+from classifier.otlp.http import LOOKS, STRANGE, Receiver
 from classifier.otlp.intake import Intake, Refused
 from classifier.otlp.replies import JSON, PROTOBUF
 from classifier.settings import OtlpLimits
@@ -95,6 +97,42 @@ def test_a_request_is_taken_and_answered_in_its_encoding(media, packed):
     )
     assert (status, answer["Content-Type"], told) == (200, media, b"{}" if media == JSON else b"")
     assert [e.data["model_asked"] for e in sink.events] == ["gpt-5"] and sink.events[0].replica == replica()
+
+
+class Sensor(Kernel):
+    """A sender in another network namespace, of whose connection the sensor tells at the n-th look."""
+
+    def __init__(self, at):
+        super().__init__(None)
+        self.at, self.looks = at, 0
+
+    def origin(self, ends):
+        return Origin(None, "neighbour", "10.0.0.9", Ends(("10.0.0.9", 1), ("10.0.0.1", 4318), 77))
+
+    def neighbour(self, origin):
+        self.looks += 1
+        return identity() if self.looks >= self.at else None
+
+
+@pytest.mark.parametrize(
+    ("at", "statuses"),
+    [
+        pytest.param(1, [200, 200], id="told-before"),
+        pytest.param(5, [200, 200], id="told-a-moment-later"),
+        pytest.param(LOOKS + 1, [503, 200], id="told-before-the-second-try"),
+        pytest.param(10**6, [503, 403, 403], id="never-told"),
+    ],
+)
+def test_a_sender_of_another_network_namespace_waits_for_the_sensors_word(at, statuses, monkeypatch):
+    monkeypatch.setattr(module, "LOOK", 0.001)
+    sensor, sink = Sensor(at), Sink()
+
+    async def talk(session, url):
+        return [(await post(session, url, in_json(CALL)))[0] for _ in statuses]
+
+    assert served(lambda: receiver(sink, sensor), talk) == statuses
+    assert {e.replica for e in sink.events} == ({replica()} if 200 in statuses else set())
+    assert sensor.looks <= LOOKS + len(statuses), "once is enough for a connection of which nobody tells"
 
 
 def test_log_records_have_a_route_of_their_own():

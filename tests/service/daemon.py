@@ -62,6 +62,7 @@ class Daemon:
     told: dict = field(default_factory=dict)
     environment: dict = field(default_factory=dict)
     process: subprocess.Popen | None = None
+    prefix: list = field(default_factory=list)  # a command that runs it somewhere else, such as in a network namespace
 
     @property
     def socket(self):
@@ -79,7 +80,7 @@ class Daemon:
     def start(self, *, wait=True):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, json.dumps(self.settings())],
+                [*self.prefix, sys.executable, "-c", PROGRAM, json.dumps(self.settings())],
                 stderr=log,
                 env=os.environ | self.environment,
                 cwd=Path(__file__).parents[2],
