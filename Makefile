@@ -11,7 +11,7 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo test kernel containers clients demo-inventory lint format bench fuzz manual clean
+.PHONY: help setup setup-test demo test kernel containers clients demo-inventory lint format bench fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make lint    ruff and the import contracts"
 	@echo "make bench   costs, measured on this machine"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
+	@echo "make sbom    build/driftline.cdx.json: of what a release is made; make lock pins it anew"
 	@echo "make manual  write docs/cli.md and the tables of docs/configuration.md anew"
 
 setup: packages-base $(BIN)/.installed
@@ -105,6 +106,21 @@ bench: setup-test
 
 fuzz: setup-test
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# What a release is installed from. uv alone writes the hashes of every platform; it is no dependency, so it is fetched for this.
+lock: $(BIN)/.installed
+	@mkdir -p build
+	@[ -x build/uv/bin/uv ] || { $(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv; }
+	@{ echo "# What a release is installed from, to the byte: pip install --require-hashes -r systemd/requirements.lock"; \
+	  echo "# Made by \`make lock\`."; \
+	  build/uv/bin/uv pip compile pyproject.toml --extra cri --extra originals --universal --python-version 3.11 \
+	    --generate-hashes --no-header --quiet | sed 's/driftline (pyproject.toml)/driftline/'; } > build/requirements.lock
+	@mv build/requirements.lock systemd/requirements.lock
+
+sbom: $(BIN)/.installed
+	@mkdir -p build
+	@$(BIN)/python -m tests.threat.sbom > build/page && mv build/page build/driftline.cdx.json
+	@echo "build/driftline.cdx.json"
 
 manual: $(BIN)/.installed
 	@mkdir -p build
