@@ -367,8 +367,7 @@ def test_a_closed_sensor_leaves_no_breakpoint_and_no_descriptor(lab, framework, 
         agent = python(box, framework, model, tmp_path)
         agent.ready()
         stands(sensor.of(box), agent.pid, "symbol")
-    assert breakpoints(agent.pid) == []
-    assert attachments() == []
+    labs.until(lambda: breakpoints(agent.pid) == [] and attachments() == [], "the places to be left", seconds=SECONDS)
     agent.ask()
     agent.end()
 
