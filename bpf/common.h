@@ -79,11 +79,11 @@ _Static_assert(sizeof(struct slot) == 184, "update sensor/probes/abi.py");
 struct process {
     u64 image;
     u64 parent_image;
-    u64 started;     /* ns, CLOCK_BOOTTIME, of the last exec */
+    u64 started;     /* ns, CLOCK_BOOTTIME, of the last exec, or of the fork */
     u32 slot;
     u32 generation;
     u32 ppid;
-    u32 execs;
+    u32 home;        /* where it, or who bore it, was at the last exec; 0: not where we looked */
 };
 
 BPF_F_TABLE("array", u32, u64, seats, SEATS, BPF_F_MMAPABLE);
@@ -143,6 +143,13 @@ static inline void fill(struct fact *f, u16 kind, u32 slot, u64 image) {
     fill_for(f, kind, slot, image, who >> 32);
     f->tid = who;
     f->uid = bpf_get_current_uid_gid();
+}
+
+/* Part of the machine that the current task is in: its cgroup's ancestor below a top slice, so that a container's own cgroups
+ * are one part, and those of runtimes and service managers others. The lower half of an id tells them apart. */
+static inline u32 home_here(void) {
+    u64 part = bpf_get_current_ancestor_cgroup_id(2);
+    return part ? part : bpf_get_current_cgroup_id();
 }
 
 static inline u64 process_image(u32 pid) {

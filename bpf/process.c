@@ -93,7 +93,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec) {
     now.started = bpf_ktime_get_boot_ns();
     now.slot = slot;
     now.generation = generation_of(slot);
-    now.execs = before ? before->execs + 1 : 1;
+    now.home = home_here();
     if (processes.update(&pid, &now))
         count_lost(slot, LOST_PROCESS);
     tell_exec(slot, task, file, &now);
@@ -116,10 +116,12 @@ RAW_TRACEPOINT_PROBE(sched_process_fork) {
         return 0;             /* a thread of the same process */
     u32 ppid = bpf_get_current_pid_tgid() >> 32;
     struct process new = {.slot = slot, .generation = generation_of(slot), .ppid = ppid};
+    new.started = bpf_ktime_get_boot_ns();
     struct process *p = processes.lookup(&ppid);
     if (p) {
         new.image = p->image;
         new.parent_image = p->parent_image;
+        new.home = p->home;
     } else if (same)
         new.image = tell_found(slot, ctx->args[0], ppid);
     else

@@ -18,6 +18,26 @@ struct gram_bits {
 BPF_F_TABLE("array", u32, struct calls, calls, MAX_SLOTS * CPUS, BPF_F_MMAPABLE);  /* slot * CPUS + cpu: no atomics */
 BPF_F_TABLE("array", u32, struct calls, calls_told, MAX_SLOTS, BPF_F_MMAPABLE);    /* what the daemon has delivered */
 BPF_F_TABLE("array", u32, struct gram_bits, grams, MAX_SLOTS, BPF_F_MMAPABLE);
+
+#define SETTING_UP 10000000000ULL  /* ns */
+
+/* Whether a runtime or a service manager is still at work: a process whose last exec was in another part of the machine, until
+ * its first exec here. It mounts, unshares and changes users in every container; counted, that would be usual for each. */
+static inline int sets_up(void) {
+    u32 pid = bpf_get_current_pid_tgid() >> 32;
+    struct process *p = processes.lookup(&pid);
+    u32 here = home_here();
+    if (!p || p->home == here)
+        return 0;
+    u64 now = bpf_ktime_get_boot_ns();
+    if (!p->started)
+        p->started = now;
+    if (now - p->started < SETTING_UP)
+        return 1;
+    p->home = here;  /* moved here to stay */
+    return 0;
+}
+
 static inline void first_call(u32 slot, u64 number) {
     send_fact(FACT_SYSCALL, slot, process_image(bpf_get_current_pid_tgid() >> 32), number, 0, 0);
 }
@@ -59,7 +79,9 @@ RAW_TRACEPOINT_PROBE(sys_enter) {
     } else if (number >= CALLS) {
         c->beyond++;
         number = CALLS;
-    } else if (c->count[number]++ == 0)
+    } else if (c->count[number] == 0 && sets_up())
+        return 0;
+    else if (c->count[number]++ == 0)
         first_call(slot, number);
     note_gram(slot, *(u32 *)(task + OFF_TASK_PID), number);
     return 0;

@@ -45,7 +45,7 @@ def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], b
         generation = int(kernel.slots[slot]["generation"])
         observer.seat(slot, generation, cgroup, f"/{directory.relative_to(base)}", now)
         rows = found.get(str(directory), {"processes": [], "sockets": []})
-        images = _processes(kernel, observer, rows["processes"], slot, generation)
+        images = _processes(kernel, observer, rows["processes"], slot, generation, _home(directory, base))
         _sockets(kernel, rows["sockets"], images, slot, generation)
         count += len(images)
     return count
@@ -74,8 +74,16 @@ def _look(directories: list[str]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def _home(directory: Path, base: Path) -> int:
+    """What home_here() of bpf/common.h says there: the id of the cgroup two below the root."""
+    try:
+        return base.joinpath(*directory.relative_to(base).parts[:2]).stat().st_ino & 0xFFFFFFFF
+    except FileNotFoundError:  # it ended while we looked, and its processes with it
+        return 0
+
+
 def _processes(
-    kernel: Kernel, observer: Observer, rows: list[dict[str, Any]], slot: int, generation: int
+    kernel: Kernel, observer: Observer, rows: list[dict[str, Any]], slot: int, generation: int, home: int
 ) -> dict[int, int]:
     """Image by pid of the processes that are known now, parents before children."""
     images = {}
@@ -84,6 +92,7 @@ def _processes(
         image = images[row["pid"]] = xxhash.xxh3_64_intdigest(text) | 1
         process = np.zeros((), abi.PROCESS)
         process["image"], process["slot"], process["generation"], process["ppid"] = image, slot, generation, row["ppid"]
+        process["home"] = home  # at work, not being set up
         kernel.adopt_image(image, text)
         observer.show_image(image, row["exe"])
         kernel.adopt_process(row["pid"], process)

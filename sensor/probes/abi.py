@@ -108,6 +108,6 @@ PROCESS = np.dtype(
         ("slot", "<u4"),
         ("generation", "<u4"),
         ("ppid", "<u4"),
-        ("execs", "<u4"),
+        ("home", "<u4"),
     ]
 )
