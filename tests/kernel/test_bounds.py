@@ -17,7 +17,7 @@ def sizes(**changes):
     return Sizes(**(values | changes))
 
 
-def test_more_cgroups_over_time_than_slots_are_all_told(lab):
+def test_more_cgroups_over_time_than_slots_are_all_told(lab, fault):
     with lab.sensor(sizes=sizes(slots=5)) as sensor:
         seen, slots = [], set()
         for i in range(9):
@@ -30,9 +30,10 @@ def test_more_cgroups_over_time_than_slots_are_all_told(lab):
     assert seen == [2 * (100 + i) for i in range(9)]
     assert slots <= {1, 2, 3, 4}
     assert generations >= 9
+    fault(lost="0 of 1,872 calls", told="nothing to tell")
 
 
-def test_one_cgroup_more_than_slots_is_a_gap(lab):
+def test_one_cgroup_more_than_slots_is_a_gap(lab, fault):
     with lab.sensor(sizes=sizes(slots=3)) as sensor:
         boxes = [sensor.cgroup() for _ in range(3)]
         for box in boxes:
@@ -45,6 +46,10 @@ def test_one_cgroup_more_than_slots_is_a_gap(lab):
         until(lambda: sensor.agent.kernel.seat_of(boxes[0].id) is None, "a slot to be free")
         boxes[2].run("/bin/true")
         until(lambda: sensor.of(boxes[2]).windows(), "its window, now that there is a slot")
+    fault(
+        lost="1 of 3 containers, until a slot is free",
+        told='gap "no free slot for new cgroups", the number in the tick',
+    )
 
 
 def stalled(sensor):
@@ -62,7 +67,7 @@ def resumed(sensor):
 TINY = {"fact_pages": 1, "path_pages": 1, "exec_pages": 1, "payload_pages": 1}
 
 
-def test_a_storm_against_tiny_rings_is_partial_and_its_counts_are_exact(lab, tmp_path):
+def test_a_storm_against_tiny_rings_is_partial_and_its_counts_are_exact(lab, tmp_path, fault):
     for i in range(100):
         (tmp_path / f"f{chr(97 + i % 26)}{chr(97 + i // 26)}").write_text("x")
     with lab.sensor(sizes=sizes(**TINY)) as sensor:
@@ -79,9 +84,13 @@ def test_a_storm_against_tiny_rings_is_partial_and_its_counts_are_exact(lab, tmp
     assert said.calls()[GETPPID] >= 10_000
     assert said.calls()[GETPPID] <= 10_000 + 2 * 62  # a shell asks once as it begins
     assert loss["names of files"] > 0
+    fault(
+        lost=f"{', '.join(f'{n} {what}' for what, n in sorted(loss.items()))}; of 10,000 calls none",
+        told="`loss` of the window, tick, metrics",
+    )
 
 
-def test_cgroups_whose_first_record_was_lost_are_told_all_the_same(lab):
+def test_cgroups_whose_first_record_was_lost_are_told_all_the_same(lab, fault):
     """Nobody knew of them: no window, no loss, and the slot was taken for good."""
     with lab.sensor(sizes=sizes(**TINY)) as sensor:
         sensor.cgroup().run("/bin/true")
@@ -92,7 +101,9 @@ def test_cgroups_whose_first_record_was_lost_are_told_all_the_same(lab):
         resumed(sensor)
         said = [sensor.of(box) for box in boxes]
         until(lambda: all(s.calls()[GETPPID] == 100 for s in said), "windows of all")
-        assert sum(s.loss()["paths"] > 0 for s in said) > 5
+        lossy = sum(s.loss()["paths"] > 0 for s in said)
+        assert lossy > 5
+        fault(lost=f"first record of {lossy} of 20; containers 0, calls 0", told="`loss` of the window")
         assert {i.path for s in said for i in s.identities()} == {
             f"/{lab.scope.path.name}/{b.path.name}" for b in boxes
         }
@@ -101,7 +112,7 @@ def test_cgroups_whose_first_record_was_lost_are_told_all_the_same(lab):
         until(lambda: all(sensor.agent.kernel.seat_of(b.id) is None for b in boxes), "slots to be free")
 
 
-def test_full_tables_of_files_and_flows_count_what_they_lose(lab, tmp_path):
+def test_full_tables_of_files_and_flows_count_what_they_lose(lab, tmp_path, fault):
     names = [tmp_path / f"f{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(60)]
     for name in names:
         name.write_text("x")
@@ -120,6 +131,7 @@ def test_full_tables_of_files_and_flows_count_what_they_lose(lab, tmp_path):
     assert kept["files"] >= 60 - 16 and kept["flows"] == 30 - 8
     assert any(names[0].name in e.data["path"] for e in after.events("open"))
     assert isinstance(after.windows()[0].replica, Replica)
+    fault(lost=f"{kept['files']} opens without a row, {kept['flows']} peers without a row", told="`loss` of the window")
 
 
 def names(box):
@@ -128,7 +140,7 @@ def names(box):
     return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
 
 
-def test_a_full_table_of_processes_is_said(lab):
+def test_a_full_table_of_processes_is_said(lab, fault):
     with lab.sensor(sizes=sizes(processes=4)) as sensor:
         box = sensor.cgroup()
         shell = box.start("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/sleep 600 & done; wait")
@@ -137,3 +149,4 @@ def test_a_full_table_of_processes_is_said(lab):
         shell.wait()
     assert said.loss()["processes"] > 0
     assert said.counts("exec:")["exec:/usr/bin/sleep<dash"] == 8
+    fault(lost=f"{said.loss()['processes']} processes without a row; execs 0", told="`loss` of the window")

@@ -114,7 +114,7 @@ def test_the_file_says_whose_rows_they_are(lab, tmp_path):
     }
 
 
-def test_a_full_ring_loses_rows_by_number_and_the_file_says_so(lab, tmp_path):
+def test_a_full_ring_loses_rows_by_number_and_the_file_says_so(lab, tmp_path, fault):
     path = tmp_path / "lossy.capture"
     with recording(lab, path, capture_pages=4) as recorder:
         lab.scope.child("box").load("parents", "200000")
@@ -124,6 +124,7 @@ def test_a_full_ring_loses_rows_by_number_and_the_file_says_so(lab, tmp_path):
     assert lost > 0
     assert lost == recorder.summary()["lost"]
     assert 400_000 <= counts.sum() + lost < 402_000  # and what starting a program takes
+    fault(lost=f"{lost:,} of {counts.sum() + lost:,} rows", told="the file, by container and reason")
 
 
 def test_nothing_is_left_behind(lab, tmp_path):

@@ -69,13 +69,14 @@ def test_a_loader_that_is_killed_half_way_leaves_nothing_after_the_next_call(lab
     assert left_in_kernel(lab.name) == []
 
 
-def test_a_second_sensor_of_the_same_name_is_refused(lab, tmp_path):
+def test_a_second_sensor_of_the_same_name_is_refused(lab, tmp_path, fault):
     with lab.sensor():
         with pytest.raises(client.ProbeError, match="runs already"):
             client.Lock(lab.settings())
         with pytest.raises(client.ProbeError, match="runs already"):
             client.Lock(lab.settings(run_dir=tmp_path / "elsewhere"))
     client.Lock(lab.settings()).release()
+    fault(lost="0: the first one goes on", told='"runs already; stop it, or give this one --name", exit code 3')
 
 
 def test_two_sensors_of_two_names_count_the_same(lab):

@@ -349,7 +349,7 @@ def test_a_dns_answer_names_the_conversation(sensor, box):
     assert (told.data["name"], told.data["names"]) == ("api.example.org", "127.0.0.77")
 
 
-def test_hostile_answers_name_nothing_and_harm_nobody(sensor, box):
+def test_hostile_answers_name_nothing_and_harm_nobody(sensor, box, fault):
     whole = dns_answer("api.example.org.")
     hostile = [
         b"\0",
@@ -365,6 +365,10 @@ def test_hostile_answers_name_nothing_and_harm_nobody(sensor, box):
     assert said.begun("egress:tcp:") == {"egress:tcp:api.example.org:8443": 1}
     text = "".join(str(v) for e in said.events("dns") for v in e.data.values())
     assert text.isprintable()
+    fault(
+        lost="0: the true name stands, none of the others",
+        told=f"{sensor.agent.observer.counters['undecoded']} undecoded, in the tick",
+    )
 
 
 HELLO = """

@@ -266,7 +266,7 @@ def tiny(tmp_path):
     subprocess.run(["umount", "-l", where], check=True)
 
 
-def test_a_full_disk_is_reported_nothing_accepted_is_lost_and_it_recovers_by_itself(tiny, daemon):
+def test_a_full_disk_is_reported_nothing_accepted_is_lost_and_it_recovers_by_itself(tiny, daemon, fault):
     d = daemon().start()
     sender = d.sender()
     for record in [head(), *(window(1, "open:data:" + "x" * 5000, start=float(n), length=1.0) for n in range(400))]:
@@ -285,9 +285,13 @@ def test_a_full_disk_is_reported_nothing_accepted_is_lost_and_it_recovers_by_its
     d.until(lambda: d.get("/health")[1]["state"] == "ok")
     assert d.get("/health")[1]["counters"]["records_window"] == 400
     assert d.stop() == 0
+    fault(
+        lost=f"0 of 401 frames ({accepted} accepted before, the sensor kept the rest)",
+        told="`degraded` in health, log, metrics; 503",
+    )
 
 
-def test_it_starts_on_a_full_disk_and_stops_there_too(tiny, daemon):
+def test_it_starts_on_a_full_disk_and_stops_there_too(tiny, daemon, fault):
     d = daemon()
     (tiny / "filler").write_bytes(b"x" * ((4 << 20) - 4096))
     d.start(wait=False)
@@ -296,6 +300,7 @@ def test_it_starts_on_a_full_disk_and_stops_there_too(tiny, daemon):
     d.until(d.answers)
     (tiny / "filler").write_bytes(b"x" * 1000)
     assert d.stop() == 0
+    fault(lost="0", told="`degraded` in the log, status for systemd")
 
 
 def test_a_journal_at_its_limit_makes_room_with_a_snapshot(daemon):
@@ -308,7 +313,7 @@ def test_a_journal_at_its_limit_makes_room_with_a_snapshot(daemon):
     assert d.get("/health")[1]["counters"]["records_window"] == 250
 
 
-def test_a_lock_held_by_somebody_passes(daemon):
+def test_a_lock_held_by_somebody_passes(daemon, fault):
     d = daemon().start()
     d.send([head()])
     raw = sqlite3.connect(d.folder / "state/classifier.db", isolation_level=None)
@@ -320,6 +325,9 @@ def test_a_lock_held_by_somebody_passes(daemon):
     raw.close()
     assert sender.pump(DEADLINE)
     d.until(lambda: d.get("/health")[1]["state"] == "ok")
+    fault(
+        lost="0 frames: the sensor hears nothing until it is kept", told="`degraded` in health and log: database locked"
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,16 +337,17 @@ def test_a_lock_held_by_somebody_passes(daemon):
         pytest.param(lambda db: db.write_bytes(b"junk" * 5000), "move the file away", id="damaged"),
     ],
 )
-def test_a_database_that_cannot_be_used_gets_an_answer_and_exit_code_3(daemon, harm, answer):
+def test_a_database_that_cannot_be_used_gets_an_answer_and_exit_code_3(daemon, harm, answer, fault):
     d = daemon().start()
     assert d.stop() == 0
     harm(d.folder / "state/classifier.db")
     d.start(wait=False)
     assert d.process.wait(DEADLINE) == 3
     assert answer in d.log and "Traceback" not in d.log
+    fault(lost="0: the file stays", told=f'exit code 3, "{answer}"')
 
 
-def test_a_snapshot_of_another_version_is_put_aside_and_said(daemon):
+def test_a_snapshot_of_another_version_is_put_aside_and_said(daemon, fault):
     d = daemon().start()
     d.send(story())
     assert d.stop() == 0
@@ -347,6 +356,7 @@ def test_a_snapshot_of_another_version_is_put_aside_and_said(daemon):
     d.start()
     assert "put aside" in d.get("/health")[1]["troubles"]["snapshot"]
     assert d.get("/findings")[1] == []
+    fault(lost="what the snapshot stood for; it stays for a look", told="`degraded` in health and log: put aside")
 
 
 def test_the_folder_of_its_sockets_is_made_where_nobody_did(daemon, tmp_path):

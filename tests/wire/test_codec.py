@@ -104,9 +104,10 @@ def test_a_version_that_never_was_is_damage(version):
         pytest.param(bytes(codec.LIMIT + 1), "the limit is", id="large"),
     ],
 )
-def test_what_cannot_be_read_is_answered(frame, message):
+def test_what_cannot_be_read_is_answered(frame, message, fault):
     with pytest.raises(codec.FrameError, match=message):
         codec.decode(frame)
+    fault(lost="the frame", told="refused with its reason, counted by the sender and the metrics")
 
 
 def test_an_older_frame_goes_through_its_steps(monkeypatch):

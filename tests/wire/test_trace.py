@@ -109,16 +109,17 @@ def test_flush_makes_records_readable_while_recording_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [1, 20, 43, 50])
-def test_a_cut_file_gives_everything_before_the_cut(ten, cut):
+def test_a_cut_file_gives_everything_before_the_cut(ten, cut, fault):
     third = starts(ten)[3]
     os.truncate(ten, third + cut)
     records, error = drained(trace.read(ten))
     assert [r.time for r in records] == [0.0, 1.0, 2.0]
     assert error == f"{ten}: block 3 is cut short; rerun with --salvage"
     assert [r.time for r in trace.read(ten, salvage=True)] == [0.0, 1.0, 2.0]
+    fault(lost="7 of 10 records, those from the cut on", told='"block 3 is cut short", exit code 1')
 
 
-def test_salvage_passes_over_damage_and_counts_it(ten):
+def test_salvage_passes_over_damage_and_counts_it(ten, fault):
     at = starts(ten)
     data = bytearray(ten.read_bytes())
     data[at[2] + 45] ^= 1  # payload
@@ -129,15 +130,17 @@ def test_salvage_passes_over_damage_and_counts_it(ten):
     assert [r.time for r in reader] == [0.0, 1.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0]
     assert (reader.damage.blocks, reader.damage.regions, reader.damage.skipped > 0) == (2, 4, True)
     assert not trace.verify(ten).complete
+    fault(lost="2 of 10, one a damaged block", told='"damaged" with its count; salvage is asked for')
 
 
-def test_a_block_taken_out_is_noticed(ten):
+def test_a_block_taken_out_is_noticed(ten, fault):
     at, data = starts(ten), ten.read_bytes()
     ten.write_bytes(data[: at[4]] + data[at[5] :])
     records, error = drained(trace.read(ten))
     assert (len(records), "block 4 is missing" in error) == (4, True)
     report = trace.verify(ten)
     assert (report.frames, report.lost, report.complete) == (9, 1, False)
+    fault(lost="1 of 10", told="`trace verify`: lost 1, not complete")
 
 
 def test_every_flipped_bit_is_found_or_harmless(ten):
@@ -153,12 +156,13 @@ def test_every_flipped_bit_is_found_or_harmless(ten):
         assert error or len(records) == 10 or not trace.verify(ten).complete
 
 
-def test_a_newer_format_is_answered_with_a_remedy(ten):
+def test_a_newer_format_is_answered_with_a_remedy(ten, fault):
     data = bytearray(ten.read_bytes())
     data[8:10] = struct.pack("<H", 7)
     ten.write_bytes(data)
     with pytest.raises(trace.TraceError, match=r"t\.trace: format 7, this driftline reads up to 1; please update"):
         trace.read(ten)
+    fault(lost="0: nothing is read", told='"format 7, this driftline reads up to 1; please update"')
 
 
 def test_an_older_format_goes_through_its_steps(ten, monkeypatch):
