@@ -15,6 +15,7 @@ from tests.clients.node import HOST, SERVER
 LOADS = Path(__file__).with_name("loads")
 PACKAGES = "/opt/packages"  # in a container
 LIBRARIES = ("httpx", "aiohttp", "urllib")
+FRAMEWORKS = ("lib/site-packages/openai/__init__.py", "node_modules/@anthropic-ai/sdk/index.js")
 FLAGS = ("-O1", "-static", "-l:libssl.a", "-l:libcrypto.a", "-lpthread", "-ldl")
 
 
@@ -42,6 +43,9 @@ def every(folder: Path) -> list[Client]:
     """All clients; those that this machine cannot run say why. Programs are made and copied into `folder`, their /work."""
     for name in ("client.py", "client.js"):
         shutil.copy(LOADS / name, folder)
+    for name in FRAMEWORKS:  # empty, but where a real one lies
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
     return [*map(_python, LIBRARIES), *_nodes(), _static(folder, stripped=False), _static(folder, stripped=True)]
 
 

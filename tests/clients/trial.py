@@ -104,7 +104,7 @@ def _folder() -> Iterator[Path]:
 def _tried(host: Node, model: Model, folder: Path, clients: list[Client], say: Callable[[str], None]) -> list[Row]:
     rows = {c.name: Row(c.name, c.words, c.rung, reason=c.missing) for c in clients}
     asked: dict[str, list[Words]] = {}
-    with watch.started(folder / "driftline", host.cgroup, ["unit:*"]) as driftline:
+    with watch.started(folder / "driftline", host.cgroup, ["auto", "unit:static*"]) as driftline:
         say("sensor and classifier run")
         for client in (c for c in clients if not c.missing):
             files = asks.write(folder / "work", client.name)

@@ -1,4 +1,5 @@
 // client.js URL CA FILE...: sends each file as one request when a line comes on its input, and says how that went.
+require("/work/node_modules/@anthropic-ai/sdk"); // by which it is known as an agent
 const https = require("https"), fs = require("fs"), crypto = require("crypto");
 const [, , url, ca, ...files] = process.argv;
 const agent = new https.Agent({ ca: fs.readFileSync(ca), keepAlive: true });

@@ -6,6 +6,9 @@ import pathlib
 import ssl
 import sys
 
+sys.path.insert(0, "/work/lib/site-packages")
+import openai  # noqa: F401 - by which it is known as an agent
+
 library, url, ca, *files = sys.argv[1:]
 head = {"Content-Type": "application/json", "Authorization": "Bearer sk-never-to-be-kept-0123456789"}
 context = ssl.create_default_context(cafile=ca)
