@@ -51,6 +51,7 @@ PROBES: tuple[Probe, ...] = (
         (
             "calls that seccomp denied (sys_enter fires after seccomp)",
             "work that io_uring does without a call",
+            "what a runtime or a service manager does in a cgroup before the exec of its program, for at most 10 s",
             "arguments",
         ),
         offsets=("TASK_STATUS", "TASK_PID"),
