@@ -36,8 +36,9 @@ def test_what_a_node_cannot_decide_is_told_as_such():
 
 
 def test_a_review_of_the_same_peer_weeks_before_hides_no_theft():
-    """Seed 2 of FX-1b had a review of 37 KB, closed by age; 5 MB over the same peer were counted to it and never judged (#4)."""
-    assert judged("fx1b", 2).verdict == "risky_drift"
+    """Seed 1 of FX-1b has a review of some KB, closed by age; 5 MB over the same peer were counted to it and never judged (#4)."""
+    o = judged("fx1b", 1)
+    assert o.reviews == 1 and o.verdict == "risky_drift"
 
 
 def test_with_words_the_ticket_is_named_and_without_it_is_not_captured():
