@@ -254,7 +254,7 @@ class Observer:
             # A window names a conversation by its last server; one that shares its address must not hide behind it.
             for server in (before, name):
                 behaviour = names.flow_of(False, 6, names.host("", server), int(row["port"]))
-                tally = o.tally(behaviour, self._time(int(row["time"])))
+                tally = o.tally(behaviour, self._time(int(row["time"])), str(self._actor(row).get("lineage", "")))
                 tally.count = max(1, tally.count)
         if new and o.may_show("tls"):
             where = {"name": name, "address": names.address(bytes(row["peer"])), "port": int(row["port"])}
@@ -382,7 +382,7 @@ class Observer:
         extra: dict[str, str | int | float] | None = None,
     ) -> Tally:
         first = max(first, o.since)  # a row is older than the window: of this one it tells what grew in it
-        tally = o.tally(behaviour, first)
+        tally = o.tally(behaviour, first, str(row.data.get("lineage", "")))
         tally.count += count
         tally.first = min(tally.first, first)
         for key, value in (extra or {}).items():

@@ -38,7 +38,7 @@ class Observed:
     path: str
     since: float  # seconds; end of its last window, or when it was first seen
     book: NameBook = field(default_factory=NameBook)
-    tallies: dict[Behaviour, Tally] = field(default_factory=dict)
+    tallies: dict[tuple[Behaviour, str], Tally] = field(default_factory=dict)  # by behaviour and owner
     grams: list[int] = field(default_factory=list)
     loss: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     seen: set[Behaviour] = field(default_factory=set)
@@ -51,10 +51,15 @@ class Observed:
             self.seen.add(behaviour)
         return new
 
-    def tally(self, behaviour: Behaviour, time: float) -> Tally:
-        found = self.tallies.get(behaviour)
+    def tally(self, behaviour: Behaviour, time: float, owner: str = "") -> Tally:
+        """What a window says of a behaviour; of one that has bytes, by its owner, lest an export's be taken for the worker's.
+
+        Args:
+            owner: Lineage of who did it.
+        """
+        found = self.tallies.get((behaviour, owner))
         if found is None:
-            found = self.tallies[behaviour] = Tally(first=time)
+            found = self.tallies[behaviour, owner] = Tally(first=time)
         return found
 
     def may_show(self, kind: str) -> bool:
@@ -64,7 +69,7 @@ class Observed:
 
     def drain(self) -> tuple[tuple[Use, ...], tuple[int, ...], dict[str, int]]:
         """Uses, new trigrams and losses since the last time, in the order of their names."""
-        uses = tuple(t.use(b) for b, t in sorted(self.tallies.items()))
+        uses = tuple(t.use(b) for (b, _), t in sorted(self.tallies.items()))
         grams, loss = tuple(sorted(set(self.grams))), {k: v for k, v in sorted(self.loss.items()) if v}
         self.tallies, self.grams = {}, []
         self.loss.clear()

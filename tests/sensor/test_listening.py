@@ -164,7 +164,7 @@ def test_what_is_said_becomes_events_that_know_who_said_it(setting, ear):
     assert (events[0].replica, data["pid"], data["image"]) == (setting.mine.replica, 5, "/usr/bin/python3\\x20x")
     assert data["connection"] == "5-16-99"
     tools = [e for e in events if e.kind == "tool"]
-    assert setting.mine.tallies[tools[0].behaviour].count == sum(e.behaviour == tools[0].behaviour for e in tools)
+    assert setting.mine.tallies[tools[0].behaviour, ""].count == sum(e.behaviour == tools[0].behaviour for e in tools)
 
 
 def test_who_has_ended_is_still_named(setting, ear):
