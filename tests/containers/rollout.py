@@ -23,6 +23,7 @@ LATE = 90.0  # seconds for a finding
 CLAIMS = {
     "declared": "a rollout: old and new revision side by side",
     "undeclared": "one pod does more than was declared",
+    "escape": "a program makes a call that its runtime makes in every container",
 }
 
 
@@ -55,11 +56,13 @@ class Deployment:
             self.stop_oldest()
 
     def _program(self, revision: str) -> tuple[str, ...]:
-        """The new revision searches with a new tool in a new place; else it does what the old one does."""
+        """The new revision searches with a new tool in a new place; else it does what the old one does. Both can be told to
+        leave their mount namespace, as a first step out."""
         steps = [self._cluster.call(revision)]
         steps += [self._cluster.call(revision, NEWCOMER, "/bin/search")] if revision == NEW else []
         text = "; ".join(" ".join(step) for step in steps)
-        return self._cluster.shell(f"while :; do {text}; busybox sleep {ROUND}; done")
+        step_out = "[ ! -e /go ] || busybox unshare -m /bin/busybox true"
+        return self._cluster.shell(f"while :; do {text}; {step_out}; busybox sleep {ROUND}; done")
 
 
 def rows(cluster: Cluster) -> list[Row]:
@@ -70,7 +73,7 @@ def rows(cluster: Cluster) -> list[Row]:
             for number in range(REPLICAS):
                 deployment.start(OLD, number)
             _learn(product)
-            return [_declared(product, deployment), _undeclared(product, deployment)]
+            return [act(product, deployment) for act in (_declared, _undeclared, _escape)]
         finally:
             deployment.clear()
 
@@ -106,22 +109,27 @@ def _explained(product: Product) -> str:
 
 
 def _undeclared(product: Product, deployment: Deployment) -> Row:
-    known = {f["id"] for f in _findings(product)}
-    pod = deployment.execute(*("/bin/call", STRANGER, str(PORT), "stolen"))
-    return _row("undeclared", f"`exec` in {pod}: a call to a stranger", lambda: _refused(product, known))
-
-
-def _refused(product: Product, known: set[str]) -> str:
+    pod = deployment.execute("/bin/call", STRANGER, str(PORT), "stolen")
     stranger = f"egress:tcp:{STRANGER}:{PORT}"
+    return _row("undeclared", f"`exec` in {pod}: a call to a stranger", lambda: _refused(product, stranger))
+
+
+def _escape(product: Product, deployment: Deployment) -> Row:
+    pod = deployment.execute("/bin/busybox", "touch", "/go")
+    done = f"the program of {pod} unshares its mounts, as runc did for each of the {REPLICAS + REPLICAS // 2} pods"
+    return _row("escape", done, lambda: _refused(product, "syscall:unshare"))
+
+
+def _refused(product: Product, behaviour: str) -> str:
+    """The labels of what names a behaviour, none of which the deploy event may explain."""
 
     def naming() -> list[dict[str, Any]]:
-        return [f for f in _findings(product) if any(d["behaviour"] == stranger for d in f["deviations"])]
+        return [f for f in _findings(product) if any(d["behaviour"] == behaviour for d in f["deviations"])]
 
-    found = until(naming, "a finding that names the stranger", LATE)
+    found = until(naming, f"a finding that names {behaviour}", LATE)
     labels = {f["label"] for f in found}
     hold(EXPECTED not in labels, [(f["label"], f["title"]) for f in found])
-    hold(not known & {f["id"] for f in found}, "the rollout's finding has taken it in")
-    return f"{', '.join(sorted(labels))}: {', '.join(sorted({d['behaviour'] for f in found for d in f['deviations']}))}"
+    return f"{', '.join(sorted(labels))}: {behaviour}"
 
 
 def _findings(product: Product) -> list[dict[str, Any]]:
