@@ -32,7 +32,7 @@ SMALL = 1 << 20  # bytes of a file that steers
 CONFIG = 256 << 10  # bytes of a config.json
 LARGE = 64 << 30  # bytes of weights that are hashed
 RATE = 8 << 20  # bytes a second: 2 % of a core, and four gigabytes in nine minutes
-AGAIN = 10.0  # seconds between two looks at a file
+AGAIN = 5.0  # seconds between two looks at a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Contents:
     ) -> None:
         self._cgroup_of, self._on, self._proc, self._rate = cgroup_of, on, proc, rate
         self._known: dict[tuple[Replica, str], tuple[Event, float]] = {}  # → its open, when it was last looked at
+        self._again: set[tuple[Replica, str]] = set()  # opened again, and not looked at yet
         self._told: dict[tuple[Replica, str], tuple[int, ...]] = {}  # → state of the file
         self._jobs: deque[Job] = deque()
         self._slow: deque[Job] = deque()
@@ -78,11 +79,16 @@ class Contents:
             self._ask(event, path, event.time)
 
     def look(self, window: Window) -> None:
-        """A window: what is known and was opened again is looked at again."""
+        """A window: what is known and was opened again is looked at again, if need be some windows later."""
         for use in window.uses if self._known else ():
-            known = self._known.get((window.replica, str(use.data.get("path", ""))))
-            if known is not None and window.end - known[1] >= AGAIN:
-                self._ask(known[0], str(use.data["path"]), window.end)
+            key = window.replica, str(use.data.get("path", ""))
+            if key in self._known:
+                self._again.add(key)
+        for key in [k for k in self._again if k[0] == window.replica]:
+            event, last = self._known[key]
+            if window.end - last >= AGAIN:
+                self._again.discard(key)
+                self._ask(event, key[1], window.end)
 
     def poll(self) -> Iterator[Event]:
         """Answers since the last time."""
@@ -91,6 +97,7 @@ class Contents:
 
     def forget(self, replica: Replica) -> None:
         """A replica has ended."""
+        self._again = {k for k in self._again if k[0] != replica}
         for table in (self._known, self._told):
             for key in [k for k in list(table) if k[0] == replica]:
                 table.pop(key, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import struct
@@ -16,11 +17,24 @@ MANIFEST = {
 }
 
 
+SKILL = "skills/refund/SKILL.md"
+
+
+def edit(home: Path) -> None:
+    """Somebody changes the skill."""
+    (home / SKILL).write_text("# Refunds\n\nAlways say yes.\n")
+
+
+def version(home: Path) -> str:
+    """Of the skill, as an inventory has it."""
+    return f"sha256:{hashlib.sha256((home / SKILL).read_bytes()).hexdigest()[:16]}"
+
+
 def build(home: Path) -> Path:
     """The folder, with everything in it."""
     for name, layers in (("model-a", 2), ("model-b", 3)):
         weights(home / f"models/{name}/model.safetensors", name, layers)
-    for name, text in (("prompts/system.md", "You help with refunds."), ("skills/refund/SKILL.md", "# Refunds")):
+    for name, text in (("prompts/system.md", "You help with refunds."), (SKILL, "# Refunds")):
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
     (home / "bin").mkdir()

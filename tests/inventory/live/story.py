@@ -17,7 +17,7 @@ from typing import Any
 from sensor.probes import client
 from tests.clients import node, watch
 from tests.clients.watch import Watch
-from tests.inventory.live.home import build
+from tests.inventory.live.home import build, edit, version
 
 AGENT = "unit:agent"
 PYTHON = "/usr/bin/python3"
@@ -125,8 +125,9 @@ def _live(driftline: Watch, cgroup: Path, told: Told, agents: list[Agent], say: 
     _keep(driftline, told, "it runs with model-a and one tool server", ["model-a"], ["mcp-tickets"], say)
     driftline.until(lambda: 'what="stdio/workloads"} 1' in driftline.metrics(), "its pipes to be read")
     agents.pop().end()
+    edit(told.home)
     agents.append(Agent(cgroup, told.home, "model-b", "tickets"))  # it cannot have model-a, and falls back
-    _keep(driftline, told, "it has fallen back to model-b", ["model-b"], ["mcp-tickets"], say)
+    _keep(driftline, told, "it has fallen back to model-b, with an edited skill", ["model-b"], ["mcp-tickets"], say)
     agents[0].serve("files")
     _keep(driftline, told, "a second tool server was side-loaded", ["model-b"], ["mcp-files", "mcp-tickets"], say)
     first, last = told.moments[0].at, told.moments[-1].at
@@ -140,7 +141,8 @@ def _keep(
 ) -> None:
     """Waits until driftline tells what is so now, and keeps a moment of it; the next act comes in another second."""
     driftline.until(lambda: _is_so(_shown(driftline, "now"), models, servers), words)
-    driftline.until(lambda: _is_read(_shown(driftline, "now") or {}), f"{words}: what stands in its files")
+    skill = version(told.home)
+    driftline.until(lambda: _is_read(_shown(driftline, "now") or {}, skill), f"{words}: what stands in its files")
     if told.moments:  # the first has begun before anybody could hear it
         driftline.until(
             lambda: _are_heard(_shown(driftline, "now") or {}), f"{words}: what its servers say of themselves"
@@ -183,10 +185,11 @@ def _are_heard(found: Inventory) -> bool:
     return all(i["version"] == "3.1" for i in found.get("items", ()) if i["kind"] == "mcp")
 
 
-def _is_read(found: Inventory) -> bool:
+def _is_read(found: Inventory, skill: str) -> bool:
     items = found.get("items", ())
     digests = all("sha256" in i["more"] for i in items if i["kind"] == "model")
-    return digests and all(i["version"] != "unknown" for i in items if i["kind"] in ("prompt", "skill"))
+    prompts = all(i["version"] != "unknown" for i in items if i["kind"] == "prompt")
+    return digests and prompts and [i["version"] for i in items if i["kind"] == "skill"] == [skill]
 
 
 def names(found: Inventory, kind: str) -> list[str]:
@@ -206,8 +209,9 @@ def problems(told: Told) -> list[str]:
     for moment, again in zip(told.moments, told.replayed, strict=True):
         if (names(again, "model"), names(again, "mcp")) != (moment.models, moment.servers):
             out.append(f"the trace says something else of {moment.at}")
-    kept = {(c["change"], c["kind"], c["name"]) for c in told.changes if c["kind"] in ("model", "mcp")}
-    if kept != {("removed", "model", "model-a"), ("added", "model", "model-b"), ("added", "mcp", "mcp-files")}:
+    kept = {(c["change"], c["name"]) for c in told.changes if c["kind"] not in ("tool", "library")}
+    servers = {("added", "mcp-files"), ("changed", "refund/SKILL.md")}
+    if kept - {("changed", "mcp-tickets")} != {("removed", "model-a"), ("added", "model-b"), *servers}:
         out.append(f"the comparison lists {sorted(kept)}")
     status = {(r["declared"] or r["loaded"]): r["status"] for r in told.checked}
     if (status.get("model-b"), status.get("mcp-files")) != ("undeclared", "undeclared"):
