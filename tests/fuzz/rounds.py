@@ -66,7 +66,7 @@ def run(
         began = time.process_time()
         fault = _fault(decoder, made)
         worst = max(worst, time.process_time() - began)
-    growth = peak() - before
+    growth = max(0, peak() - before)
     if not fault and growth > decoder.memory:
         fault = f"grew by {growth >> 10} MiB, {decoder.memory >> 10} MiB are allowed"
     elif fault:

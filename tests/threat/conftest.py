@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,8 @@ def contained(tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    if sys.platform != "linux":
-        pytest.skip("needs namespaces")
+    if platform.machine() != "x86_64":
+        pytest.skip("its system calls are written by their numbers on x86-64")
     return run
 
 

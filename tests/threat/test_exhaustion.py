@@ -37,6 +37,7 @@ def test_a_storm_costs_bounded_memory_and_the_neighbour_is_still_seen(lab, senso
     until(lambda: told(sensor.records(Window), neighbour.id)[0], "the neighbour's first window")
     before = resident(sensor._running.pid)
     contained(hostile, *script("storm.py", ROUNDS), timeout=600)
+    until(lambda: runs(sensor, hostile) + loss(sensor, hostile)["execs"] >= ROUNDS // 20, "the storm to be read")
     contained(neighbour, PYTHON, "-S", "-E", "-c", EXECS)
     until(lambda: runs(sensor, neighbour) == 46, "all that the neighbour ran")
     assert resident(sensor._running.pid) - before < GROWTH
