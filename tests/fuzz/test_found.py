@@ -18,6 +18,7 @@ from sensor.observe.applayer.records import LlmCall
 from tests.fuzz import bodies
 from tests.fuzz.bodies import Call, in_chunks, request, served
 from tests.observe.applayer.wires import answer, ask, fixture, run
+from tests.observe.stdio.pipes import TO_SERVER, Pipes, lines
 
 
 def test_arguments_nested_deep_blind_no_connection():
@@ -107,6 +108,16 @@ def test_a_snapshot_nested_too_deep_is_refused_as_one():
         deep = b"\x91" + deep
     with pytest.raises(StateError):
         thaw(deep)
+
+
+def test_pieces_of_a_lane_in_the_wrong_order_end_no_capture():
+    """Two processes that read one pipe at once: the later piece came first, and its lines ended behind what was held."""
+    pipes = Pipes()
+    for offset, text in ((1000, b"a"), (0, b"\n" * 2000), (500, b"x\ny\nz\n")):
+        pipes.feed(pipes.chunk(TO_SERVER, text, offset=offset))
+    for lane, line in lines("initialize"):
+        pipes.read(lane, line, born=9)
+    assert len(pipes.streams.links) <= 1
 
 
 SERVERS = {

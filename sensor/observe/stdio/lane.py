@@ -110,7 +110,7 @@ class Lane:
 
     def _pass(self, end: int) -> None:
         self._strange += 1
-        if self.held[0].end <= end:
+        if self.held and self.held[0].end <= end:  # two readers at once: offsets may come in the wrong order
             self._hold([p for p in self.held if p.end > end])
         if self._strange > STRANGE:
             self.leave(f"no JSON-RPC in its first {self._strange} lines")
