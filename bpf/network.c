@@ -70,13 +70,25 @@ struct listener {
     u16 reserved;
 };
 
+struct handshake {       /* of a connection to a receiver of ours */
+    u32 number;          /* of the first byte that the dialler sends */
+    u16 port;            /* the dialler's */
+    u16 reserved;
+};
+
+struct dialler {
+    u32 slot;
+    u32 generation;
+};
+
 BPF_F_TABLE("array", u32, struct flow, flows, MAX_FLOWS, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct flow_id, u32, flow_rows, MAX_FLOWS);
 BPF_QUEUE(free_flows, u32, MAX_FLOWS);
 BPF_TABLE("lru_hash", u64, struct talk, talks, 32768);
 BPF_TABLE("lru_hash", struct listener, u64, listeners, 4096);  /* -> image that listens, 0: unknown */
 BPF_RINGBUF_OUTPUT(payloads, PAYLOAD_PAGES);
-BPF_TABLE("hash", u16, u8, doors, 16);  /* ports of our own receivers: who connects to them is told, each time */
+BPF_TABLE("hash", u16, u32, doors, 16);  /* port of a receiver of ours -> its network namespace: who connects is told, each time */
+BPF_TABLE("lru_hash", struct handshake, struct dialler, dialling, 4096);
 
 struct packet {
     u8 peer[16];
@@ -465,54 +477,88 @@ int connect6(struct bpf_sock_addr *ctx) {
     return on_connect(ctx, (u8 *)peer);
 }
 
+#if defined(OFF_SOCK_CGROUP) && defined(OFF_SOCK_FROM6) && defined(OFF_SOCK_NET) && defined(OFF_TCP_UNA)
 #define INET_ 2
 #define INET6_ 10
 static inline void take_ends(struct fact *f, u64 sock, u16 family) {
     f->image = f->b = 0;
     if (family == INET_) {   /* mapped form: the address in the last four bytes, in the order of the network */
-        f->a = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_FROM) << 32;
-        f->c = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_TO) << 32;
+        f->a = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_TO) << 32;
+        f->c = 0xffff0000ULL | (u64)PEEK(u32, sock, OFF_SOCK_FROM) << 32;
         return;
     }
-    f->image = PEEK(u64, sock, OFF_SOCK_FROM6);
-    f->a = PEEK(u64, sock, OFF_SOCK_FROM6 + 8);
-    f->b = PEEK(u64, sock, OFF_SOCK_TO6);
-    f->c = PEEK(u64, sock, OFF_SOCK_TO6 + 8);
+    f->image = PEEK(u64, sock, OFF_SOCK_TO6);
+    f->a = PEEK(u64, sock, OFF_SOCK_TO6 + 8);
+    f->b = PEEK(u64, sock, OFF_SOCK_FROM6);
+    f->c = PEEK(u64, sock, OFF_SOCK_FROM6 + 8);
 }
 
-/* A connection to one of our receivers stands. Runs for the answer's packet, so in whoever's time: the socket's cgroup says
- * whose it is, and a process that has the socket later does not change it. image, a: our end; b, c: theirs; tid: ports. */
+static inline u16 peer_port_of(u64 sock) {
+    u16 be = PEEK(u16, sock, OFF_SOCK_DPORT);
+    return be << 8 | be >> 8;
+}
+
+static inline u32 netns_of(u64 sock) { return PEEK(u32, PEEK(u64, sock, OFF_SOCK_NET), OFF_NET_INUM); }
+
+/* Somebody's connection to one of our ports stands on their side. Runs for the answer's packet, so in whoever's time: the
+ * socket's cgroup says whose it is, and a process that has the socket later does not change it. */
 static inline void on_dialled(u64 sock) {
-#if defined(OFF_SOCK_CGROUP) && defined(OFF_SOCK_FROM6)
-    u16 be = PEEK(u16, sock, OFF_SOCK_DPORT), family = PEEK(u16, sock, OFF_SOCK_FAMILY);
-    u16 port = be << 8 | be >> 8;
-    u64 cgroup = doors.lookup(&port) ? PEEK(u64, sock, OFF_SOCK_CGROUP) : 0;
-    if (!cgroup || cgroup & 1 || (family != INET_ && family != INET6_))
+    u16 port = peer_port_of(sock);
+    u32 *place = doors.lookup(&port);
+    if (!place || *place == netns_of(sock))
+        return;              /* a socket of our own namespace can be looked up */
+    u64 cgroup = PEEK(u64, sock, OFF_SOCK_CGROUP);
+    if (!cgroup || cgroup & 1)
         return;              /* before 5.15 an odd value is no cgroup */
-    u32 slot = slot_of(cgroup_id(cgroup));
-    if (slot == NO_SLOT || slot == OUTSIDE)
+    struct dialler d = {.slot = slot_of(cgroup_id(cgroup))};
+    if (d.slot == NO_SLOT)
+        return;
+    d.generation = generation_of(d.slot);
+    struct handshake h = {.number = PEEK(u32, sock, OFF_TCP_UNA), .port = PEEK(u16, sock, OFF_SOCK_NUM)};
+    dialling.update(&h, &d);
+}
+
+/* The same connection stands on ours, a packet later. The first number of its stream was chosen by the kernel of whoever dialled
+ * and is a secret of the two ends: who gives itself another's address in a namespace of its own does not have it.
+ * image, a: their end as we see it; b, c: ours; tid: ports. */
+static inline void on_accepted(u64 sock) {
+    u16 ours = PEEK(u16, sock, OFF_SOCK_NUM), theirs = peer_port_of(sock), family = PEEK(u16, sock, OFF_SOCK_FAMILY);
+    u32 *place = doors.lookup(&ours);
+    if (!place || *place != netns_of(sock) || (family != INET_ && family != INET6_))
+        return;
+    struct handshake h = {.number = PEEK(u32, sock, OFF_TCP_NEXT), .port = theirs};
+    struct dialler *d = dialling.lookup(&h);
+    if (!d || d->generation != generation_of(d->slot))
         return;
     struct fact *f = facts.ringbuf_reserve(sizeof(*f));
     if (!f) {
-        count_lost(slot, LOST_FACT);
+        count_lost(d->slot, LOST_FACT);
         return;
     }
-    fill_for(f, FACT_DIAL, slot, 0, 0);
+    fill_for(f, FACT_DIAL, d->slot, 0, 0);
     take_ends(f, sock, family);
-    f->tid = (u32)PEEK(u16, sock, OFF_SOCK_NUM) << 16 | port;
+    f->tid = (u32)theirs << 16 | ours;
     facts.ringbuf_submit(f, 0);
-#endif
+    dialling.delete(&h);
 }
+#else
+static inline void on_dialled(u64 sock) {}
+static inline void on_accepted(u64 sock) {}
+#endif
 
 #define TCP_ESTABLISHED_ 1
 #define TCP_SYN_SENT_ 2
+#define TCP_SYN_RECV_ 3
 #define TCP_CLOSE_ 7
 #define TCP_LISTEN_ 10
 RAW_TRACEPOINT_PROBE(inet_sock_set_state) {
     u64 sock = ctx->args[0];
     u32 old = ctx->args[1], new = ctx->args[2];
-    if (old == TCP_SYN_SENT_ && new == TCP_ESTABLISHED_) {
-        on_dialled(sock);
+    if (new == TCP_ESTABLISHED_) {
+        if (old == TCP_SYN_SENT_)
+            on_dialled(sock);
+        else if (old == TCP_SYN_RECV_)
+            on_accepted(sock);
         return 0;
     }
     if (new != TCP_LISTEN_ && (old != TCP_LISTEN_ || new != TCP_CLOSE_))

@@ -86,7 +86,7 @@ class Agent:
         self._scope = self.loaded.base / self.loaded.scope.strip("/")
         self._scope_id, self._scope_gone = _id(self._scope), False
         self.kernel = Kernel(self.loaded.folder)
-        self.kernel.watch_doors(settings.doors)
+        self.kernel.watch_doors(settings.doors, settings.doors_in.stat().st_ino)
         memory = self._memory = Memory(client.names_file(settings), self.loaded.epoch)
         self.observer = Observer(
             node=self.node,

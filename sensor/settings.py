@@ -60,6 +60,7 @@ class SensorSettings:
     redact: bool = True  # take what looks like a secret out of command lines
     capture: CaptureSettings = field(default_factory=CaptureSettings)
     doors: tuple[int, ...] = ()  # ports of the classifier's receivers that other network namespaces can reach
+    doors_in: Path = Path("/proc/self/ns/net")  # the network namespace in which they listen
 
     @property
     def address(self) -> Path:

@@ -1,8 +1,9 @@
 """Connections of containers to our receivers, as the sensor saw them in the kernel, to whose each is.
 
-A container with a network namespace of its own has its sockets there, where nobody here can look them up. The kernel tells the
-sensor of each connection to a receiver's port: the cgroup that made the socket, and both addresses and ports. Each such word
-stands for one accepted connection and for no second one, so a port that is used again needs a word of its own.
+A container with a network namespace of its own has its sockets there, where nobody here can look them up. The sensor's programs
+see both ends of a handshake, know them by the number that the dialler's kernel chose, and tell which cgroup made the dialler's
+socket and what addresses and ports the accepted one has. Each such word stands for one accepted connection and for no second
+one, so a port that is used again needs a word of its own.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class Origin:
     cgroup: int | None = None  # None: no socket of ours, or one that is gone
     place: str = REMOTE
     address: str = ""
-    ends: Ends | None = None  # of a neighbour, whose replica the sensor tells
+    ends: Ends | None = None  # where the sensor may tell whose it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,9 @@ class Senders:
         if cgroup is not None:
             return Origin(cgroup, LOCAL, ends.peer[0])
         place = place_of(ends.peer[0])
-        return Origin(None, place, ends.peer[0], ends if place == NEIGHBOUR else None)
+        # Our own address is also what a masqueraded connection of a container comes from.
+        local = place == LOCAL and not ipaddress.ip_address(bare(ends.peer[0])).is_loopback
+        return Origin(None, place, ends.peer[0], ends if place == NEIGHBOUR or local else None)
 
     def neighbour(self, origin: Origin) -> Identity | None:
         """What a sensor knows of a container behind a veth or bridge, as far as it has told by now. Does not wait."""

@@ -462,10 +462,10 @@ class Observer:
 
 
 def _ends(row: np.void) -> dict[str, Any]:
-    """Both ends of a connection to a receiver of ours, as its socket has them."""
-    ours, theirs = (struct.pack("<QQ", int(row[low]), int(row[high])) for low, high in (("image", "a"), ("b", "c")))
+    """Both ends of a connection to a receiver of ours, as the receiver's socket has them; the dialler's first."""
+    theirs, ours = (struct.pack("<QQ", int(row[low]), int(row[high])) for low, high in (("image", "a"), ("b", "c")))
     ports = int(row["tid"])
-    return {"address": names.address(ours), "port": ports >> 16, "to": names.address(theirs), "to_port": ports & 0xFFFF}
+    return {"address": names.address(theirs), "port": ports >> 16, "to": names.address(ours), "to_port": ports & 0xFFFF}
 
 
 def _in_order(batch: Batch) -> list[np.void]:

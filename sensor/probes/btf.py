@@ -69,6 +69,10 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "SOCK_TO": ("sock_common.skc_daddr",),
     "SOCK_FROM6": ("sock_common.skc_v6_rcv_saddr",),
     "SOCK_TO6": ("sock_common.skc_v6_daddr",),
+    "SOCK_NET": ("sock_common.skc_net.net",),
+    "NET_INUM": ("net.ns.inum",),
+    "TCP_UNA": ("tcp_sock.snd_una",),
+    "TCP_NEXT": ("tcp_sock.rcv_nxt",),
     "SOCK_CGROUP": ("sock.sk_cgrp_data.cgroup", "sock.sk_cgrp_data.val"),  # a union until 5.15
 }
 

@@ -116,5 +116,5 @@ BY_NAME = {p.name: p for p in PROBES}
 
 MAPS = (
     "seats slots owners free_slots processes images facts paths calls calls_told grams tids execs files file_rows free_files "
-    "flows flow_rows free_flows talks listeners doors payloads staged captures exit_more"
+    "flows flow_rows free_flows talks listeners doors dialling payloads staged captures exit_more"
 ).split()

@@ -126,15 +126,19 @@ class Kernel:
     def adopt_listener(self, slot: int, port: int) -> bool:
         return "listeners" in self._maps and self._maps["listeners"].put(struct.pack("<IHH", slot, port, 0), bytes(8))
 
-    def watch_doors(self, ports: Iterable[int]) -> None:
-        """The ports of our own receivers, connections to which are told; others are told no more."""
+    def watch_doors(self, ports: Iterable[int], namespace: int) -> None:
+        """The ports of our own receivers, connections to which are told; others are told no more.
+
+        Args:
+            namespace: number of the network namespace in which they listen.
+        """
         if "doors" not in self._maps:  # its probe is off
             return
         wanted = {struct.pack("<H", port) for port in ports}
         for key in set(self._maps["doors"].keys()) - wanted:
             self._maps["doors"].drop(key)
         for key in wanted:
-            self._maps["doors"].put(key, b"\1")
+            self._maps["doors"].put(key, struct.pack("<I", namespace))
 
     def seat_of(self, cgroup: int) -> int | None:
         """Slot of a cgroup; None where it has none."""

@@ -8,8 +8,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from classifier.deploys.dials import Ends
 from classifier.deploys.http import Bucket, Intake
-from classifier.deploys.senders import NOBODY, Origin, Sender, nowhere
+from classifier.deploys.senders import NEIGHBOUR, NOBODY, Origin, Sender, nowhere
 from classifier.deploys.signing import Key, sign
 from classifier.settings import HttpLimits
 from classifier.store.store import NotNow
@@ -241,3 +242,15 @@ def test_a_full_store_asks_the_sender_to_come_again():
         return await status(session, url, event(), TYPE | sign(CI, id="m1", time=NOW, body=event()))
 
     assert served(intake(sink), talk) == 503
+
+
+@pytest.mark.parametrize(
+    "senders", ["local/runners/*", "address:172.17.0.9"], ids=["by-its-workload", "by-its-address"]
+)
+def test_a_container_that_the_sensor_told_of_may_use_a_key_by_either_name(senders):
+    sink = Sink()
+    sender = Sender(replica(7), "local/runners/Deployment/ci/ci")
+    door = intake(sink, sender=sender, keys=(replace(CI, senders=(senders,)),))
+    origin = Origin(None, NEIGHBOUR, "172.17.0.9", Ends(("172.17.0.9", 1), ("172.17.0.1", 80), 7))
+    answer = door.take(TYPE | sign(CI, id="m1", time=NOW, body=event()), event(), origin)
+    assert (answer.status, [d.refused for d in sink.entered]) == (200, [""])

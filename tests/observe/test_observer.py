@@ -70,7 +70,7 @@ def ran(time, pid, *parts, **changes):
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "told"),
+    ("theirs", "ours", "told"),
     [
         pytest.param(
             bytes(10) + b"\xff\xff\x0a\xe7\0\2",
@@ -81,8 +81,8 @@ def ran(time, pid, *parts, **changes):
         pytest.param(b"\xfd\x99" + bytes(13) + b"\2", b"\xfd\x99" + bytes(13) + b"\1", ("fd99::2", "fd99::1"), id="v6"),
     ],
 )
-def test_a_connection_to_a_receiver_is_told_with_both_its_ends(ours, theirs, told):
-    halves = dict(zip(("image", "a", "b", "c"), struct.unpack("<QQQQ", ours + theirs), strict=True))
+def test_a_connection_to_a_receiver_is_told_with_both_its_ends(theirs, ours, told):
+    halves = dict(zip(("image", "a", "b", "c"), struct.unpack("<QQQQ", theirs + ours), strict=True))
     fact = {"kind": abi.DIAL, "time": 5, "tid": 40007 << 16 | 4318} | halves
     [event] = seated().take(batch(facts=rows("facts", fact)))
     assert (event.kind, event.behaviour, event.replica.cgroup) == ("dial", None, 77)
