@@ -137,7 +137,7 @@ def beside(config: bytes) -> Data:
     """What a model's config.json, or an adapter's, says of it; nothing where it is none."""
     try:
         found = msgspec.json.decode(config)
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

@@ -25,7 +25,7 @@ from sensor.identity.owners import LabelOwners
 from sensor.identity.paths import of_process, parse
 from sensor.identity.rules import first
 from sensor.identity.rules import load as load_rules
-from sensor.observe import classes, dns, names, packages, secrets, tls
+from sensor.observe import classes, dns, names, packages, secrets, tls, weights
 from sensor.observe.layers import read_mounts
 from sensor.probes.symbols import Elf, ElfError
 from tests.fuzz.damage import damaged, mutated
@@ -35,6 +35,7 @@ from tests.identity.test_cri import CART, POD
 from tests.identity.test_docker import COMPOSE, A, document
 from tests.identity.test_paths import PATHS
 from tests.observe.test_dns import WHOLE
+from tests.observe.test_weights import LLAMA
 from wire import provenance, redact
 from wire.records import Behaviour
 from wire.redact import Redactor
@@ -288,6 +289,20 @@ def read_packages(case: tuple[bytes, bytes, bytes]) -> None:
         os.close(held)
 
 
+def heads_of_weights() -> list[bytes]:
+    tensor = {"dtype": "BF16", "shape": [4096, 4096], "data_offsets": [0, 2]}
+    text = json.dumps({"__metadata__": {"name": "b"}, "a": tensor, "c": tensor}).encode()
+    return [LLAMA, len(text).to_bytes(8, "little") + text, b'{"architectures": ["L"], "_name_or_path": "/m"}']
+
+
+def read_weights(data: bytes) -> None:
+    """The head of a file of weights, and the settings beside it."""
+    assert all(len(v) <= 128 for v in weights.beside(data).values() if isinstance(v, str))
+    if not data.startswith(b"{"):
+        found = weights.head(lambda at, n: data[at : at + n])
+        assert all(len(v) <= 128 if isinstance(v, str) else 0 <= v <= 1 << 62 for v in found.values())
+
+
 DECODERS = (
     Decoder("dns", lambda: [WHOLE], read_dns),
     Decoder("client-hello", lambda: [HELLO], read_hello),
@@ -304,5 +319,6 @@ DECODERS = (
     Decoder("units", unit_texts, read_units),
     Decoder("mounts", mount_tables, by_path(lambda path: read_mounts(str(path)))),
     Decoder("elf", executables, read_elf, (ElfError,)),
+    Decoder("weights", heads_of_weights, read_weights, (weights.NoWeights,)),
     Decoder("packages", installed, read_packages, (OSError, ValueError, RecursionError), spoiled),
 )

@@ -124,3 +124,8 @@ def test_settings_beside_the_weights_tell_the_class_and_the_base():
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "_name_or_path": "/models/llama"}
     assert weights.beside(json.dumps(config).encode()) == {"architecture": "LlamaForCausalLM", "named": "/models/llama"}
     assert weights.beside(b'{"base_model_name_or_path": "llama", "r": 8}') == {"base_model": "llama"}
+
+
+def test_settings_that_are_no_text_are_none():
+    """msgspec passes UnicodeDecodeError on; found by the fuzzer."""
+    assert weights.beside(b'{"a":"\xff"}') == weights.beside(b"\xff\xff") == {}
