@@ -70,13 +70,13 @@ class Driftline:
                 child.terminate()
                 child.wait(labs.DEADLINE)
 
-    def originals(self, count):
+    def originals(self, *kinds):
         def ask():
             done = self.ask("original", "list", "--json")
-            rows = json.loads(done.stdout) if done.returncode == 0 else []
-            return len(rows) >= count and {row["kind"]: row for row in rows}
+            rows = {row["kind"]: row for row in json.loads(done.stdout)} if done.returncode == 0 else {}
+            return rows.keys() >= set(kinds) and rows
 
-        return labs.until(ask, f"{count} originals", seconds=SECONDS)
+        return labs.until(ask, f"originals {kinds}", seconds=SECONDS)
 
 
 @pytest.fixture
@@ -163,9 +163,9 @@ def test_what_was_said_is_nowhere_in_clear_and_opens_with_the_key(
     client = agent(lab, framework, model, tmp_path_factory)
     client.ready()
     heard(run, client)
-    rows = run.originals(3)
+    rows = run.originals("user_turn", "system", "answer")
     assert rows["user_turn"]["digest"] == sha256(TURN) and rows["system"]["digest"] == sha256("Desk.")
-    assert rows["user_turn"]["workload"] == "unit:agent" and "answer" in rows
+    assert rows["user_turn"]["workload"] == "unit:agent"
     key = tmp_path_factory.mktemp("key") / "officer.key"
     key.write_text(PRIVATE)
     opened = run.ask("original", "show", sha256(TURN), "--key", key, "--reason", "case 812", "--raw")
