@@ -31,7 +31,7 @@ QUEUE, FILES = 256, 4096  # that wait; that are known
 SMALL = 1 << 20  # bytes of a file that steers
 CONFIG = 256 << 10  # bytes of a config.json
 LARGE = 64 << 30  # bytes of weights that are hashed
-RATE = 8 << 20  # bytes a second: 2 % of a core, and four gigabytes in nine minutes
+RATE = 8 << 20  # bytes a second: 1 % of a core, and four gigabytes in nine minutes
 AGAIN = 5.0  # seconds between two looks at a file
 
 
