@@ -18,6 +18,7 @@ from sensor.observe.lineage import Lineage
 from sensor.observe.memory import Memory
 from sensor.observe.replicas import EVIDENCE, Observed, Tally
 from sensor.observe.told import Told
+from sensor.observe.untold import Exec, Untold
 from sensor.probes import abi
 from sensor.probes.kernel import Batch, Kernel
 from wire.records import Behaviour, CgroupId, Event, Record, Replica, Window
@@ -69,6 +70,7 @@ class Observer:
     ) -> None:
         self._node, self._epoch, self._boot, self._time, self._memory = node, epoch, boot, to_time, memory
         self._redact, self._on_open = redact, on_open
+        self._untold = Untold(memory)
         self.replicas: dict[int, Observed] = {}  # by slot
         self.lineage = Lineage()
         self.images: dict[int, str] = {}  # path by the kernel side's number, oldest first
@@ -169,15 +171,30 @@ class Observer:
             return
         path = _executable(row)
         self.show_image(int(row["image"]), path)
+        self._adopt(row)
         behaviour = names.exec_of(path, self.lineage.exec(int(row["pid"]), path))
         data = _exec_data(row, path, redact=self._redact) | {"lineage": self.lineage.of(int(row["pid"]))}
-        tally = o.tally(behaviour, self._time(int(row["time"])))
-        tally.count += 1
-        tally.data = tally.data or {k: data[k] for k in ("lineage", "path", "layer") if data.get(k)}
-        if o.may_show("exec"):
-            event = self._event(o, row, "exec", behaviour, data)
-            _note(tally, event.id)
+        event = self._event(o, row, "exec", behaviour, data) if o.may_show("exec") else None
+        keep = {k: data[k] for k in ("lineage", "path", "layer") if data.get(k)}
+        times = int(row["time"]), int(row["pid"])
+        exec_ = Exec(o.slot, o.generation, *times, behaviour, event.id if event else "", keep)
+        if self._untold.keep(exec_):
+            self._count_exec(o, exec_)
+        if event:
             yield event
+
+    def _adopt(self, row: np.void) -> None:
+        """Whose fork a killed daemon read, or a full ring lost: the exec names the image that called it, and the parent."""
+        caller, parent = self.images.get(int(row["a"]), ""), int(row["b"])
+        if caller and self.lineage.path(parent) == caller:
+            self.lineage.adopt(int(row["pid"]), caller, parent)
+
+    def _count_exec(self, o: Observed, row: Exec) -> None:
+        tally = o.tally(Behaviour(row.behaviour), self._time(row.time))
+        tally.count += 1
+        tally.data = tally.data or row.data
+        if row.event:
+            _note(tally, row.event)
 
     def _open(self, row: np.void) -> Iterator[Event]:
         o = self._of(row)
@@ -328,6 +345,7 @@ class Observer:
         slots = [s for s in sorted(self.replicas) if int(kernel.slots[s]["generation"]) == self.replicas[s].generation]
         self._file_uses(kernel.files, told, now)
         self._flow_uses(kernel.flows, told, now)
+        self._untold.round(now, lambda slot: int(kernel.slots[slot]["told"]))
         return [self._window(told, self.replicas[s], now, end) for s in slots]
 
     def _window(self, told: Told, o: Observed, now: int, end: float) -> Window:
@@ -398,6 +416,7 @@ class Observer:
     def forget(self, slot: int) -> None:
         """A slot was given back."""
         self.replicas.pop(slot, None)
+        self._untold.forget(slot)
         for table in (self._files, self._flows):
             for number in [n for n, row in table.items() if row.slot == slot]:
                 del table[number]
@@ -427,6 +446,12 @@ class Observer:
                 self._server_names[values[0]] = values[1]
             elif kind == "dns":
                 self._recall_answer(*values)
+            elif kind in ("exec", "round"):
+                self._untold.recall(kind, values, lambda slot: int(kernel.slots[slot]["told"]))
+        for row in self._untold.again():
+            o = self.replicas.get(row.slot)
+            if o is not None and o.generation == row.generation:
+                self._count_exec(o, row)
 
     def _recall_seat(self, kernel: Kernel, slot: int, generation: int, cgroup: int, path: str, time: int) -> None:
         row = kernel.slots[slot] if slot < len(kernel.slots) else None
@@ -458,7 +483,8 @@ class Observer:
             for n, r in table.items()
         ]
         told = [["dns", o.slot, o.generation, *answer] for o in self.replicas.values() for answer in o.book.kept()]
-        return [*seats, *rows, *told, *(["sni", n, name] for n, name in self._server_names.items())]
+        server_names = (["sni", n, name] for n, name in self._server_names.items())
+        return [*seats, *rows, *told, *server_names, *self._untold.kept()]
 
 
 def _ends(row: np.void) -> dict[str, Any]:

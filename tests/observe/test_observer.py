@@ -125,6 +125,34 @@ def test_a_second_model_of_one_template_is_told_without_a_behaviour_and_its_shar
 
 
 @pytest.mark.parametrize(
+    ("parent", "lineage"),
+    [pytest.param(5, "two<one", id="of-the-workload"), pytest.param(99, "two", id="from-outside")],
+)
+def test_an_exec_whose_fork_nobody_read_names_its_caller(parent, lineage):
+    """A killed sensor had read the fork and its successor found the process gone: the caller was unknown (#5)."""
+    o = seated()
+    o.take(batch(execs=rows("execs", ran(10, 5, "bin", "one", image=1))))
+    [event] = o.take(batch(execs=rows("execs", ran(30, 6, "bin", "two", image=2, a=1, b=parent))))
+    assert event.data["lineage"] == lineage
+
+
+def test_execs_that_no_window_said_are_in_the_first_one_of_a_successor(tmp_path):
+    """The ring hands an exec over once: a killed sensor's execs since its last window were gone, and nobody was told (#5)."""
+    memory, k = Memory(tmp_path / "names", "e"), kernel()
+    memory.begin([])
+    k.slots["cgroup"][1], k.slots["generation"][1] = 77, 1
+    first = seated(memory)
+    first.take(batch(execs=rows("execs", ran(10, 5, "bin", "one"), ran(11, 6, "bin", "one"))))
+    for left in ({"exec:/bin/one<-": 2}, {}):
+        again = observer(memory := Memory(tmp_path / "names", "e"))
+        again.recall(memory.recall(), k)
+        memory.begin(again.kept())
+        [window] = again.windows(k, told := Told(k), 100)
+        assert {u.behaviour: u.count for u in window.uses} == left
+        told.commit()
+
+
+@pytest.mark.parametrize(
     "status, wanted", [(0, {"code": 0}), (7 << 8, {"code": 7}), (9, {"signal": 9}), (139, {"signal": 11})]
 )
 def test_an_exit_tells_its_code_or_its_signal(status, wanted):
