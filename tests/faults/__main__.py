@@ -20,6 +20,11 @@ from tests.faults.catalogue import FAULTS, PEERS, Fault
 from tests.faults.report import Case, Row, cases, page, plain, row
 
 ROOT = Path(__file__).parents[2]
+KERNEL = (
+    "tests/kernel/",
+    *(f"tests/faults/test_{name}.py" for name in ("clock", "processes", "names", "machine")),
+    "tests/faults/test_kills.py::test_kills_of_sensor",
+)
 SECONDS = 700  # the longest one test may take
 
 
@@ -62,10 +67,7 @@ def _run(chosen: Sequence[Fault], folder: Path) -> list[Case]:
 
 
 def _asks_kernel(test: str) -> bool:
-    return test.startswith("tests/kernel/") or Path(test.partition("::")[0]).stem in KERNEL
-
-
-KERNEL = ("test_clock", "test_processes", "test_names", "test_machine")
+    return test.startswith(KERNEL)
 
 
 def _start(tests: Sequence[str], place: Path) -> subprocess.Popen:

@@ -165,6 +165,7 @@ def test_kills_of_sensor_classifier_and_both_lose_and_repeat_nothing(node, lab, 
     events = sum(int(g.rpartition(" ")[2]) for g in gaps)
     made = rounds // 5
     execs = sum(n for name, n in counts.items() if "/tool<" in name)
+    assert made - execs == loss["execs"], counts
     fault(
         done=f"a sensor with its probes, a classifier and a counted load of {rounds:,} rounds, killed {kills} times; then a run "
         "without kills",
