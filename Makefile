@@ -11,7 +11,7 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo test kernel containers clients demo-inventory lint format bench fuzz lock sbom manual clean
+.PHONY: help setup setup-test demo test kernel containers clients demo-inventory faults lint format bench fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make containers  pods of a real containerd, 200 short ones among them; writes docs/containers.md (root)"
 	@echo "make clients  clients of agents in containers: whose model calls are read, and who is uncovered (root)"
 	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
+	@echo "make faults  every fault on this machine: what is lost and who is told; writes docs/faults.md (root)"
 	@echo "make lint    ruff and the import contracts"
 	@echo "make bench   costs, measured on this machine"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
@@ -91,6 +92,10 @@ clients: setup-test
 
 demo-inventory: setup-test
 	@$(BIN)/python -m tests.inventory.live
+
+# Its cgroups, mounts and probes are its own and go with it; the wall clock is left alone.
+faults: setup-test
+	@$(BIN)/python -m tests.faults --page docs/faults.md
 
 lint: $(BIN)/.installed
 	@$(BIN)/ruff check .
