@@ -253,6 +253,19 @@ class Kernel:
         self._free_files(rows)
         return rows.tolist()
 
+    def free_crowding_files(self, share: float) -> list[int]:
+        """Gives back what slots hold of the files table beyond this share, longest unused first and delivered; which."""
+        f = self.files
+        used, found = np.flatnonzero(f["used"] == 1), []
+        for slot, count in zip(*np.unique(f["slot"][used], return_counts=True), strict=True):
+            beyond = int(count) - int(share * len(f))
+            if beyond > 0:
+                own = used[(f["slot"][used] == slot) & (f["count"][used] == f["told"][used])]
+                found.append(own[np.argsort(f["last"][own], kind="stable")][:beyond])
+        rows = np.concatenate(found) if found else used[:0]
+        self._free_files(rows)
+        return rows.tolist()
+
 
 def _before(rows: np.ndarray, until: int) -> np.ndarray:
     late = np.flatnonzero(rows["time"] > until)
