@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from classifier.attribution import UNRESOLVED
 from tests.containers import cluster as clusters
 from tests.containers.cgroups import FALSE_ID, Forged, Intruder, Moves, Nested
 from tests.containers.claims import Row, Scene, hold, row
@@ -62,10 +61,13 @@ def acted(wanted: Sequence[Scene], say: Callable[[str], None] = lambda text: Non
         with observed(cluster) as product:
             done = [_done(scene, cluster, say) for scene in wanted]
             product.settle({owner for scene in wanted for owner in scene.owners})
-            made_up = sum(row["workload"].startswith(UNRESOLVED) for row in product.rows("workloads"))
+            live = {row["workload"] for row in product.rows("workloads")}
             product.stop()
             said = Said(product.records())
-            say(f"(owners were known within {said.slowest():.2f} s; {made_up} unresolved, one is the forged)")
+            made_up = len(said.made_up(live, but=FALSE_ID))
+            say(
+                f"(owners were known within {said.slowest():.2f} s of the 5 that they may take; {made_up} unresolved live)"
+            )
     return [row(scene, what, said) if ok else Row(scene.claim, what, "not done", False)
             for scene, (what, ok) in zip(wanted, done, strict=True)]  # fmt: skip
 

@@ -78,10 +78,14 @@ class Said:
 
     def unresolved(self, *, but: str) -> list[str]:
         """Workloads that the classifier had to make up, and what it has dropped for want of an owner."""
-        dropped, known = self._pipeline.counters["parked_dropped"], {r.cgroup for r in self.of(but).identities}
-        names = {w.workload for w in self._pipeline.workloads() if w.workload.startswith(UNRESOLVED)}
-        found = sorted(names - {f"{UNRESOLVED}{cgroup}" for cgroup in known})
+        found = self.made_up({w.workload for w in self._pipeline.workloads()}, but=but)
+        dropped = self._pipeline.counters["parked_dropped"]
         return [*found, f"{dropped} records dropped"] if dropped else found
+
+    def made_up(self, workloads: set[str], *, but: str) -> list[str]:
+        """Those of some workloads that stand for a cgroup without an owner, without those of one container id."""
+        known = {f"{UNRESOLVED}{replica.cgroup}" for replica in self.of(but).identities}
+        return sorted({w for w in workloads if w.startswith(UNRESOLVED)} - known)
 
     def losses(self) -> Counter[str]:
         return sum((Counter(dict(w.loss)) for w in self._owned if isinstance(w, Window)), Counter())
@@ -102,8 +106,8 @@ class Said:
         if isinstance(record, Event):
             seen.events.append(record)
             return
-        # A conversation that goes on is used in each window, but it began once.
-        seen.counts.update({use.behaviour: int(use.data.get("opens", use.count)) for use in record.uses})
+        for use in record.uses:  # a conversation that goes on is used in each window, but it began once
+            seen.counts[use.behaviour] += int(use.data.get("opens", use.count))
         seen.loss.update(record.loss)
 
 

@@ -57,6 +57,12 @@ def test_whatever_differs_does_not_hold(changes):
         checked(CART, said(**changes), revision="7c9")
 
 
+def test_uses_of_one_behaviour_by_two_owners_are_both_counted():
+    seen = said().of("c1")
+    found = Said([*seen.identities.values(), Window(HERE, 1.0, 2.0, (Use(EGRESS, 3), Use(EGRESS, 4)))])
+    assert found.of("c1").connects == 7
+
+
 def test_what_nobody_named_is_counted():
     found = said(workload=None)
     assert (found.nameless(but=""), found.unresolved(but="")) == (2, ["unresolved:7"])
