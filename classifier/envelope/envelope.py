@@ -318,16 +318,26 @@ class Envelope:
 
     def state(self, now: float) -> tuple[str, str]:
         """The named state at a time (seconds), and why, with numbers."""
-        loss = ""
-        if now - self.lost_last <= self.policy.partial_memory:
-            loss = f"lost within the last {self.policy.partial_memory / self.policy.day:g} days: " + convergence.words(
-                self.lost.items()
-            )
-        name, because = convergence.state(
-            self.coverage(), self.policy, windows=self.windows, idle=now - self.last, loss=loss, age=now - self.first
-        )
+        name, because = self._state(self.coverage(), now)
         full = f"; full: {convergence.words(self.overflow.items())}" if self.overflow else ""
         return name, because + full
+
+    def _state(self, coverage: convergence.Coverage, now: float) -> tuple[str, str]:
+        return convergence.state(
+            coverage,
+            self.policy,
+            windows=self.windows,
+            idle=now - self.last,
+            loss=self._loss(now),
+            age=now - self.first,
+        )
+
+    def _loss(self, now: float) -> str:
+        """What was lost within the memory for losses; nobody can say of which dimension it was."""
+        if now - self.lost_last > self.policy.partial_memory:
+            return ""
+        days = self.policy.partial_memory / self.policy.day
+        return f"lost within the last {days:g} days: {convergence.words(self.lost.items())}"
 
     def states(self, now: float) -> dict[str, tuple[str, str]]:
         """State and reason of each dimension; one that a change has touched converges anew, the others stay."""
@@ -335,9 +345,7 @@ class Envelope:
         return {d: self._part_state(d, coverages[d], now) for d in DIMENSIONS if coverages[d].seen}
 
     def _part_state(self, part: str, coverage: convergence.Coverage, now: float) -> tuple[str, str]:
-        name, because = convergence.state(
-            coverage, self.policy, windows=self.windows, idle=now - self.last, loss="", age=now - self.first
-        )
+        name, because = self._state(coverage, now)
         day, words = self.touched.get(part, (-1, ""))
         since = sum(d > day for d in self.days)
         if words and name in ("converged", "non-converging") and since < self.policy.learn_days:

@@ -44,6 +44,7 @@ def test_no_envelope_with_a_loss_says_converged(loss, fault):
     assert state(pipeline) == "partial"
     shown = pipeline.envelope(SHOP).to_dict()
     assert shown["state"] == "partial" and shown["valid_until"] is None
+    assert {state for state, _ in pipeline.envelope(SHOP).states(41.0).values()} == {"partial"}
     memory = int(POLICY.partial_memory)
     play(days(41, 41 + memory - 1, 1, 2), pipeline=pipeline)
     assert state(pipeline) == "partial"
