@@ -19,6 +19,7 @@
 #define NAME_BYTES 128        /* longest part of a path that is kept whole */
 #define ARGV_BYTES 512
 #define PAYLOAD_BYTES 1536
+#define SCRIPT_BYTES 256
 
 enum fact_kind {
     FACT_SEAT = 1, FACT_LEFT, FACT_SYSCALL, FACT_GRAM, FACT_FORK, FACT_EXIT, FACT_EXEC, FACT_FLOW, FACT_OPEN,
@@ -37,6 +38,7 @@ enum loss {
 #define IS_MEMFD 16
 #define IS_WRITE 32
 #define IS_UNLINKED 64
+#define KEPT_SCRIPT 128
 
 struct fact {
     u64 time;        /* ns, CLOCK_BOOTTIME */
@@ -47,7 +49,7 @@ struct fact {
     u32 pid;         /* user-space pid: the kernel's tgid */
     u32 tid;
     u32 uid;
-    u64 image;       /* process image: device and inode of the executable, mixed */
+    u64 image;       /* process image: device and inode of the executable, mixed, and of a script its name */
     u64 a, b, c;     /* by kind */
 };
 _Static_assert(sizeof(struct fact) == 64, "update sensor/probes/abi.py");
@@ -84,6 +86,8 @@ struct process {
     u32 generation;
     u32 ppid;
     u32 home;        /* where it, or who bore it, was at the last exec; 0: not where we looked */
+    u32 by_env;      /* env runs for a script, whose interpreter it will call */
+    u32 reserved;
 };
 
 BPF_F_TABLE("array", u32, u64, seats, SEATS, BPF_F_MMAPABLE);
@@ -352,12 +356,14 @@ static inline int file_path(struct path *p, u64 mount, u64 dentry) {
 static inline u64 file_dentry(u64 file) { return PEEK(u64, file, OFF_FILE_PATH + OFF_PATH_DENTRY); }
 static inline u64 file_mount(u64 file) { return PEEK(u64, file, OFF_FILE_PATH + OFF_PATH_MNT); }
 
-static inline u64 file_key(u64 file) {
-    u64 inode = PEEK(u64, file_dentry(file), OFF_DENTRY_INODE);
+static inline u64 dentry_key(u64 dentry) {
+    u64 inode = PEEK(u64, dentry, OFF_DENTRY_INODE);
     u64 sb = PEEK(u64, inode, OFF_INODE_SB);
     u64 number = PEEK(u64, inode, OFF_INODE_INO);
     return (number ^ ((u64)PEEK(u32, sb, OFF_SB_DEV) << 40)) * 0x9E3779B97F4A7C15ULL | 1;  /* never 0: 0 is "unknown" */
 }
+
+static inline u64 file_key(u64 file) { return dentry_key(file_dentry(file)); }
 
 static inline u64 exe_file(u64 task) {
     u64 mm = PEEK(u64, task, OFF_TASK_MM);
@@ -366,13 +372,18 @@ static inline u64 exe_file(u64 task) {
 
 /* Not `images.update(&image, p)`: 6.1 and older kernels take no memory of a ring as a value, and a path is too long for
  * the stack. */
-static inline void keep_image(u64 image, struct path *p) {
+static inline struct path *image_row(u64 image) {
     int only = 0;
     struct path *kept = images.lookup(&image), *empty = no_path.lookup(&only);
     if (!kept && empty) {
         images.update(&image, empty);
         kept = images.lookup(&image);
     }
+    return kept;
+}
+
+static inline void keep_image(u64 image, struct path *p) {
+    struct path *kept = image_row(image);
     if (kept)
         read_kernel(kept, sizeof(*kept), p);
 }

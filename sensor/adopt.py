@@ -53,14 +53,14 @@ def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], b
 
 def known(kernel: Kernel, observer: Observer) -> None:
     """After a restart: lineage of the live processes, from the kernel's tables."""
-    texts = kernel.images()
-    for image, text in texts.items():
-        observer.show_image(image, names.path(text))
+    images = {image: names.image(text) for image, text in kernel.images().items()}
+    for image, (path, _) in images.items():
+        observer.show_image(image, path)
     rows = kernel.processes()
     for pid in sorted(rows, key=lambda p: int(rows[p]["started"])):
-        text = texts.get(int(rows[pid]["image"]))
-        if text is not None:
-            observer.lineage.adopt(pid, names.path(text), int(rows[pid]["ppid"]))
+        found = images.get(int(rows[pid]["image"]))
+        if found is not None:
+            observer.lineage.adopt(pid, found[0], int(rows[pid]["ppid"]), script=found[1])
 
 
 def _look(directories: list[str]) -> dict[str, Any]:

@@ -97,7 +97,8 @@ class Listening:
         pid = event.data.get("pid")
         if event.kind in ("exec", "fork") and isinstance(pid, int):
             if event.kind == "exec":
-                self._who[pid] = str(event.data.get("path", "")), str(event.data.get("lineage", ""))
+                image = event.data.get("script") or event.data.get("path", "")
+                self._who[pid] = str(image), str(event.data.get("lineage", ""))
             self.hint(event.replica, pid)
         elif event.kind == "tls" and isinstance(pid, int):
             self.ear.hello(pid)

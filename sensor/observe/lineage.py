@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sensor.observe.names import UNKNOWN, base
+from sensor.observe.names import UNKNOWN, base, base_of_script
 
 DEPTH = 8
 
@@ -32,13 +32,19 @@ class Lineage:
             self._put(parent, chain, path)  # whoever has children is not forgotten first
             self._put(child, chain, path)
 
-    def exec(self, pid: int, path: str) -> str:
+    def exec(self, pid: int, path: str, *, script: bool = False) -> str:
         """Notes a new image; returns the base name of the image that called exec."""
         self._anew(pid)
         before = self._chains.get(pid, ())
         caller = before[0] if before else UNKNOWN
-        self._put(pid, (base(path), *before)[:DEPTH], path)
+        self._put(pid, (_name(path, script), *before)[:DEPTH], path)
         return caller
+
+    def keep(self, pid: int, script: str) -> str:
+        """The process runs its script still, by another program; returns the script's base name."""
+        if self.path(pid) != script:  # its record was lost
+            self.exec(pid, script, script=True)
+        return self._chains[pid][0]
 
     def exit(self, pid: int) -> None:
         """The process is forgotten at the next `settle`, unless its number is used anew before."""
@@ -51,12 +57,12 @@ class Lineage:
             self._paths.pop(pid, None)
         self._gone.clear()
 
-    def adopt(self, pid: int, path: str, parent: int) -> None:
+    def adopt(self, pid: int, path: str, parent: int, *, script: bool = False) -> None:
         """A process that began unobserved. One that has its parent's image is taken for a fork of it."""
         self._anew(pid)
         if pid not in self._chains:
             above = self._chains.get(parent, ())
-            self._put(pid, above if self.path(parent) == path else (base(path), *above)[:DEPTH], path)
+            self._put(pid, above if self.path(parent) == path else (_name(path, script), *above)[:DEPTH], path)
 
     def _anew(self, pid: int) -> None:
         """A number that is used again is another process, which has nothing of the one before."""
@@ -81,3 +87,7 @@ class Lineage:
             oldest = next(iter(self._chains))
             del self._chains[oldest], self._paths[oldest]
             self.dropped += 1
+
+
+def _name(path: str, script: bool) -> str:
+    return base_of_script(path) if script else base(path)

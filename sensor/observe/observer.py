@@ -169,14 +169,17 @@ class Observer:
         o = self._of(row)
         if o is None:
             return
-        path = _executable(row)
-        self.show_image(int(row["image"]), path)
+        program, script, pid = _executable(row), _script(row), int(row["pid"])
+        path, kept = script or program, self._kept(row)
+        self.show_image(int(row["image"]), kept or path)
         self._adopt(row)
-        behaviour = names.exec_of(path, self.lineage.exec(int(row["pid"]), path))
-        data = _exec_data(row, path, redact=self._redact) | {"lineage": self.lineage.of(int(row["pid"]))}
+        caller = self.lineage.keep(pid, kept) if kept else self.lineage.exec(pid, path, script=bool(script))
+        behaviour = names.exec_of(path, caller)
+        data = _exec_data(row, path, redact=self._redact) | {"lineage": self.lineage.of(pid)}
+        data |= {"interpreter": names.escaped(program) if script else "", "script": names.escaped(kept)}
         event = self._event(o, row, "exec", behaviour, data) if o.may_show("exec") else None
-        keep = {k: data[k] for k in ("lineage", "path", "layer") if data.get(k)}
-        times = int(row["time"]), int(row["pid"])
+        keep = {k: data[k] for k in ("lineage", "path", "interpreter", "layer") if data.get(k)}
+        times = int(row["time"]), pid
         exec_ = Exec(o.slot, o.generation, *times, behaviour, event.id if event else "", keep)
         if self._untold.keep(exec_):
             self._count_exec(o, exec_)
@@ -195,6 +198,10 @@ class Observer:
         tally.data = tally.data or row.data
         if row.event:
             _note(tally, row.event)
+
+    def _kept(self, row: np.void) -> str:
+        """The script that env was called for and calls the interpreter of; "" for every other exec."""
+        return self.images.get(int(row["a"]), "") if int(row["flags"]) & abi.KEPT_SCRIPT else ""
 
     def _open(self, row: np.void) -> Iterator[Event]:
         o = self._of(row)
@@ -518,6 +525,12 @@ def _executable(row: np.void) -> str:
     """Path of an exec; an anonymous file is named `memfd:…` as /proc does."""
     path = _path(row)
     return path.removeprefix("/") if int(row["flags"]) & abi.IS_MEMFD else path
+
+
+def _script(row: np.void) -> str:
+    """Path of the script, where the program that runs is its interpreter."""
+    name = bytes(row["script"])[: int(row["script_bytes"])].partition(b"\0")[0]
+    return names.script(name, _text(row["cwd"]), cut=bool(int(row["flags"]) & abi.CUT_CWD)) if name else ""
 
 
 def _status(status: int) -> dict[str, int]:

@@ -12,7 +12,8 @@ OUTSIDE = 16383
 (SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND, DIAL) = range(1, 14)
 LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats", "rows")
 
-CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED = (1 << i for i in range(7))
+CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED, KEPT_SCRIPT = (1 << i for i in range(8))
+SCRIPT_BYTES = 256
 
 _FACT = [
     ("time", "<u8"),
@@ -31,7 +32,19 @@ _FACT = [
 FACT = np.dtype(_FACT)
 PATH = np.dtype([("length", "<u4"), ("parts", "<u4"), ("text", "V640")])
 PATH_FACT = np.dtype([*_FACT, ("path", PATH)])
-EXEC_FACT = np.dtype([*_FACT, ("path", PATH), ("cwd", PATH), ("argv_bytes", "<u4"), ("links", "<u4"), ("argv", "V512")])
+EXEC_FACT = np.dtype(
+    [
+        *_FACT,
+        ("path", PATH),
+        ("cwd", PATH),
+        ("argv_bytes", "<u4"),
+        ("links", "<u4"),
+        ("argv", "V512"),
+        ("script_bytes", "<u4"),
+        ("reserved", "<u4"),
+        ("script", f"V{SCRIPT_BYTES}"),
+    ]
+)
 PAYLOAD_FACT = np.dtype(
     [
         *_FACT,
@@ -109,5 +122,7 @@ PROCESS = np.dtype(
         ("generation", "<u4"),
         ("ppid", "<u4"),
         ("home", "<u4"),
+        ("by_env", "<u4"),
+        ("reserved", "<u4"),
     ]
 )

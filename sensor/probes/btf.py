@@ -58,6 +58,8 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "MM_ARG_START": ("mm_struct.arg_start",),
     "MM_ARG_END": ("mm_struct.arg_end",),
     "BPRM_FILE": ("linux_binprm.file",),
+    "BPRM_FILENAME": ("linux_binprm.filename",),
+    "BPRM_INTERP": ("linux_binprm.interp",),
     "FILES_FDT": ("files_struct.fdt",),
     "FDT_FD": ("fdtable.fd",),
     "FDT_MAX": ("fdtable.max_fds",),

@@ -59,9 +59,9 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "process",
         (raw("sched_process_exec"), raw("sched_process_fork"), raw("sched_process_exit"), raw("cgroup_rmdir")),
-        "exec with the kernel's resolved path, argv, cwd, uid, tty, lineage; fork; exit; end of a cgroup",
+        "exec with the kernel's resolved path, a script's name, argv, cwd, uid, tty, lineage; fork; exit; end of a cgroup",
         ("execs that failed", "environment", "argv past 511 bytes (marked as cut)"),
-        offsets=("TASK_TGID", "BPRM_FILE", "MM_ARG_START"),
+        offsets=("TASK_TGID", "BPRM_FILE", "BPRM_FILENAME", "BPRM_INTERP", "MM_ARG_START"),
         stand_in_for="LSM bprm_committed_creds (digest and denial at the exec itself)",
     ),
     Probe(

@@ -77,6 +77,7 @@ def _flags(plan: dict, known: dict[str, int], wanted: list[Probe]) -> list[str]:
     numbers = dict(plan["sizes"]) | {"SCOPE_LEVEL": plan["scope_level"], "SCOPE_CGROUP": f"{plan['scope_cgroup']}ULL"}
     flags = [f"-D{name}={value}" for name, value in numbers.items()]
     flags += [f"-DOFF_{name}={value}" for name, value in known.items()]
+    flags += [f"-D{name}={int.from_bytes(os.urandom(8), 'little')}ULL" for name in ("NAME_KEY", "NAME_KEY2")]
     flags += [f"-D{name}" for name in plan.get("options", ())]
     return [*flags, "-Wno-macro-redefined", "-Wno-unused-function"]
 

@@ -132,15 +132,6 @@ def test_a_path_ends_at_the_processs_own_root(sensor, box, tmp_path):
     assert of_path(sensor.all_of(box), "/inside")["cwd"] == "/"
 
 
-def test_a_script_is_its_interpreter_and_argv_names_the_script(sensor, box, tmp_path):
-    script = tmp_path / "job.sh"
-    script.write_text("#!/bin/sh\nexit 0\n")
-    script.chmod(0o755)
-    box.run(script)
-    seen = of_path(sensor.all_of(box), SHELL)
-    assert seen["argv"] == f"/bin/sh {script}"
-
-
 def test_an_exec_in_a_thread_is_the_processs(sensor, box):
     box.load("thread", "/bin/true")
     said = sensor.all_of(box)

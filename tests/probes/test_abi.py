@@ -104,12 +104,13 @@ def test_keys_have_the_size_that_python_packs(said, layout, form):
 
 
 KINDS = "SEAT LEFT SYSCALL GRAM FORK EXIT EXEC FLOW OPEN DNS HELLO FOUND".split()
-FLAGS = "CUT_PATH CUT_ARGV CUT_CWD HAS_TTY IS_MEMFD IS_WRITE IS_UNLINKED CALLS GRAM_WORDS SEATS OUTSIDE FOREIGN".split()
+FLAGS = "CUT_PATH CUT_ARGV CUT_CWD HAS_TTY IS_MEMFD IS_WRITE IS_UNLINKED KEPT_SCRIPT".split()
+SIZES = "SCRIPT_BYTES CALLS GRAM_WORDS SEATS OUTSIDE FOREIGN".split()
 
 
 def test_kinds_flags_and_sizes_have_one_number(said):
     assert said([f"FACT_{k}" for k in KINDS]) == [getattr(abi, k) for k in KINDS]
-    assert said(FLAGS) == [getattr(abi, f) for f in FLAGS]
+    assert said(FLAGS + SIZES) == [getattr(abi, n) for n in FLAGS + SIZES]
     assert said(["BATCH", "LOSSES"]) == [abi.CAPTURE_BATCH, len(abi.LOSSES)]
 
 

@@ -26,6 +26,7 @@ FULL = "6.12"  # the kernel under which the units are asked everything; systemd 
 TESTS = """
 tests/probes/test_btf.py tests/probes/test_headers.py tests/probes/test_pins.py
 tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_network.py tests/kernel/test_syscalls.py
+tests/kernel/test_scripts.py
 """.split()
 
 PLAIN = f"""
