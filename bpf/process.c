@@ -2,7 +2,8 @@
 /* Exec, fork and exit per cgroup, with lineage. Raw tracepoints sched_process_exec, _fork, _exit; cgroup_rmdir.
  * Sees: every exec that succeeded, with the path that the kernel resolved, a script's name, argv, cwd, uid, tty and the
  * parent's image.
- * Misses: execs that failed; environment; what a script says. argv is the new program's own memory at its start. Costs: see docs/probes.md#process. */
+ * Misses: execs that failed; environment; what a script holds. argv is the new program's own memory at its start.
+ * Costs: see docs/probes.md#process. */
 
 struct exec_fact {
     struct fact f;       /* a: image that called exec, b: parent's pid, c: device and inode of the file */

@@ -31,7 +31,7 @@ OPENS = {"open", "openat", "openat2", "creat"}
 WRITES = ("O_WRONLY", "O_RDWR", "O_CREAT|O_TRUNC")
 MISSES = (
     "processes that were not followed (-f)",
-    "the layer and digest of images",
+    "the layer, digest and interpreter of images",
     "full paths of files opened relative to a directory that the trace does not name",
     "bytes and packets of connections",
 )

@@ -60,7 +60,12 @@ PROBES: tuple[Probe, ...] = (
         "process",
         (raw("sched_process_exec"), raw("sched_process_fork"), raw("sched_process_exit"), raw("cgroup_rmdir")),
         "exec with the kernel's resolved path, a script's name, argv, cwd, uid, tty, lineage; fork; exit; end of a cgroup",
-        ("execs that failed", "environment", "argv past 511 bytes (marked as cut)"),
+        (
+            "execs that failed",
+            "environment",
+            "argv past 511 bytes (marked as cut)",
+            "what a script holds; scripts that an interpreter is given as an argument",
+        ),
         offsets=("TASK_TGID", "BPRM_FILE", "BPRM_FILENAME", "BPRM_INTERP", "MM_ARG_START"),
         stand_in_for="LSM bprm_committed_creds (digest and denial at the exec itself)",
     ),

@@ -34,6 +34,29 @@ def test_what_is_known_is_not_overwritten_by_a_finding():
     assert tree.of(1) == "a"
 
 
+def test_a_script_that_env_hands_on_keeps_its_place_in_the_chain():
+    tree = Lineage()
+    tree.exec(1, "/usr/bin/python3.11"), tree.fork(1, 2)
+    assert tree.exec(2, "/app/export.py", script=True) == "python3.11"
+    assert (tree.keep(2, "/app/export.py"), tree.of(2), tree.path(2)) == (
+        "export.py",
+        "export.py<python3.11",
+        "/app/export.py",
+    )
+
+
+def test_a_script_whose_start_was_lost_is_known_from_its_second_exec_on():
+    tree = Lineage()
+    assert (tree.keep(2, "/app/export.py"), tree.of(2)) == ("export.py", "export.py")
+
+
+def test_what_varies_in_a_scripts_name_is_no_lineage_of_its_own():
+    tree = Lineage()
+    tree.exec(1, "/tmp/tmpab12cd34.sh", script=True)
+    tree.adopt(2, "/tmp/tmpxy98zw76.sh", 0, script=True)
+    assert tree.of(1) == tree.of(2) == "tmp*.sh"
+
+
 def test_full_the_dead_go_first_and_those_that_have_children_stay():
     """Lost exits filled it for good, and nobody new was known from then on."""
     tree = Lineage(limit=100)

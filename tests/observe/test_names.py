@@ -42,6 +42,57 @@ def test_any_bytes_of_a_path_become_a_path(data):
     assert names.escaped(found).isprintable()
 
 
+@pytest.mark.parametrize(
+    "name, directory, wanted",
+    [
+        pytest.param(b"/app/export.py", b"tmp\0", "/app/export.py", id="absolute"),
+        pytest.param(b"export.py", b"app\0", "/app/export.py", id="relative"),
+        pytest.param(b"./export.py", b"app\0srv\0", "/srv/app/export.py", id="here"),
+        pytest.param(b"../../export.py", b"app\0srv\0", "/export.py", id="above"),
+        pytest.param(b"../../../export.py", b"app\0", "/export.py", id="above-the-root"),
+        pytest.param(b"/../x//./export.py", b"", "/x/export.py", id="untidy"),
+        pytest.param(b"link/../export.py", b"app\0", "/app/link/../export.py", id="behind-a-link"),
+        pytest.param(b"export.py", b"", "/export.py", id="in-the-root"),
+        pytest.param(b"/dev/fd/3", b"", "/dev/fd/script", id="descriptor"),
+        pytest.param(b"//dev/./fd/3", b"", "/dev/fd/script", id="descriptor-disguised"),
+        pytest.param(b"fd/3", b"dev\0", "/dev/fd/script", id="descriptor-relative"),
+        pytest.param(b"/proc/self/fd/3", b"", "/dev/fd/script", id="descriptor-of-proc"),
+        pytest.param(b"/proc/7/task/8/fd/3", b"", "/dev/fd/script", id="descriptor-of-a-thread"),
+        pytest.param(b"/dev/fd/3/bin/export.py", b"", "/dev/fd/*/bin/export.py", id="below-a-descriptor"),
+        pytest.param(b"/" + b"a" * 253, b"", "/" + "a" * 253 + "…", id="cut"),
+        pytest.param(b"", b"", "/", id="empty"),
+    ],
+)
+def test_a_script_is_where_its_name_leads_without_its_links(name, directory, wanted):
+    assert names.script(name, directory) == wanted
+
+
+def test_a_script_below_a_directory_that_was_cut_says_so():
+    assert names.script(b"./a.sh", b"in\0", cut=True) == "…/in/a.sh"
+    assert names.script(b"/a.sh", b"in\0", cut=True) == "/a.sh"
+
+
+@given(st.binary(), st.binary())
+def test_any_name_of_a_script_becomes_a_path(name, directory):
+    found = names.script(name, directory)
+    assert found.startswith("/") and names.escaped(found).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        pytest.param(b"curl\0bin\0usr\0", ("/usr/bin/curl", False), id="program"),
+        pytest.param(b"/app/export.py\0", ("/app/export.py", True), id="script"),
+        pytest.param(b"./export.py\0app\0", ("/app/export.py", True), id="relative-script"),
+        pytest.param(b"memfd:/app/export.py\0", ("/memfd:/app/export.py", False), id="memfd"),
+        pytest.param(b"/\0", ("/", True), id="root"),
+        pytest.param(b"", ("/", False), id="empty"),
+    ],
+)
+def test_a_row_of_images_says_whether_it_is_a_script(text, wanted):
+    assert names.image(text) == wanted
+
+
 @given(ANY, ANY)
 def test_a_behaviour_is_bounded_and_says_when_it_was_cut(path, caller):
     found = names.exec_of(path, names.base(caller))

@@ -166,6 +166,35 @@ def test_a_record_of_a_slot_that_has_passed_on_is_late():
     assert o.counters["late"] == 1
 
 
+def named(script, **changes):
+    return {"script": np.void(script.ljust(256, b"\0")), "script_bytes": len(script) + 1} | changes
+
+
+def test_a_script_is_named_by_its_path_and_its_interpreter_is_told():
+    o = seated()
+    begun = ran(10, 5, "usr", "bin", "python3.11", image=1)
+    run = ran(20, 5, "usr", "bin", "python3.11", image=2, **named(b"./export.py", cwd=path("app")))
+    _, event = o.take(batch(execs=rows("execs", begun, run)))
+    assert event.behaviour == "exec:/app/export.py<python3.11"
+    assert (event.data["path"], event.data["interpreter"]) == ("/app/export.py", "/usr/bin/python3.11")
+    assert (event.data["lineage"], o.images[2]) == ("export.py<python3.11", "/app/export.py")
+
+
+def test_what_env_calls_for_a_script_is_told_and_the_process_stays_the_script():
+    o = seated()
+    env = ran(10, 5, "usr", "bin", "env", image=1, **named(b"/app/export.py"))
+    other = ran(20, 5, "tmp", "python3", image=2, a=1, flags=abi.KEPT_SCRIPT)
+    _, event = o.take(batch(execs=rows("execs", env, other)))
+    assert (event.behaviour, event.data["path"]) == ("exec:/tmp/python3<export.py", "/tmp/python3")
+    assert (event.data["lineage"], event.data["script"], o.images[2]) == ("export.py", *["/app/export.py"] * 2)
+
+
+def test_a_kept_script_that_nobody_saw_is_the_program_that_runs():
+    o = seated()
+    [event] = o.take(batch(execs=rows("execs", ran(20, 5, "usr", "bin", "node", image=2, a=1, flags=abi.KEPT_SCRIPT))))
+    assert (event.behaviour, event.data["lineage"], "script" in event.data) == ("exec:/usr/bin/node<-", "node", False)
+
+
 def exec_of(argv, *, redact=True):
     o = Observer(node="n", epoch="e", boot=1, to_time=lambda ns: ns / 1e9, memory=Memory(None, "e"), redact=redact)
     raw = argv.encode() + b"\0"
