@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -150,3 +151,21 @@ def test_a_stop_that_keeps_counts_on_and_one_that_does_not_leaves_nothing(lab, d
     daemon.stop()
     assert left_in_kernel(lab.name) == []
     assert links(lab) == {}
+
+
+@pytest.mark.parametrize("first_line", [f"#!{PYTHON} -SE\n", "#!/usr/bin/env -S python3 -SE\n"], ids=["direct", "env"])
+def test_a_script_that_runs_still_is_known_after_a_restart(lab, tmp_path, first_line):
+    (tmp_path / "notes.txt").write_text("x")
+    box = lab.scope.child(f"still-{os.getpid()}")
+    job = tmp_path / "job.py"
+    job.write_text(f"{first_line}print(flush=True)\ninput()\nopen('{tmp_path}/notes.txt').close()\n")
+    job.chmod(0o755)
+    with lab.sensor(keep_pinned=True) as first:
+        running = box.start("./job.py", cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}, stdin=-1, stdout=subprocess.PIPE)
+        running.stdout.readline()
+        until(lambda: [e for e in first.of(box).events("exec") if e.data.get("interpreter")], "its exec")
+    with lab.sensor() as second:
+        running.communicate(b"\n", timeout=DEADLINE)
+        said = second.all_of(box)
+    [event] = [e for e in said.events("open") if "notes.txt" in e.data["path"]]
+    assert (event.data["lineage"], event.data["image"]) == ("job.py", str(job))
