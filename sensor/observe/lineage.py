@@ -42,6 +42,7 @@ class Lineage:
 
     def keep(self, pid: int, script: str) -> str:
         """The process runs its script still, by another program; returns the script's base name."""
+        self._anew(pid)
         if self.path(pid) != script:  # its record was lost
             self.exec(pid, script, script=True)
         return self._chains[pid][0]
