@@ -86,6 +86,13 @@ KEYS: dict[str, Key] = {
         "Whose model and tool calls are read: `auto` (who opened code of an AI framework, or has the label "
         "`driftline.io/agent=true`), `all`, `none`, or a list of patterns of workloads' names.",
     ),
+    "sensor.capture.redaction": Key(
+        "text",
+        "default",
+        "What is masked in words of agents: `default` (keys, tokens, card numbers, values of secret names) or `pci` (e-mail "
+        "addresses, too).",
+        choices=("default", "pci"),
+    ),
     "sensor.capture.originals.recipients": Key(
         "texts", (), "Public keys (`age1…`) for which whole texts of agents are sealed; none are kept where empty."
     ),

@@ -35,6 +35,7 @@ from sensor.probes.kernel import Kernel
 from sensor.settings import SensorSettings
 from sensor.stopping import Stop
 from wire.records import Event, Gap, Head, Identity, ProbeState, Record, Replica, Tick
+from wire.redact import POLICIES
 
 log = logging.getLogger("driftline.sensor")
 
@@ -99,11 +100,12 @@ class Agent:
             on_open=lambda o, path, pid: self.hearing.opened(o, path, pid),
         )
         self.originals = keeper.of(settings.capture.originals, node=self.node, to_time=self.to_time, now=_boottime())
+        policy = POLICIES[settings.capture.redaction]
         self.hearing = Hearing(
             Agents(settings.capture.agents),
             [
-                tls(self._scope, self.to_time, self.originals.sealed),
-                stdio(self._scope, self.to_time, self.loaded.folder, self.originals.sealed),
+                tls(self._scope, self.to_time, policy, self.originals.sealed),
+                stdio(self._scope, self.to_time, self.loaded.folder, policy, self.originals.sealed),
             ],
             self.observer,
             self.kernel,

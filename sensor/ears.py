@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sensor.probes.client import ProbeError
-from wire.redact import Sealed
+from wire.redact import Policy, Sealed
 
 log = logging.getLogger("driftline.sensor")
 
@@ -123,8 +123,10 @@ def rise() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(os.getpriority(os.PRIO_PROCESS, 0), NICE))
 
 
-def tls(scope: Path, to_time: Callable[[int], float], sealed: Sealed | None = None) -> Source:
-    """Plaintext of TLS; `sealed` gets every whole text, before it is redacted."""
+def tls(
+    scope: Path, to_time: Callable[[int], float], policy: Policy | None = None, sealed: Sealed | None = None
+) -> Source:
+    """Plaintext of TLS, redacted by `policy`; `sealed` gets every whole text before."""
 
     def make() -> Ear:
         from sensor.observe.applayer.decoder import Decoder  # with its parsers of HTTP/2, brotli and zstd
@@ -132,13 +134,19 @@ def tls(scope: Path, to_time: Callable[[int], float], sealed: Sealed | None = No
         from sensor.observe.plaintext.capture import Capture
         from sensor.probes.tls import TlsKernel
 
-        return Capture(TlsKernel(scope), Decoder(Limits(total=HELD), sealed=sealed), to_time)
+        return Capture(TlsKernel(scope), Decoder(Limits(total=HELD), policy, sealed), to_time)
 
     return Source("tls", "t", "model and tool calls inside TLS", make)
 
 
-def stdio(scope: Path, to_time: Callable[[int], float], pins: Path, sealed: Sealed | None = None) -> Source:
-    """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes, `sealed` as for TLS."""
+def stdio(
+    scope: Path,
+    to_time: Callable[[int], float],
+    pins: Path,
+    policy: Policy | None = None,
+    sealed: Sealed | None = None,
+) -> Source:
+    """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes, the rest is as for TLS."""
 
     def make() -> Ear:
         from sensor.observe.applayer.decoder import Decoder
@@ -146,6 +154,6 @@ def stdio(scope: Path, to_time: Callable[[int], float], pins: Path, sealed: Seal
         from sensor.observe.stdio.capture import Capture
         from sensor.probes.stdio import StdioKernel
 
-        return Capture(StdioKernel(scope, host=pins), Decoder(Limits(total=HELD_OF_PIPES), sealed=sealed), to_time)
+        return Capture(StdioKernel(scope, host=pins), Decoder(Limits(total=HELD_OF_PIPES), policy, sealed), to_time)
 
     return Source("stdio", "s", "MCP over pipes and socketpairs", make, NOT_ON_PIPES)

@@ -39,6 +39,7 @@ class CaptureSettings:
     """What is read of what agents say."""
 
     agents: tuple[str, ...] = ("auto",)  # "auto", "all", "none", patterns of workloads' names
+    redaction: str = "default"  # a name of `wire.redact.POLICIES`
     originals: OriginalsSettings = field(default_factory=OriginalsSettings)
 
 

@@ -65,10 +65,11 @@ def excerpt(text: str, most: int = EXCERPT) -> str:
 
 
 def text_fields(name: str, text: Text | None) -> Data:
-    """A text, its digest and its length."""
+    """A text, its digest and its length, and the policy that redacted it."""
     if text is None:
         return {}
-    return {name: excerpt(text.redacted), f"{name}_digest": text.digest, f"{name}_length": text.length}
+    told = {name: excerpt(text.redacted), f"{name}_digest": text.digest, f"{name}_length": text.length}
+    return told | {"redaction": text.policy}
 
 
 def is_too_large(value: Any) -> bool:

@@ -76,6 +76,9 @@ class Policy:
     patterns: tuple[str, ...] = ()  # more regular expressions to mask, as `[custom]`
 
 
+POLICIES = {"default": Policy(), "pci": Policy(version="pci-1", emails=True)}
+
+
 class Redactor:
     """Applies one policy.
 

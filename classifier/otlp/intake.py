@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -25,7 +26,7 @@ from classifier.settings import OtlpLimits
 from classifier.store.store import Frame, NotNow
 from wire import codec
 from wire.records import Event, Identity, Replica
-from wire.redact import Policy, Redactor
+from wire.redact import POLICIES, Redactor
 
 REPLICAS = 4096  # whose rate is remembered
 UNIT = 64 << 10  # bytes that are counted as one
@@ -67,7 +68,7 @@ class Intake:
     def __init__(self, sink: Sink, limits: OtlpLimits, *, clock: Callable[[], float]):
         self.counts = Counter[str]()
         self._sink, self._limits, self._clock = sink, limits, clock
-        self._maker = Maker(Redactor(Policy(emails=limits.emails, keep=KEPT)))
+        self._maker = Maker(Redactor(replace(POLICIES["pci" if limits.emails else "default"], keep=KEPT)))
         self._joiner = Joiner(wait=limits.wait, limit=limits.waiting)
         self._outbox: deque[Event] = deque()
         self._budgets: OrderedDict[Replica, Bucket] = OrderedDict()

@@ -69,6 +69,7 @@ def account(
         "calls": five.fields(cited, workload=finding["workload"], deviating=deviating, edges=chain["edges"]),
         "ordering": links.ordering(told),
         "acts": _acts(finding, cited),
+        "redaction_policy": _redaction(cited),
         "context": _context(finding, situation),
         "response": [dict(r) for r in responses[-LISTED:]],
         "response_state": "answered" if responses else "none yet",
@@ -127,6 +128,12 @@ def _context(finding: Finding, situation: Mapping[str, Any]) -> dict[str, Any]:
     versions["weights"] = posterior.get("weights") or "unknown"
     versions["revision"] = ", ".join(finding.get("revisions") or ()) or versions.get("revision", "unknown")
     return {**situation, "versions": versions}
+
+
+def _redaction(cited: Sequence[Event]) -> str:
+    """Versions of the policies by which the words in the cited events were redacted."""
+    found = sorted({str(e.data["redaction"]) for e in cited if e.data.get("redaction")})
+    return ", ".join(found) or "none: no words are cited"
 
 
 def _acts(finding: Finding, cited: Sequence[Event]) -> dict[str, Any]:

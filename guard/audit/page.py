@@ -42,7 +42,9 @@ def sections(row: Mapping[str, Any]) -> list[Section]:
             ("For the record", eight(row)),
             ("What was watched", _layers(row)),
         ]
-        out.append(("Versions in force", list((row.get("context") or {}).get("versions", {}).items())))
+        versions = list((row.get("context") or {}).get("versions", {}).items())
+        redaction = [("redaction of words", str(row["redaction_policy"]))] if "redaction_policy" in row else []
+        out.append(("Versions in force", versions + redaction))
     out += [("Records behind this row", _records(row)), ("How to check this page", _check(row))]
     return [(heading, facts) for heading, facts in out if facts]
 

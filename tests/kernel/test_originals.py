@@ -22,11 +22,10 @@ from wire.digests import sha256
 ROOT = Path(__file__).parents[2]
 PRIVATE, PUBLIC = new_key()
 CARD, PASSWORD, FAR = "5500 0000 0000 0004", "hunter2kestrel", "plover-under-the-bridge"
-TURN = (
-    f"Ticket ZD-1, card {CARD}, password: {PASSWORD}. {'Please look. ' * 300} {FAR}"  # the last is past every excerpt
-)
+EMAIL = "ann@example.org"
+TURN = f"Ticket ZD-1 of {EMAIL}, card {CARD}, password: {PASSWORD}. {'Please look. ' * 300} {FAR}"  # the last: past excerpts
 BODY = {"model": "gpt-5-mini", "messages": [{"role": "system", "content": "Desk."}, {"role": "user", "content": TURN}]}
-SECRETS = [CARD, PASSWORD, FAR, "sk-very-secret", "cookie-very-secret"]
+SECRETS = [CARD, PASSWORD, FAR, EMAIL, "sk-very-secret", "cookie-very-secret"]
 
 
 class Driftline:
@@ -37,7 +36,12 @@ class Driftline:
         sizes = {name: getattr(labs.SMALL, name) for name in ("slots", "processes", "files", "flows")}
         originals = {"dir": str(folder / "originals")} | ({"recipients": list(recipients)} if recipients else {})
         sensor = {"name": lab.name, "scope": str(lab.scope.path), "interval": 0.2, "run_dir": str(folder / "sensor")}
-        sensor |= {"keep_pinned": False, "sizes": sizes, "digest": False, "capture": {"originals": originals}}
+        sensor |= {
+            "keep_pinned": False,
+            "sizes": sizes,
+            "digest": False,
+            "capture": {"redaction": "pci", "originals": originals},
+        }
         classifier = {"systemd": 0, "trace": str(folder / "run.trace")}
         told = {"node": "lab", "run_dir": str(folder / "run"), "state_dir": str(folder / "state"), "sensor": sensor}
         rule = {"match": f".*{lab.scope.path.name}/(?P<name>[a-z0-9]+)", "workload": "unit:{name}"}
@@ -175,7 +179,9 @@ def test_what_was_said_is_nowhere_in_clear_and_opens_with_the_key(
     client.end()
     run.end()
     calls = told(run, "llm")
-    assert any(c.data["user_turn_digest"] == sha256(TURN) for c in calls) and "[card]" in calls[0].data["user_turn"]
+    assert any(c.data["user_turn_digest"] == sha256(TURN) for c in calls)
+    assert "[card]" in calls[0].data["user_turn"] and "[email]" in calls[0].data["user_turn"]
+    assert {c.data["redaction"] for c in calls} == {"pci-1"}
     assert in_clear(tmp_path) == []
     refused = run.ask("original", "show", sha256(TURN), "--key", key, "--reason", "case 812")
     assert refused.returncode == 1 and "no classifier answers" in refused.stderr and CARD not in refused.stdout

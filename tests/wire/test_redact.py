@@ -100,3 +100,17 @@ def test_arguments_are_masked_only_as_far_as_they_are_kept():
 def test_a_prompt_that_is_one_endless_path_is_hashed_as_it_is():
     found = digests.system_prompt(["/x" * 3_000_000])
     assert found.blocks == (found.digest,) and found.length == 6_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "redacted", "version"),
+    [("default", "card [card] of ann@example.org", "default-1"), ("pci", "card [card] of [email]", "pci-1")],
+    ids=["default", "pci"],
+)
+def test_a_policy_by_its_name_says_its_version_in_what_it_redacted(name, redacted, version):
+    text = redact.Redactor(redact.POLICIES[name]).text("card 4111 1111 1111 1111 of ann@example.org")
+    assert (text.redacted, text.policy) == (redacted, version)
+
+
+def test_policies_of_two_names_have_two_versions():
+    assert len({p.version for p in redact.POLICIES.values()}) == len(redact.POLICIES)

@@ -108,6 +108,7 @@ def _llm(call: LlmCall) -> Data:
         "answer_digest": call.text.value and call.text.value.digest,
         **text_fields("user_turn", call.user_turn.value),
         "results": as_json(fitting("results", map(_result, call.results), cut)),
+        **({"redaction": call.results[0].content.policy} if call.results else {}),
         "calls": as_json(fitting("calls", map(_call, call.calls), cut)),
         **{"finish": call.finish.value, "response_id": call.response_id.value, "continues": call.continues.value},
         **{"tokens_in": usage and usage.input, "tokens_out": usage and usage.output},

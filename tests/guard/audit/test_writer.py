@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from classifier.drift.finding import Version
+from guard.audit import page
 from guard.audit.attendant import key_for, same_key
 from guard.audit.five import NAMES
 from guard.audit.keys import AuditKeyError
@@ -50,6 +51,17 @@ def test_one_row_ties_the_input_the_calls_and_the_bytes(ledger):
     assert {r["id"] for r in row["records"]} == {"n1/e1/1", "n1/e1/2", "n1/e1/9"}
     assert set(ledger.records(1)) == {r["digest"] for r in row["records"]}
     assert row["context"]["versions"]["model"] == "m1 (verified)" and row["context"]["versions"]["weights"] == "unknown"
+
+
+def test_a_row_names_the_policy_that_redacted_its_words(ledger):
+    events = [replace(e, data=e.data | {"redaction": "pci-1"}) if e.kind == "llm" else e for e in story()]
+    (row,) = written(ledger, Told(finding(), events=events))
+    assert row["redaction_policy"] == "pci-1" and "pci-1" in page.text(row)
+
+
+def test_a_row_without_words_says_that_none_were_redacted(ledger):
+    (row,) = written(ledger, Told(finding(), events=[e for e in story() if e.kind not in ("llm", "tool")]))
+    assert row["redaction_policy"] == "none: no words are cited"
 
 
 def test_every_model_and_tool_call_has_five_fields_or_says_why_not(ledger):

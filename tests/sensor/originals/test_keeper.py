@@ -202,6 +202,7 @@ def test_every_text_of_a_conversation_comes_with_the_digest_that_its_event_has()
     assert llm.data["system_digest"] in digests["system"]
     assert llm.data["user_turn_digest"] in digests["user_turn"]
     assert b"4111 1111 1111 1111" in seen["user_turn"][0]
+    assert {e.data["redaction"] for e in events} == {"default-1"}
     for event in events:
         if event.kind == "tool":
             assert event.data["arguments_digest"] in digests["arguments"]
