@@ -11,12 +11,13 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo test kernel containers clients demo-inventory faults lint format bench fuzz lock sbom manual clean
+.PHONY: help setup setup-test demo demo-breach test kernel containers clients demo-inventory faults lint format bench fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make setup   install Debian packages that are missing (root) and the command into .venv"
 	@echo "make demo    two agents, a rollout, a theft: live as root with BPF, else the recorded story"
+	@echo "make demo-breach  week seven: six weeks of a real agent, then an injected ticket; with its words and without (root)"
 	@echo "make test    all tests, the kernel's included where root and BPF are there"
 	@echo "make kernel  other kernels under qemu, asked the same as this one; writes docs/kernels.md (root)"
 	@echo "make containers  pods of a real containerd, 200 short ones among them; writes docs/containers.md (root)"
@@ -70,11 +71,14 @@ $(BIN)/.installed: pyproject.toml
 	  echo "Error: $(PYTHON) cannot make a virtual environment" >&2; \
 	  echo "Hint: as root, run \"apt-get install python3-venv\"" >&2; rm -rf .venv; exit 1; }; \
 	echo "set-up: installing driftline into .venv"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cri]'; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cri,demo]'; \
 	touch $@
 
 demo: setup
 	@$(BIN)/driftline demo
+
+demo-breach: setup
+	@$(BIN)/driftline demo --breach --output build/breach
 
 test: setup-test
 	@$(BIN)/python -m pytest

@@ -25,6 +25,9 @@ UNTESTED = {
     "console/demo/stage.py": "a process of its own, which the demo starts",
     "console/demo/apps/report.py": "an agent of the demo, run in its own cgroup",
     "console/demo/apps/support.py": "an agent of the demo, run in its own cgroup",
+    "console/demo/breach/apps/agent.py": "the agent of week seven, run in its own cgroup",
+    "console/demo/breach/apps/export.py": "the export of week seven, run by its agent",
+    "console/demo/breach/apps/tools.py": "the tool server of week seven, run by its agent",
 }
 
 

@@ -11,10 +11,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from classifier.policy import DAY
 from console.cli.control import Control
 from console.cli.failure import Failure
 from console.cli.output import say
@@ -30,13 +33,23 @@ class LabError(RuntimeError):
     """Something of the demo's surroundings failed; the text has its last words."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scenery:
+    """What differs from one story to another."""
+
+    stage: str = "console.demo.stage"  # the module that plays the peers and the agents
+    time_scale: float = DAY  # a day of the policy takes a second
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of the configuration
+
+
 class Lab:
     """A context: inside it, agents can be started and are observed."""
 
-    def __init__(self, folder: Path, *, quiet: bool = False) -> None:
+    def __init__(self, folder: Path, *, quiet: bool = False, scenery: Scenery | None = None) -> None:
         self.folder, self.quiet, self.name = folder, quiet, f"demo-{os.getpid()}"
+        self._scenery = scenery or Scenery()
         self.cgroup = client.cgroup_root() / f"driftline-{self.name}"
-        self.trace = folder / "state" / "demo.trace"
+        self.trace, self.config = folder / "state" / "demo.trace", folder / "demo.yaml"
         self.findings: list[dict[str, Any]] = []
         self._control = Control(str(folder / "run" / "control.sock"))
         self._programs: dict[str, subprocess.Popen[str]] = {}
@@ -59,17 +72,18 @@ class Lab:
         for name in ("run", "state"):
             (self.folder / name).mkdir(mode=0o750)
             os.chown(self.folder / name, uid, gid)
-        driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.folder / "demo.yaml")]
+        driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.config)]
         self._launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
-        self._until(lambda: self._asked("health") is not None, "the classifier")
+        self.until(lambda: self.ask("health") is not None, "the classifier")
         self._launch("sensor", [*driftline, "sensor"])
-        self._until(lambda: pins.exists(self.name), "the sensor")
-        self.tell("sensor and classifier run; a day of the policy takes one second")
-        self._until((self.folder / "sensor" / f"{self.name}.json").exists, "the list of probes")
+        self.until(lambda: pins.exists(self.name), "the sensor")
+        day = DAY / self._scenery.time_scale
+        self.tell(f"sensor and classifier run; a day of the policy takes {day:g} second{'' if day == 1 else 's'}")
+        self.until((self.folder / "sensor" / f"{self.name}.json").exists, "the list of probes")
         for probe, why in sorted(self.probes().items()):
             if why != "on":
                 self.tell(f"the probe {probe} is off here: {why}", style="yellow")
-        self._launch("stage", [sys.executable, "-m", "console.demo.stage", str(self.folder), str(self.cgroup)])
+        self._launch("stage", [sys.executable, "-m", self._scenery.stage, str(self.folder), str(self.cgroup)])
         self._answer()
         self._ready = True
 
@@ -91,10 +105,12 @@ class Lab:
                 "run_dir": str(self.folder / "sensor"),
                 "keep_pinned": False,
             },
-            "classifier": {"time_scale": 86400, "trace": str(self.trace), "systemd": 0},
+            "classifier": {"time_scale": self._scenery.time_scale, "trace": str(self.trace), "systemd": 0},
             "identity": {"cri_sockets": [], "docker_sockets": [], "podman_sockets": [], "rules": [rule]},
         }
-        (self.folder / "demo.yaml").write_text(json.dumps(settings))
+        for part, more in self._scenery.settings.items():
+            settings[part] = settings.get(part, {}) | more
+        self.config.write_text(json.dumps(settings))
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Ends everything in order; a step that fails does not keep the later ones from their work."""
@@ -109,8 +125,8 @@ class Lab:
 
     def _settle(self) -> None:
         """Waits until the classifier has taken everything that the sensor sent, then keeps its last word."""
-        self._until(lambda: (self._asked("health") or {}).get("sensors") == [], "what the sensor sent")
-        self.findings = self._rows("findings")
+        self.until(lambda: (self.ask("health") or {}).get("sensors") == [], "what the sensor sent")
+        self.findings = self.rows("findings")
 
     def _remove_cgroups(self) -> None:
         if not self._made or not self.cgroup.is_dir():
@@ -127,18 +143,18 @@ class Lab:
     # -- what the story does -----------------------------------------------------------------------------------------
 
     def start(self, app: str, revision: str, number: int) -> None:
-        self._order(start=app, revision=revision, number=number)
+        self.order(start=app, revision=revision, number=number)
 
     def stop(self, app: str, revision: str, number: int) -> None:
-        self._order(stop=app, revision=revision, number=number)
+        self.order(stop=app, revision=revision, number=number)
 
     def inject(self, command: str) -> None:
         """The next ticket carries a command."""
-        self._order(inject=command)
+        self.order(inject=command)
 
     def stolen(self) -> int:
         """Bytes that the thief has."""
-        return int(self._order(ask="stolen")["stolen"])
+        return int(self.order(ask="stolen")["stolen"])
 
     def deploy(self, app: str, *, kind: str, revision: str, scope: tuple[str, ...]) -> None:
         """Announces a change as `driftline deploy mark` does."""
@@ -150,14 +166,21 @@ class Lab:
     def learn(self, seconds: float) -> None:
         """Waits until every workload has converged, at least so long."""
         self.pause(seconds)
-        self._until(lambda: all(w["state"] == "converged" for w in self.workloads()), "convergence")
+        self.until(lambda: all(w["state"] == "converged" for w in self.workloads()), "convergence")
 
     def probes(self) -> dict[str, str]:
         """Probe → "on" or why not."""
         return json.loads((self.folder / "sensor" / f"{self.name}.json").read_text())["probes"]
 
+    def ask(self, *parts: str) -> Any:
+        """What the classifier answers to a question; None: nothing yet."""
+        try:
+            return self._control.get(*parts)
+        except Failure:
+            return None
+
     def workloads(self) -> list[dict[str, Any]]:
-        return self._rows("workloads")
+        return self.rows("workloads")
 
     def await_label(self, label: str, seconds: float) -> dict[str, Any]:
         """The first finding with a label.
@@ -167,7 +190,7 @@ class Lab:
         """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for found in self._rows("findings"):
+            for found in self.rows("findings"):
                 if found["label"] == label:
                     return found
             time.sleep(0.1)
@@ -209,7 +232,8 @@ class Lab:
             program.kill()
             program.wait()
 
-    def _order(self, **order: object) -> dict[str, Any]:
+    def order(self, **order: object) -> dict[str, Any]:
+        """One line to the stage, and its answer."""
         stage = self._programs["stage"]
         assert stage.stdin is not None
         stage.stdin.write(json.dumps(order) + "\n")
@@ -229,24 +253,24 @@ class Lab:
             if program.poll() is not None:
                 raise LabError(f"the {name} ended with {program.returncode}; {self._last_words()}")
 
-    def _until(self, condition: Any, what: str) -> None:
-        end = time.monotonic() + READY
+    def until(self, condition: Callable[[], object], what: str, seconds: float = READY) -> None:
+        """Waits for something.
+
+        Raises:
+            LabError: It did not come in time, or a program ended.
+        """
+        end = time.monotonic() + seconds
         while not condition():
             self._alive()
             if time.monotonic() > end:
-                raise LabError(f"{what} took more than {READY:.0f} s; {self._last_words()}")
+                raise LabError(f"{what} took more than {seconds:.0f} s; {self._last_words()}")
             time.sleep(0.1)
 
     def _last_words(self) -> str:
         logs = {p.stem: p.read_text(errors="replace").strip().splitlines()[-1:] for p in self.folder.glob("*.log")}
         return "; ".join(f"{name} said: {lines[0][:300]}" for name, lines in sorted(logs.items()) if lines) or "no log"
 
-    def _asked(self, what: str) -> Any:
-        try:
-            return self._control.get(what)
-        except Failure:
-            return None
-
-    def _rows(self, what: str) -> list[dict[str, Any]]:
+    def rows(self, what: str) -> list[dict[str, Any]]:
+        """What the classifier answers to a question for a list."""
         found = self._control.get(what)
         return found if isinstance(found, list) else found[what]

@@ -54,7 +54,7 @@ class Shop:
 
 def serve(shop: Shop, folder: Path) -> None:
     """Starts every peer in threads of this process, in the network namespace that it is in."""
-    threading.Thread(target=_name_server, daemon=True).start()
+    threading.Thread(target=name_server, args=(RESOLVER, HOSTS), daemon=True).start()
     threading.Thread(target=_thief, args=(shop,), daemon=True).start()
     for name, address in HOSTS.items():
         secure = name.startswith("model")
@@ -105,16 +105,17 @@ def _post(path: str, body: bytes) -> dict[str, object]:
     return {"text": "Your parcel is on its way.", "tool": command}
 
 
-def _name_server() -> None:
+def name_server(resolver: str, hosts: dict[str, str]) -> None:
+    """Answers for these names, until the process ends."""
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind((RESOLVER, 53))
+    server.bind((resolver, 53))
     while True:
         data, client = server.recvfrom(4096)
         query = dns.message.from_wire(data)
         answer = dns.message.make_response(query)
         answer.flags |= dns.flags.RA
         question = query.question[0]
-        address = HOSTS.get(question.name.to_text(omit_final_dot=True).lower())
+        address = hosts.get(question.name.to_text(omit_final_dot=True).lower())
         if address and question.rdtype == 1:
             answer.answer.append(dns.rrset.from_text(question.name, 30, "IN", "A", address))
         server.sendto(answer.to_wire(), client)
@@ -131,17 +132,19 @@ def _thief(shop: Shop) -> None:
 
 def _secured(listening: socket.socket, folder: Path, name: str) -> socket.socket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(folder, name))
+    context.load_cert_chain(certificate(folder, name))
     return context.wrap_socket(listening, server_side=True)
 
 
-def _certificate(folder: Path, name: str) -> Path:
-    """A self-signed certificate with its key, in one file."""
+def certificate(folder: Path, name: str) -> Path:
+    """A self-signed certificate for a name, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    signed = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
+    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    signed = builder.sign(key, hashes.SHA256())
     path = folder / "model.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from classifier.drift.finding import EXPECTED, RISKY
-from console.demo import peers, stage, story
+from console.demo import ground, peers, story
 from console.demo.lab import Lab
 from sensor.probes import client, pins
 
@@ -30,7 +30,7 @@ def test_recording_ends_as_the_story_must():
 def test_theft_of_the_recording_names_what_was_run_read_and_reached():
     risky = next(f for f in story.replayed(story.RECORDING) if f["label"] == RISKY)
     behaviours = {d["behaviour"] for d in risky["deviations"]}
-    assert {f"identity:token:{stage.TOKEN}", f"egress:tcp:{peers.THIEF}:443"} <= behaviours
+    assert {f"identity:token:{ground.TOKEN}", f"egress:tcp:{peers.THIEF}:443"} <= behaviours
     assert any(b.startswith("exec:/usr/bin/bash<python3") for b in behaviours)
     assert risky["evidence"] and risky["deploy"] is None and risky["why_no_deploy"]
 
