@@ -11,13 +11,14 @@ from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from sensor import agent
 from sensor.probes import client
-from tests.kernel.lab import DEADLINE, until
+from tests.kernel.lab import until
 from wire.records import Gap, Identity, Tick, Window, Workload
 from wire.syscalls import number
 
 pytestmark = pytest.mark.kernel
 GETPPID = number("getppid")
 HOUR = 3600 * 10**9  # ns
+HALF = 1800.0  # seconds: less than this is no step, however slow the machine
 BOTH = pytest.mark.parametrize("step", [HOUR, -HOUR], ids=["forward", "back"])
 
 
@@ -52,7 +53,7 @@ def test_a_step_of_the_clock_loses_and_repeats_nothing(lab, monkeypatch, step, f
         load_and_tell(sensor, box)
         windows = windows_of(sensor, box)
     assert all(a.end == b.start for a, b in itertools.pairwise(windows))
-    assert windows[-1].end - windows[0].start < 2 * DEADLINE
+    assert windows[-1].end - windows[0].start < HALF
     fault(
         done="an hour forward and back, injected where the sensor reads the clock: while it runs, and between two starts; "
         "that is no proof of what others do with the clock, such as who signs deploy events",
@@ -66,7 +67,7 @@ def test_event_time_that_is_off_shows_in_the_lag(daemon):
     now = client.time.clock_gettime_ns(client.time.CLOCK_REALTIME) / 1e9
     for off in (-3600.0, 3600.0):
         d.send([Tick("n1", now + off)])
-        assert abs(d.get("/health")[1]["lag"] + off) < 2 * DEADLINE
+        assert abs(d.get("/health")[1]["lag"] + off) < HALF
     assert d.stop() == 0
 
 
@@ -84,7 +85,7 @@ def test_a_step_between_two_starts_of_the_sensor_counts_everything_once(lab, mon
         until(lambda: counted(sensor, box) == 2000, "its calls")
         told = windows_of(sensor, box)
     records += sensor.sink.records
-    assert abs(told[-1].end - records[0].time - step / 1e9) < 2 * DEADLINE
+    assert abs(told[-1].end - records[0].time - step / 1e9) < HALF
     assert "the clock was set" in caplog.text
     pipeline = Pipeline(Policy())
     for record in records:

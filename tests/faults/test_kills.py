@@ -30,7 +30,7 @@ def as_json(value):
 
 def test_kills_of_the_classifier_change_nothing(daemon, tmp_path, scaled, fault):
     """A recorded stream, and no sensor: what a sensor would do about a classifier that dies is in the next test."""
-    kills = scaled(140, 8)
+    kills = scaled(140, 4)
     d = daemon(retention={"snapshot_frames": 150}, trace_path=tmp_path / "run.trace")
     records = list(story())
     interrupted(d, records, random.Random(kills), kills=kills)
@@ -57,7 +57,7 @@ while not select.select([sys.stdin], [], [], 0.01)[0]:
     for _ in range(50):
         os.getppid()
     open(sys.argv[1]).close()
-    udp.sendto(bytes(100), ("127.0.0.1", 9))
+    udp.sendto(bytes(10), ("127.0.0.1", 9))
     if rounds % 5 == 0:
         os.waitpid(os.posix_spawn(sys.argv[2], [sys.argv[2]], {}), 0)
 print(rounds)
@@ -141,7 +141,7 @@ def observed(node, box, tmp_path, program, kills, chance):
 
 @pytest.mark.kernel
 def test_kills_of_sensor_classifier_and_both_lose_and_repeat_nothing(node, lab, tmp_path, scaled, fault):
-    kills = scaled(60, 3)
+    kills = scaled(60, 2)
     box, chance = lab.scope.child("work"), random.Random(kills)
     rounds = observed(node, box, tmp_path, lab.scope.programs / "tool", kills, chance)
     envelope = node.classifier.get(f"/envelopes/{OWNER}")[1]
@@ -152,7 +152,7 @@ def test_kills_of_sensor_classifier_and_both_lose_and_repeat_nothing(node, lab, 
     assert all(a.end == b.start for a, b in itertools.pairwise(windows)), "no gap, no overlap"
     counts, bytes_out, calls = sums(windows)
     assert calls[number("getppid")] == 50 * rounds
-    assert (counts[notes(tmp_path)], bytes_out) == (rounds, 100 * rounds)
+    assert (counts[notes(tmp_path)], bytes_out) == (rounds, 10 * rounds)
     gaps = [r.reason for r in records if isinstance(r, Gap)]
     loss = sum((Counter(dict(w.loss)) for w in windows), Counter())  # a ring fills where a start takes long
     assert all(g.startswith("lost before the classifier: event ") for g in gaps), gaps
@@ -169,7 +169,7 @@ def test_kills_of_sensor_classifier_and_both_lose_and_repeat_nothing(node, lab, 
     fault(
         done=f"a sensor with its probes, a classifier and a counted load of {rounds:,} rounds, killed {kills} times; then a run "
         "without kills",
-        lost=f"0 of {50 * rounds:,} calls, 0 of {rounds:,} opens, 0 of {100 * rounds:,} bytes, none twice; "
+        lost=f"0 of {50 * rounds:,} calls, 0 of {rounds:,} opens, 0 of {10 * rounds:,} bytes, none twice; "
         f"{made - execs} of {made:,} execs, {events} events in spools; the envelope has the behaviours of the quiet run",
         told=f"{len(gaps)} gaps with the number of events; {loss['execs']} execs in `loss` of the window",
     )
