@@ -54,3 +54,9 @@ def test_every_fault_names_tests_that_exist():
 def test_every_loss_of_a_peer_has_its_counterpart():
     known = {f.name for f in FAULTS}
     assert [p for p in PEERS if not p.ours or not known.issuperset(p.ours)] == []
+
+
+def test_the_page_has_every_fault():
+    text = (ROOT / "docs/faults.md").read_text()
+    assert [f.name for f in FAULTS if f"| {f.fault} |" not in text] == []
+    assert "**Red**:" not in text
