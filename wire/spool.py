@@ -162,6 +162,8 @@ class Spool:
     def _read(self, number: int) -> Iterator[Queued]:
         """Every whole frame up to the first damage, which is reported as one loss."""
         data, at = self._path(number).read_bytes(), 0
+        if not data:  # none is begun without a frame
+            self._lost(b"", "spool damaged")
         while at < len(data):
             queued, at = _parsed(data, at)
             if queued is None:

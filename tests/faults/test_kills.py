@@ -171,7 +171,9 @@ def test_kills_of_sensor_classifier_and_both_lose_and_repeat_nothing(node, lab, 
         "without kills",
         lost=f"0 of {50 * rounds:,} calls, 0 of {rounds:,} opens, 0 of {10 * rounds:,} bytes, none twice; "
         f"{made - execs} of {made:,} execs, {events} events in spools; the envelope has the behaviours of the quiet run",
-        told=f"{len(gaps)} gaps with the number of events; {loss['execs']} execs in `loss` of the window",
+        told=f"{len(gaps)} gaps with the number of events; {loss['execs']} execs in `loss` of the window"
+        if gaps or loss
+        else "nothing to tell",
     )
 
 
