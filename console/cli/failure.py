@@ -12,6 +12,7 @@ from console.cli.escape import escape
 FAILED = 1
 USAGE = 2
 CANNOT_HONOUR = 3  # the configured mode does not work on this machine
+ONLY_DECLARED = 4  # a manifest alone speaks: nothing of it was observed (D031)
 OURS = {"wire", "sensor", "classifier", "guard", "console"}
 
 

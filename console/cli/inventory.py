@@ -1,4 +1,4 @@
-"""`driftline inventory`: show, diff, changes, discover, check, export."""
+"""`driftline inventory`: show, diff, changes, discover, check, capmap, export."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from console.cli.answers import rows
 from console.cli.configured import EXISTING, Output, asked, asking, asking_for_many, tell_trouble
-from console.cli.failure import FAILED, Failure
+from console.cli.failure import FAILED, ONLY_DECLARED, Failure
 from console.cli.instant import NOW, Instant
 from console.cli.output import emit_json, emit_list, emit_table, moment, note, say
 
@@ -51,6 +51,17 @@ CHECKED = {
     "loaded_version": "its version ",
     "basis": "basis",
     "note": "note",
+    "evidence": "evidence",
+}
+MAP = {
+    "kind": "kind",
+    "name": "name",
+    "version": "version",
+    "declared": "declared",
+    "loaded": "loaded",
+    "used": "used",
+    "basis": "basis",
+    "seen": "last seen",
     "evidence": "evidence",
 }
 AT = click.option("--at", type=Instant(), default="now", show_default=True, help="As of this moment, in UTC.")
@@ -199,10 +210,53 @@ def check(
     emit_list(found, CHECKED, as_json=as_json, as_csv=as_csv, empty="nothing is declared and nothing was loaded")
     if past.since is None:
         raise Failure(
-            f"nothing of {workload} was observed: every row is only declared", 'see "driftline workload list"'
+            f"nothing of {workload} was observed: every row is only declared",
+            'see "driftline workload list"',
+            code=ONLY_DECLARED,
         )
     if exit_code and any(r["status"] != MATCHED for r in found):
         ctx.exit(FAILED)
+
+
+@inventory.command()
+@click.argument("workload")
+@AT
+@click.option("--manifest", type=EXISTING, help="What was declared, as YAML or JSON.")
+@asking_for_many
+def capmap(
+    ctx: click.Context, workload: str, at: float, manifest: str | None, as_json: bool, as_csv: bool, **where: Any
+) -> None:
+    """List what an agent can reach: destinations, tools, models, tool servers, prompts; whether declared, whether loaded.
+
+    \b
+    Example:
+      driftline inventory capmap prod/shop/Deployment/agent/agent --manifest agent.yaml
+    """
+    from classifier.inventory import moment as moments
+    from classifier.inventory.capabilities import capability_map
+    from classifier.inventory.manifest import ManifestError, checked
+
+    source, past = _history(ctx, workload, where)
+    try:
+        said = None if manifest is None else checked(past, _manifest(manifest), _at(past, at))
+    except ManifestError as e:
+        raise Failure(*f"{manifest}: {e}".split("; ", 1)) from None
+    with _explained(past):
+        found = moments.shown(past, _at(past, at))
+    behaviours = rows(source.get("envelopes", workload), "behaviours")
+    told = capability_map(found, [b for b in behaviours if b["first"] <= _at(past, at)], said)
+    if as_json and not as_csv:
+        emit_json({"workload": workload, "at": found["at"], "unknown": found["unknown"], "capabilities": told})
+        return
+    if not found["complete"] and not as_csv:
+        note(f"it may be incomplete: {', '.join(found['unknown'])}")
+    flags = [r | {f: _flag(r[f]) for f in ("declared", "loaded", "used")} | {"seen": moment(r["last"])} for r in told]
+    emit_list(flags, MAP, as_json=False, as_csv=as_csv, empty="it reaches nothing that is known")
+    tell_trouble(source)
+
+
+def _flag(value: bool | None) -> str:
+    return "unknown" if value is None else "yes" if value else "no"
 
 
 @inventory.command()

@@ -33,6 +33,7 @@ workloads chose are printed with control characters escaped.
 | 1 | failed; stderr says `Error: …` and, where there is a remedy, `Hint: …` |
 | 2 | the command line or the configuration is wrong |
 | 3 | the configured mode cannot be honoured on this machine |
+| 4 | nothing was observed: what was printed is a manifest's word alone |
 | 130 | interrupted |
 
 `DRIFTLINE_DEBUG=1` adds the stack trace to an error. `DRIFTLINE_CONFIG` names the configuration file

@@ -112,8 +112,27 @@ def test_check_reads_both_kinds_of_manifest(ask, seven, name):
 
 def test_of_a_workload_that_nobody_saw_everything_is_only_declared_and_the_command_fails(ask, seven):
     result = ask("check", "nobody", "--manifest", seven / "agent.yaml", "--json")
-    assert result.exit_code == 1 and "only declared" in result.stderr
+    assert result.exit_code == 4 and "only declared" in result.stderr
     assert {r["status"] for r in json.loads(result.stdout)} == {"declared_only"}
+
+
+def test_capability_map_says_of_each_row_whether_it_was_declared_and_whether_it_was_loaded(ask, seven):
+    """D029."""
+    found = json.loads(ask("capmap", WORKLOAD, "--manifest", seven / "agent.yaml", "--json").stdout)["capabilities"]
+    flags = {(r["kind"], r["name"]): (r["declared"], r["loaded"]) for r in found}
+    assert flags["model", "model-b"] == (False, True) and flags["mcp", "some-mcp"] == (False, True)
+    assert flags["model", "model-a"][0] is True and flags["model", "model-a"][1] is not True
+    assert any(kind == "destination" and flag == (None, True) for (kind, _), flag in flags.items())
+    assert not any(name.endswith(":53") for _, name in flags)
+
+
+def test_capability_map_without_a_manifest_knows_nothing_of_declarations(ask):
+    plain = json.loads(ask("capmap", WORKLOAD, "--json").stdout)["capabilities"]
+    assert {r["declared"] for r in plain} == {None} and all(r["loaded"] for r in plain)
+    told = ask("capmap", WORKLOAD).stdout
+    assert "model-b" in told and "unknown" in told
+    rows = list(csv.DictReader(io.StringIO(ask("capmap", WORKLOAD, "--csv").stdout)))
+    assert {r["loaded"] for r in rows} == {"yes"} and len(rows) == len(plain)
 
 
 def test_export_writes_a_bill_of_materials(ask, tmp_path):
