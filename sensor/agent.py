@@ -121,8 +121,8 @@ class Agent:
         self.resolver = Resolver(settings.identity)
         self.binaries = Binaries(self._directory, digest=settings.digest)
         self.packages = Packages(self._directory, on=settings.digest)
-        self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
         self.contents = Contents(self._directory, on=settings.digest)
+        self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
         self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
@@ -219,8 +219,8 @@ class Agent:
         self.originals.close(_boottime())
         self.binaries.close()
         self.packages.close()
-        self.resolver.close()
         self.contents.close()
+        self.resolver.close()
         self.sink.close()
         self._delivered()
         if not (self.settings.keep_pinned or self.stop.again):
@@ -241,8 +241,8 @@ class Agent:
                 self.binaries.see(record)
             elif isinstance(record, Event) and record.kind == "open":
                 self.packages.see(record)
-            if isinstance(record, Event):
                 self.contents.see(record)
+            if isinstance(record, Event):
                 self.hearing.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
@@ -262,8 +262,8 @@ class Agent:
         self._round("begin_round")
         for window in self.observer.windows(self.kernel, self.told, now):
             self.packages.look(window)
-            self._send(window)
             self.contents.look(window)
+            self._send(window)
         self._unseated(now)
         self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
@@ -333,8 +333,8 @@ class Agent:
             self.told.forget(slot, files=files, flows=flows)
             self.binaries.forget(replica)
             self.packages.forget(replica)
-            self.hearing.forget(replica)
             self.contents.forget(replica)
+            self.hearing.forget(replica)
             self._announced.pop(slot, None)
         self._ended.clear()
 
