@@ -96,7 +96,9 @@ def list_(ctx: click.Context, folder: str | None, as_json: bool, as_csv: bool, s
 @click.pass_context
 def show(ctx: click.Context, digest: str, key: str, reason: str, workload: str, raw: bool, folder: str | None,
          as_json: bool) -> None:  # fmt: skip
-    """Open one text. Who, when, why and which goes into the audit trail first; without that nothing is opened.
+    """Open one text, once the audit trail holds who opens which, when and why.
+
+    Where no row can be written, nothing is opened.
 
     DIGEST is what an event or an audit row gives, or its first characters.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from classifier.drift.finding import EXPECTED, RISKY
+from classifier.drift.finding import RISKY
 from console.cli.escape import escape
 from console.cli.findings import print_list
 from console.cli.output import say
@@ -42,9 +42,6 @@ def wrong(o: Outcome, *, heard: bool) -> list[str]:
     claims = {
         f"{len(risky)} risky findings, one is wanted": len(risky) == 1,
         f"the label took {o.seconds:.1f} s": o.seconds <= WAIT,
-        f"no rollout was explained: {[f['label'] for f in o.findings]}": any(
-            f["label"] == EXPECTED for f in o.findings
-        ),
         f"{o.reads} records were read and {o.taken['bytes']} bytes written": o.reads == town.CUSTOMERS
         and o.taken["bytes"] > 0,
         f"the row has {layers} layers": layers == ("4/4" if heard else "2/4"),
@@ -90,11 +87,10 @@ def tell(outcomes: dict[str, Outcome], faults: list[str], time_scale: float) -> 
     for name, o in outcomes.items():
         click.echo()
         click.echo(f"{name}: {o.bundle.parent}")
-        print_list([f for f in o.findings if f["label"] != "needs_review"])
-        reviews = sum(f["label"] == "needs_review" for f in o.findings)
+        print_list(o.findings)
         trigger = o.row["trigger"]
         excerpt = (trigger.get("excerpt") or "").split("\n")[0]
-        click.echo(f"  for review {reviews}, paged for nothing 0; labelled {since(o.seconds)}")
+        click.echo(f"  labelled   {since(o.seconds)}")
         click.echo(f"  the row of the audit trail: {o.row['completeness']} layers, trigger {trigger['state']}")
         if excerpt:
             click.echo(f"  trigger    {escape(excerpt)}")

@@ -32,8 +32,8 @@ SECONDS = 3.0  # a day
 WINDOW = 1.0  # seconds of a sensor's window, a third of a day; an export takes less
 THEFT = 44  # the day of the theft, a Wednesday as day 0 is a Monday
 SUNDAYS = (6, 13, 20, 27, 34, 41)
-MORE, LESS = 9, 11  # a third replica comes and goes
-ROLLOUTS = {12: "v2", 30: "v3"}
+MORE, LESS = 16, 18  # a third replica comes and goes
+ROLLOUTS = {8: "v2", 29: "v3"}  # each takes about two days
 KINDS = {"v2": "model", "v3": "image"}
 SCOPE = {
     "v2": (),
@@ -116,8 +116,8 @@ def _live(lab: Lab, heard: bool) -> dict[str, Any]:
     number, revision = 2, "v1"
     for day in range(THEFT):
         clock.until(day)
-        if day in SUNDAYS:  # at another hour every week: an hour of the story is shorter than a busy machine's delays
-            clock.until(day + 0.08 * SUNDAYS.index(day))
+        if day in SUNDAYS:  # at noon, some hours later every week: a busy machine's delays are hours of the story
+            clock.until(day + 0.45 + 0.05 * SUNDAYS.index(day))
             lab.order(job="weekly-export")
         if day == MORE:
             lab.start(APP, revision, number + 1)

@@ -39,7 +39,7 @@ GOOD = ending.Outcome(
         pytest.param({"seconds": 61.0}, "the label took 61.0 s", id="late"),
         pytest.param({"seconds": -2.0}, "", id="before-the-write"),
         pytest.param({"ticket": "ZD-8"}, "the trigger is captured", id="another-ticket"),
-        pytest.param({"findings": [RISK]}, "no rollout was explained", id="rollout-unseen"),
+        pytest.param({"reads": 17}, "17 records were read", id="theft-unfinished"),
         pytest.param({"same": False}, "a replay", id="not-replayable"),
         pytest.param({"left": "/sys/fs/bpf/x"}, "left in the kernel", id="left-behind"),
     ],
