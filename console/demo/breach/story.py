@@ -97,6 +97,11 @@ def play(folder: Path, heard: bool, *, quiet: bool = False) -> Outcome:
         with lab:
             told = _live(lab, heard)
         return _kept(lab, folder, told)
+    except LabError:
+        with contextlib.suppress(OSError):  # what was recorded says why
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(lab.trace, folder / "story.trace")
+        raise
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
