@@ -51,6 +51,7 @@ class Cause:
     told: int = 0  # count when it was last handed out
     decided: bool = False  # a person said so; no later event changes the label
     again: float = float("inf")  # when it is looked at out of turn, because a member grew beyond what was judged
+    early: bool = False  # it was opened before a weekly job could be known, and has not outgrown that
 
     @property
     def open(self) -> bool:
@@ -88,11 +89,19 @@ class Reading:
     verdict: Verdict
 
 
-def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expected: Mapping[str, float]) -> Reading:
+def read(
+    members: Sequence[Judged],
+    envelope: Envelope,
+    weights: Weights,
+    expected: Mapping[str, float],
+    *,
+    early: bool = False,
+) -> Reading:
     """Signals, posterior and label of a cause.
 
     Args:
         expected: Sessions with something new that the workload shows by itself in a day, per dimension and in all.
+        early: It was opened before a weekly job could be known; what it was then called stands when the fortnight is over.
     """
     d, p, r = together(members)
     signals = (d, p, carried(members, r, far=envelope.policy.volume_z))
@@ -100,7 +109,7 @@ def read(members: Sequence[Judged], envelope: Envelope, weights: Weights, expect
     posterior = weights.judge(terms, members)
     quiet = expected.get(TOTAL, 0.0) <= envelope.policy.quiet
     v = contradiction.verdict(members) or verdict(
-        members, signals, posterior, weights.limits, quiet=quiet, fortnight=envelope.stage != "converging"
+        members, signals, posterior, weights.limits, quiet=quiet, fortnight=not early
     )
     return Reading(signals, weights.explain(terms), posterior, v)
 

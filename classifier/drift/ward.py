@@ -119,7 +119,7 @@ class Ward:
         if size <= self.policy.volume_margin * peak:
             return
         if cause.open and first - s.last <= self.policy.cause_window:
-            cause.again = min(cause.again, end + self.policy.settle)
+            cause.again, cause.early = min(cause.again, end + self.policy.settle), self.envelope.stage == "converging"
             self.wake = min(self.wake, cause.again)
             return
         past = f"{key}|{cause.id}"
@@ -282,6 +282,7 @@ class Ward:
                 self._make_room()
             id = cause_id(self.workload, name, key if s.why == CONFLICT else s.behaviour, s.first)
             cause = self.causes[id] = Cause(id, self.workload, name, now, s.last)
+            cause.early = self.envelope.stage == "converging"
         cause.members.append(key)
         cause.last = max(cause.last, s.last)
         s.cause = cause.id
@@ -352,7 +353,7 @@ class Ward:
         """Judge a cause; returns its finding if there is something new to say."""
         before = cause.finding
         members = self._judged(cause, deploys)
-        reading = read(members, self.envelope, weights, self._expected())
+        reading = read(members, self.envelope, weights, self._expected(), early=cause.early)
         cause.risky = reading.posterior.risky
         cause.again = float("inf") if cause.again <= now else cause.again
         cause.finding = write(cause, members, reading, now, self.policy, grew=grew)
