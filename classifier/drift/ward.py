@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from classifier.deploys.timeline import Timeline
@@ -109,16 +110,21 @@ class Ward:
         return not s.cause and s.due <= window.end
 
     def _outgrow(self, stranger: Stranger, first: float, end: float) -> None:
-        """A window that far exceeds a judged deviation has it looked at again; long after it, or once it is closed, it is news."""
+        """What far exceeds a judged deviation, or is another owner's, is not counted to it.
+
+        A window of more than twice the bytes has an open cause looked at again; long after it, or once it is closed, it is
+        news. What another program does is news at once: the review of an export must not cover a theft of its bytes.
+        """
         key = f"{stranger.why}|{stranger.use.behaviour}"
         s = self.sightings.get(key)
         cause = self.causes.get(s.cause) if s is not None else None
-        if s is None or cause is None or stranger.why not in (OUT, INTO):
+        if s is None or cause is None or stranger.why not in (OUT, INTO, SCHEDULE):
             return
-        size, peak = (stranger.use.bytes_out, s.peak_out) if s.why == OUT else (stranger.use.bytes_in, s.peak_in)
-        if size <= self.policy.volume_margin * peak:
+        size, peak = (stranger.use.bytes_in, s.peak_in) if s.why == INTO else (stranger.use.bytes_out, s.peak_out)
+        other = _another(str(stranger.use.data.get("lineage", "")), s.lineages)
+        if not other and (s.why == SCHEDULE or size <= self.policy.volume_margin * peak):
             return
-        if cause.open and first - s.last <= self.policy.cause_window:
+        if not other and cause.open and first - s.last <= self.policy.cause_window:
             cause.again, cause.early = min(cause.again, end + self.policy.settle), self.envelope.stage == "converging"
             self.wake = min(self.wake, cause.again)
             return
@@ -419,3 +425,9 @@ class Ward:
 def _explained(j: Judged) -> bool:
     """Whether an event accounts for a deviation without anything speaking against it."""
     return j.correlation.signal.holds is True and j.continuity.holds is not False
+
+
+def _another(trail: str, known: Iterable[str]) -> bool:
+    """Whether a trail's acting program is none of those that are known; where one of both is not told, nobody knows."""
+    acting = {t.split("<")[0] for t in known if t}
+    return bool(trail and acting) and trail.split("<")[0] not in acting
