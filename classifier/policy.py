@@ -107,7 +107,7 @@ FLOORS = {  # seconds
     "deploy_after": 60.0,
     "relabel": 60.0,
     "probation": 60.0,  # as the window: a late part of a rollout must not open a second finding
-    "cause_window": 10.0,
+    "cause_window": 3.0,
     "review_age": 600.0,
     "dormant_after": 3600.0,
     "forget_after": 7200.0,

@@ -67,6 +67,9 @@ class Sighting:
     bounded: tuple[int, int, str] = (-1, -1, "")  # peaks and note for which bounds were settled
     over: float = 0.0  # how many times its bound the worst window was; 0 where no bound broke
     broken: str = ""  # the bound that its first window broke, with its numbers
+    owners: dict[str, int] = field(
+        default_factory=dict
+    )  # program → bytes of its largest window, the way that is out of bounds
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:
         """One more window or event of a replica."""
@@ -96,6 +99,11 @@ class Sighting:
         """Bytes of one window."""
         self.bytes_out, self.bytes_in = self.bytes_out + out, self.bytes_in + into
         self.peak_out, self.peak_in = max(self.peak_out, out), max(self.peak_in, into)
+
+    def own(self, program: str, size: int) -> None:
+        """Whose window that was."""
+        if program in self.owners or len(self.owners) < LINEAGES:
+            self.owners[program] = max(size, self.owners.get(program, 0))
 
     @property
     def count(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from classifier.deploys.timeline import Timeline
@@ -21,7 +20,7 @@ from classifier.drift.verdict import Judged, settled
 from classifier.envelope.creep import Drip
 from classifier.envelope.cusum import RECENT, SURE
 from classifier.envelope.envelope import Envelope
-from classifier.envelope.lineage import base
+from classifier.envelope.lineage import base, plain_lineage
 from classifier.envelope.quarantine import Lone
 from classifier.envelope.state import stored
 from classifier.envelope.strangers import ALONE, CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
@@ -103,6 +102,7 @@ class Ward:
         if stranger.why == NEW and severity(use.behaviour) >= 2:
             self.envelope.alarm(window.replica, window.end + self.policy.cause_window, f"while {use.behaviour} is open")
         s.measure(use.bytes_out, use.bytes_in)
+        s.own(_acting(use), use.bytes_in if s.why == INTO else use.bytes_out)
         if stranger.times > s.over or not s.broken:
             s.broken, s.over = stranger.words, stranger.times
         s.partial |= window.partial
@@ -120,9 +120,9 @@ class Ward:
         cause = self.causes.get(s.cause) if s is not None else None
         if s is None or cause is None or stranger.why not in (OUT, INTO, SCHEDULE):
             return
-        size, peak = (stranger.use.bytes_in, s.peak_in) if s.why == INTO else (stranger.use.bytes_out, s.peak_out)
-        other = _another(str(stranger.use.data.get("lineage", "")), s.lineages)
-        if not other and (s.why == SCHEDULE or size <= self.policy.volume_margin * peak):
+        size, who = stranger.use.bytes_in if s.why == INTO else stranger.use.bytes_out, _acting(stranger.use)
+        other = bool(s.owners) and who not in s.owners
+        if not other and (s.why == SCHEDULE or size <= self.policy.volume_margin * s.owners.get(who, 0)):
             return
         if not other and cause.open and first - s.last <= self.policy.cause_window:
             cause.again, cause.early = min(cause.again, end + self.policy.settle), self.envelope.stage == "converging"
@@ -427,7 +427,6 @@ def _explained(j: Judged) -> bool:
     return j.correlation.signal.holds is True and j.continuity.holds is not False
 
 
-def _another(trail: str, known: Iterable[str]) -> bool:
-    """Whether a trail's acting program is none of those that are known; where one of both is not told, nobody knows."""
-    acting = {t.split("<")[0] for t in known if t}
-    return bool(trail and acting) and trail.split("<")[0] not in acting
+def _acting(use: Use) -> str:
+    """The program that did it; "" where nobody said."""
+    return plain_lineage(str(use.data.get("lineage", ""))).split("<")[0]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from classifier.drift.correlation import Correlation
 from classifier.drift.finding import REVIEW, RISKY, Posterior, Signal
 from classifier.drift.sighting import Sighting
 from classifier.drift.verdict import Judged, verdict
-from tests.classifier.story import ORDINARY, days, learned, play, window
+from tests.classifier.story import ORDINARY, POLICY, days, learned, play, window
 from tests.factories import use
 from wire.records import Tick, Triage
 
@@ -51,7 +53,7 @@ def test_the_finding_that_was_outgrown_stands_as_it_was():
 
 def test_an_open_finding_is_looked_at_again_when_it_is_outgrown():
     """Within the span of one cause there is one finding; its numbers are those of the larger window at once."""
-    pipeline = play([*learned(1, 2), *reading(SMALL, 40)])
+    pipeline = play([*learned(1, 2), *reading(SMALL, 40)], replace(POLICY, cause_window=10.0))
     told = [f for r in reading(LARGE, 48)[:12] for f in pipeline.feed(r)]
     (finding,) = pipeline.findings()
     assert told and str(LARGE) in told[0].because and finding.id == told[0].id

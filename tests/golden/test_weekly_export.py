@@ -1,7 +1,8 @@
 """A recording of the live story of week seven: two rollouts, six exports, a theft; one page, and it is about the theft.
 
-It was made by `make demo-breach` on a busy machine; its day is three seconds. The first export is a review on day 6 and comes again every
-week. Once it was called risky when the fortnight was over; and once the theft, of fewer bytes than an export, was counted to it (#4).
+It was made by `make demo-breach` on a busy machine; its day is three seconds. The first export is a review on day 6 and
+comes again every week. Once it was called risky when the fortnight was over; and once the theft, of fewer bytes than an
+export, was counted to it (#4).
 """
 
 from __future__ import annotations
