@@ -65,12 +65,11 @@ def breach(
 
 def trigger(finding: Finding, events: Sequence[Event]) -> tuple[str, str]:
     """State and excerpt of what set a finding off, as its audit row tells them."""
-    from guard.audit.chain import chain_of
+    from classifier.drift.finding import finding_to_dict
+    from guard.audit.account import led_to
     from guard.audit.chain import trigger as section
 
-    first = min(d.first for d in finding.deviations)
-    last = max(d.last for d in finding.deviations)
-    told = section(chain_of(events, finding.evidence, (first - 60.0, last + 60.0)))
+    told = section(led_to(finding_to_dict(finding), events))
     return str(told["state"]), str(told.get("excerpt") or "")
 
 

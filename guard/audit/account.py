@@ -35,6 +35,12 @@ def around(finding: Finding) -> tuple[float, float, float]:
     return first - BEFORE, first, min(last, first + 4 * BEFORE) + BEHIND
 
 
+def led_to(finding: Finding, events: Sequence[Event]) -> links.Told:
+    """What led to a finding, by the part of its evidence that is of now; an old connection says nothing of who used it."""
+    first, last = span(finding)
+    return links.chain_of(events, current(events, finding["evidence"], first), (first - BEHIND, last + BEHIND))
+
+
 def account(
     finding: Finding,
     events: Sequence[Event],
@@ -51,9 +57,7 @@ def account(
         situation: What held for the workload.
         responses: What people decided, oldest first.
     """
-    first, last = span(finding)
-    wanted = list(finding["evidence"])
-    told = links.chain_of(events, current(events, wanted, first), (first - BEHIND, last + BEHIND))
+    wanted, told = list(finding["evidence"]), led_to(finding, events)
     cited, cut = _cited(events, (*wanted, told.chain.trigger.event, *told.chain.events))
     behaviours = [d["behaviour"] for d in finding["deviations"]]
     found = layers(cited, behaviours, told.chain, probes=probes, rungs=rungs)
