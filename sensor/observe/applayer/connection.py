@@ -7,10 +7,11 @@ from typing import Literal, Protocol
 
 from sensor.observe.applayer import frames2
 from sensor.observe.applayer.exchange import OTHER, Context, Exchange
-from sensor.observe.applayer.http1 import ANSWER_START, METHODS, REQUEST_START, Http1
+from sensor.observe.applayer.http1 import Http1
 from sensor.observe.applayer.http2 import Http2
 from sensor.observe.applayer.lane import OVERHEAD, Lane, Piece
 from sensor.observe.applayer.lines import Stdio
+from sensor.observe.applayer.messages1 import ANSWER_START, METHODS, REQUEST_START
 from sensor.observe.applayer.records import Direction, Record
 
 Kind = Literal["", "stdio"]
