@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from console.cli.main import root
-from console.settings import KEYS, Key, variable
+from console.configuration.keys import KEYS, Key, variable
 
 NUMBERS = {"float range": "NUMBER", "float": "NUMBER", "integer range": "NUMBER", "integer": "NUMBER"}
 BEGIN, END = "<!-- keys: written by make manual -->\n", "<!-- end of keys -->"

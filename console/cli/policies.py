@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from classifier.policy import Policy
-from console.settings import SettingsError, scalars, text_of
+from console.configuration.nodes import scalars, text_of
+from console.configuration.values import SettingsError
 
 
 def named(name: str, time_scale: float | None = None) -> Policy:

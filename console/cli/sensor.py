@@ -91,7 +91,7 @@ def run_once(chosen: SensorSettings, stop: Stop) -> bool:
 
 def _reread(ctx: click.Context, wanted: dict[str, Any], before: SensorSettings) -> SensorSettings:
     """The settings anew; those from before where the file cannot be used now."""
-    from console.settings import SettingsError
+    from console.configuration.values import SettingsError
 
     try:
         return settings(ctx).sensor(**wanted)

@@ -1,78 +1,18 @@
-"""Strict configuration: what is wrong is said with its line and the nearest right key."""
+"""File and environment to the settings of each program."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from classifier.settings import ClassifierSettings
-from console.settings import (
-    KEYS,
-    LIMIT,
-    Settings,
-    SettingsError,
-    cgroup_directory,
-    from_environment,
-    load,
-    parse,
-    variable,
-)
+from console.configuration.keys import KEYS
+from console.configuration.nodes import LIMIT
+from console.configuration.sections import parse
+from console.configuration.values import SettingsError
+from console.settings import Settings, cgroup_directory, from_environment, load
 from sensor.settings import OriginalsSettings, SensorSettings
 
 RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "lab/shop/Job/{name}/main"\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param(
-            "sensor:\n  intervall: 5", "c:2: unknown key sensor.intervall; did you mean sensor.interval?", id="typo"
-        ),
-        pytest.param("interval: 5", "c:1: unknown key interval; did you mean sensor.interval?", id="misplaced"),
-        pytest.param("zzz: 5", "c:1: unknown key zzz; docs/configuration.md lists the keys", id="far-from-all"),
-        pytest.param("sensor:\n  interval: 0", "c:2: sensor.interval is 0; it must be 0.1 or more", id="too-small"),
-        pytest.param("sensor:\n  interval: .nan", "c:2: sensor.interval takes a number", id="yaml-nan"),
-        pytest.param("sensor:\n  interval: nan", "c:2: sensor.interval is nan; it must be", id="nan"),
-        pytest.param("sensor:\n  interval: soon", "c:2: sensor.interval takes a number, not 'soon'", id="no-number"),
-        pytest.param("sensor:\n  digest: maybe", "c:2: sensor.digest takes true or false", id="no-flag"),
-        pytest.param("sensor:\n  scope: here", "c:2: sensor.scope takes an absolute path", id="relative-path"),
-        pytest.param(
-            "sensor:\n  sizes: {fact_pages: 3}", "c:2: sensor.sizes.fact_pages takes a power of two", id="three"
-        ),
-        pytest.param("sensor:\n  sizes: {slots: " + "9" * 400 + "}", "takes a whole number", id="huge-number"),
-        pytest.param("sensor: 5", "c:1: sensor holds keys", id="value-for-a-section"),
-        pytest.param(
-            "sensor: {capture: {agents: aut}}", "c:1: sensor.capture.agents takes auto, all, none", id="no-pattern"
-        ),
-        pytest.param("sensor: {interval: [5]}", "c:1: sensor.interval takes one value", id="list-for-a-value"),
-        pytest.param("node: a\nnode: b", "c:2: node is set twice", id="twice"),
-        pytest.param("a: &x [1]\nb: *x", "c:2: references", id="reference"),
-        pytest.param("[" * 3000, "nested more than", id="deep"),
-        pytest.param("node: [", "c:1: ", id="broken-yaml"),
-        pytest.param("node: \x00", "c: ", id="nul"),
-        pytest.param("- a", "c:1: the file holds keys", id="list"),
-        pytest.param("node: !!python/object/apply:os.system [id]", "c:1: node takes one value", id="object"),
-        pytest.param("identity: {rules: 5}", "c:1: identity.rules is a list", id="rules-no-list"),
-        pytest.param("identity: {rules: [{match: a}]}", "c:1: has no 'workload'", id="half-a-rule"),
-        pytest.param(RULE + "    revison: x", "unknown key revison in a rule; did you mean revision?", id="rule-typo"),
-        pytest.param(
-            RULE.replace("{name}", "{nam}"),
-            "c:3: workload uses {nam}, but the pattern has no group",
-            id="unknown-group",
-        ),
-        pytest.param(RULE.replace("(?P<name>", "("), "the pattern has no group (?P<name>", id="group-without-name"),
-        pytest.param(RULE.replace("[a-z]+", "[a-z"), "c:3: unterminated character set", id="broken-pattern"),
-        pytest.param(RULE.replace("[a-z]+", "a" * 600), "more than 512 characters", id="long-pattern"),
-    ],
-)
-def test_what_is_wrong_is_said_with_its_place(text, message):
-    with pytest.raises(SettingsError, match=re.escape(message)):
-        parse(text, "c")
-
-
-@pytest.mark.parametrize("text", ["", "# only a comment", "sensor:", "identity: {rules: }"])
-def test_an_empty_section_changes_nothing(text):
-    assert all(value == KEYS[name].default for name, value in parse(text).items())
 
 
 def test_file_and_environment_override_the_defaults_in_this_order(tmp_path):
@@ -136,12 +76,6 @@ def test_a_variable_holds_a_list_with_commas():
     assert found == {"classifier.sensor_uids": (0, 7), "sensor.probes": ("process", "files")}
 
 
-@pytest.mark.parametrize("text", ["8080", ":8080", "host:", "host:0", "host:70000", "host:x"])
-def test_an_address_has_a_host_and_a_port(text):
-    with pytest.raises(SettingsError, match="takes HOST:PORT"):
-        parse(f"classifier: {{metrics_address: '{text}'}}")
-
-
 def test_a_scope_is_a_directory_or_a_path_below_the_hierarchy(tmp_path):
     mounts = tmp_path / "mountinfo"
     mounts.write_text("35 24 0:30 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n")
@@ -160,16 +94,6 @@ def test_a_scope_is_a_directory_or_a_path_below_the_hierarchy(tmp_path):
 def test_agents_are_a_word_or_patterns(text, agents):
     found = Settings({k: v.default for k, v in KEYS.items()} | parse(f"sensor: {{capture: {{agents: {text}}}}}"))
     assert found.sensor(node="n1").capture.agents == agents
-
-
-def test_every_key_is_documented_with_its_variable():
-    page = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
-    missing = [
-        name
-        for name in KEYS
-        if f"| `{name}` |" not in page or (KEYS[name].kind != "rules" and variable(name) not in page)
-    ]
-    assert not missing
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from classifier.settings import OtlpLimits
-from console.settings import KEYS, Settings, SettingsError, parse
+from console.configuration.keys import KEYS
+from console.configuration.sections import parse
+from console.configuration.values import SettingsError
+from console.settings import Settings
 
 
 def told(text):
