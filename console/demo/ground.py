@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyroute2 import IPRoute
@@ -35,6 +35,16 @@ def enter(folder: Path, addresses: Sequence[str], resolver: str) -> None:
     Path(TOKEN).parent.mkdir(parents=True)
     Path(TOKEN).write_text("eyJhbGciOiJSUzI1NiJ9.not-a-real-token\n")
     APP.mkdir()
+
+
+def image(made: Path, files: Mapping[str, str]) -> Path:
+    """The files of a revision, in a folder that is made once; what they call /app is `APP` here."""
+    if not made.is_dir():
+        made.mkdir()
+        for name, text in files.items():
+            (made / name).write_text(text.replace('"/app', f'"{APP}'))
+            (made / name).chmod(0o755)
+    return made
 
 
 def begin(command: Sequence[str], image: Path, cgroup: Path, log: Path | None = None) -> subprocess.Popen[bytes]:

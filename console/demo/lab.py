@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
+import shutil
+import signal
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,16 +23,12 @@ from classifier.policy import DAY
 from console.cli.control import Control
 from console.cli.failure import Failure
 from console.cli.output import say
+from console.demo.programs import READY, LabError, Programs
 from console.supervise import unprivileged, user_ids
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
 
-READY = 60.0  # seconds for programs to answer
 WORKLOAD = "demo/shop/Deployment/{app}/{app}"
-
-
-class LabError(RuntimeError):
-    """Something of the demo's surroundings failed; the text has its last words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,18 @@ class Scenery:
     stage: str = "console.demo.stage"  # the module that plays the peers and the agents
     time_scale: float = DAY  # a day of the policy takes a second
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)  # more of the configuration
+
+
+@contextlib.contextmanager
+def workplace(prefix: str) -> Iterator[Path]:
+    """A folder for one run, gone afterwards, also where SIGTERM ends it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)  # the classifier runs as nobody in particular
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Lab:
@@ -52,7 +62,7 @@ class Lab:
         self.trace, self.config = folder / "state" / "demo.trace", folder / "demo.yaml"
         self.findings: list[dict[str, Any]] = []
         self._control = Control(str(folder / "run" / "control.sock"))
-        self._programs: dict[str, subprocess.Popen[str]] = {}
+        self._programs = Programs(folder)
         self._made = self._ready = False  # the cgroup is ours; everything has started
         self._begun = time.monotonic()
 
@@ -73,9 +83,9 @@ class Lab:
             (self.folder / name).mkdir(mode=0o750)
             os.chown(self.folder / name, uid, gid)
         driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.config)]
-        self._launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
+        self._programs.launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
         self.until(lambda: self.ask("health") is not None, "the classifier")
-        self._launch("sensor", [*driftline, "sensor"])
+        self._programs.launch("sensor", [*driftline, "sensor"])
         self.until(lambda: pins.exists(self.name), "the sensor")
         day = DAY / self._scenery.time_scale
         self.tell(f"sensor and classifier run; a day of the policy takes {day:g} second{'' if day == 1 else 's'}")
@@ -83,8 +93,8 @@ class Lab:
         for probe, why in sorted(self.probes().items()):
             if why != "on":
                 self.tell(f"the probe {probe} is off here: {why}", style="yellow")
-        self._launch("stage", [sys.executable, "-m", self._scenery.stage, str(self.folder), str(self.cgroup)])
-        self._answer()
+        self._programs.launch("stage", [sys.executable, "-m", self._scenery.stage, str(self.folder), str(self.cgroup)])
+        self._programs.answer()
         self._ready = True
 
     def _configure(self) -> None:
@@ -117,11 +127,11 @@ class Lab:
         with contextlib.ExitStack() as last:
             last.callback(self._remove_cgroups)
             last.callback(client.unload, SensorSettings(name=self.name, run_dir=self.folder / "sensor"))
-            last.callback(self._end, "classifier")
+            last.callback(self._programs.end, "classifier")
             if kind is None and self._ready:
                 last.callback(self._settle)
-            last.callback(self._end, "sensor")
-            last.callback(self._end, "stage")
+            last.callback(self._programs.end, "sensor")
+            last.callback(self._programs.end, "stage")
 
     def _settle(self) -> None:
         """Waits until the classifier has taken everything that the sensor sent, then keeps its last word."""
@@ -141,6 +151,10 @@ class Lab:
             time.sleep(0.05)
 
     # -- what the story does -----------------------------------------------------------------------------------------
+
+    def order(self, **order: object) -> dict[str, Any]:
+        """One line to the stage, and its answer."""
+        return self._programs.order(order)
 
     def start(self, app: str, revision: str, number: int) -> None:
         self.order(start=app, revision=revision, number=number)
@@ -194,7 +208,7 @@ class Lab:
                 if found["label"] == label:
                     return found
             time.sleep(0.1)
-        raise LabError(f"no {label} within {seconds:.0f} s; {self._last_words()}")
+        raise LabError(f"no {label} within {seconds:.0f} s; {self._programs.last_words()}")
 
     def left(self) -> str:
         """What of the demo is still in the kernel."""
@@ -204,54 +218,12 @@ class Lab:
         """Lets the story go on, and fails at once if a program has ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            self._alive()
+            self._programs.alive()
             time.sleep(min(0.25, max(0.0, end - time.monotonic())))
 
     def tell(self, text: str, *, style: str = "") -> None:
         if not self.quiet:
             say(f"{time.monotonic() - self._begun:6.1f} s  {text}", style=style)
-
-    # -- programs ----------------------------------------------------------------------------------------------------
-
-    def _launch(self, name: str, command: list[str]) -> None:
-        pipe = subprocess.PIPE if name == "stage" else subprocess.DEVNULL
-        with (self.folder / f"{name}.log").open("w") as log:
-            self._programs[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
-
-    def _end(self, name: str) -> None:
-        program = self._programs.pop(name, None)
-        if program is None:
-            return
-        if program.stdin is not None:
-            program.stdin.close()  # the stage ends with its input
-        else:
-            program.terminate()
-        try:
-            program.wait(READY)
-        except subprocess.TimeoutExpired:
-            program.kill()
-            program.wait()
-
-    def order(self, **order: object) -> dict[str, Any]:
-        """One line to the stage, and its answer."""
-        stage = self._programs["stage"]
-        assert stage.stdin is not None
-        stage.stdin.write(json.dumps(order) + "\n")
-        stage.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        stage = self._programs["stage"]
-        assert stage.stdout is not None
-        line = stage.stdout.readline()
-        if not line:
-            raise LabError(f"the stage ended; {self._last_words()}")
-        return json.loads(line)
-
-    def _alive(self) -> None:
-        for name, program in self._programs.items():
-            if program.poll() is not None:
-                raise LabError(f"the {name} ended with {program.returncode}; {self._last_words()}")
 
     def until(self, condition: Callable[[], object], what: str, seconds: float = READY) -> None:
         """Waits for something.
@@ -261,14 +233,10 @@ class Lab:
         """
         end = time.monotonic() + seconds
         while not condition():
-            self._alive()
+            self._programs.alive()
             if time.monotonic() > end:
-                raise LabError(f"{what} took more than {seconds:.0f} s; {self._last_words()}")
+                raise LabError(f"{what} took more than {seconds:.0f} s; {self._programs.last_words()}")
             time.sleep(0.1)
-
-    def _last_words(self) -> str:
-        logs = {p.stem: p.read_text(errors="replace").strip().splitlines()[-1:] for p in self.folder.glob("*.log")}
-        return "; ".join(f"{name} said: {lines[0][:300]}" for name, lines in sorted(logs.items()) if lines) or "no log"
 
     def rows(self, what: str) -> list[dict[str, Any]]:
         """What the classifier answers to a question for a list."""

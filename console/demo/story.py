@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,11 +19,13 @@ import click
 from classifier.drift.finding import EXPECTED, RISKY, finding_to_dict, findings_json
 from classifier.pipeline import Pipeline
 from classifier.policy import DAY, Policy
+from console.cli.failure import FAILED, Failure
 from console.cli.findings import print_list
 from console.cli.output import COLOURS, emit_json, say
 from console.cli.records import fields_of
 from console.cli.showing import print_one
-from console.demo.lab import Lab, LabError
+from console.demo.lab import Lab, workplace
+from console.demo.programs import LabError
 from wire.records import Event
 from wire.trace import read
 
@@ -49,12 +49,8 @@ def run(*, replay: bool = False, output: str | None = None, as_json: bool = Fals
         found = replayed(RECORDING)
         _say(f"Replaying the recorded story, not a live one: {reason}.", as_json)
         return _end(found, as_json, RECORDING)
-    folder = Path(tempfile.mkdtemp(prefix="driftline-demo-"))
-    folder.chmod(0o755)  # the classifier runs as nobody in particular
-    try:
+    with workplace("driftline-demo-") as folder:
         return _live(folder, output, as_json)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def why_not_live() -> str:
@@ -90,7 +86,6 @@ def _canonical(found: list[dict[str, Any]]) -> str:
 
 
 def _live(folder: Path, output: str | None, as_json: bool) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     lab = Lab(folder, quiet=as_json)
     try:
         with lab:
@@ -98,8 +93,8 @@ def _live(folder: Path, output: str | None, as_json: bool) -> int:
         found = lab.findings
         same = _canonical(found) == findings_json(_replay(lab.trace).findings())
     except LabError as e:
-        say(f"Error: {e}", style="red")
-        return 1
+        Failure(str(e)).show()
+        return FAILED
     lab.tell("the recording, replayed, gives " + ("the same findings, byte for byte" if same else "OTHER findings"))
     lab.tell(f"left in the kernel: {lab.left() or 'nothing'}")
     if output:

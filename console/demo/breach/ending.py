@@ -22,12 +22,12 @@ class Outcome:
     """What came of one run."""
 
     findings: list[dict[str, Any]]
-    risky: dict[str, Any]
+    risky: dict[str, Any]  # the first of them
     row: dict[str, Any]  # of the audit trail, about it
     ticket: str  # that was injected
     seconds: float  # from the first byte of the write to the label; below zero where the reads gave it away before
-    taken: dict[str, Any]
-    reads: int
+    written: int  # bytes
+    reads: int  # records
     same: bool  # a replay of the recording gives the same findings
     left: str
     bundle: Path
@@ -39,15 +39,13 @@ def wrong(o: Outcome, *, heard: bool) -> list[str]:
     risky = [f for f in o.findings if f["label"] == RISKY]
     trigger, layers = o.row["trigger"], o.row["completeness"]
     named = o.ticket in (trigger.get("excerpt") or "")
+    known = named if heard else trigger["state"] == "not_captured"
     claims = {
         f"{len(risky)} risky findings, one is wanted": len(risky) == 1,
         f"the label took {o.seconds:.1f} s": o.seconds <= WAIT,
-        f"{o.reads} records were read and {o.taken['bytes']} bytes written": o.reads == town.CUSTOMERS
-        and o.taken["bytes"] > 0,
+        f"{o.reads} records were read and {o.written} bytes written": o.reads == town.CUSTOMERS and o.written > 0,
         f"the row has {layers} layers": layers == ("4/4" if heard else "2/4"),
-        f"the trigger is {trigger['state']}: {trigger.get('excerpt')!r}": named
-        if heard
-        else trigger["state"] == "not_captured",
+        f"the trigger is {trigger['state']}: {trigger.get('excerpt')!r}": known,
         f"left in the kernel: {o.left}": not o.left,
         "a replay of the recording gives other findings": o.same,
     }
@@ -73,7 +71,7 @@ def summary(o: Outcome) -> dict[str, Any]:
         "seconds_from_write_to_label": round(o.seconds, 2),
         "ticket": o.ticket,
         "records_read": o.reads,
-        "bytes_written": o.taken["bytes"],
+        "bytes_written": o.written,
         "layers": o.row["completeness"],
         "trigger": o.row["trigger"],
         "replay_is_the_same": o.same,

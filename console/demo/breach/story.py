@@ -11,20 +11,20 @@ import importlib.util
 import itertools
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from classifier.drift.finding import RISKY
 from classifier.policy import DAY
-from console.cli.output import COLOURS, emit_json, say
+from console.cli.failure import FAILED, Failure
+from console.cli.output import COLOURS, emit_json
 from console.demo import story
 from console.demo.breach.ending import WAIT, Outcome, since, summary, tell, wrong
-from console.demo.lab import WORKLOAD, Lab, LabError, Scenery
+from console.demo.lab import WORKLOAD, Lab, Scenery, workplace
+from console.demo.programs import LabError
 
 APP = "support-agent"
 FIRST = "first-agent"  # another workload, of the same image
@@ -32,6 +32,7 @@ SECONDS = 3.0  # a day
 WINDOW = 1.0  # seconds of a sensor's window, a third of a day; an export takes less
 THEFT = 44  # the day of the theft, a Wednesday as day 0 is a Monday
 SUNDAYS = (6, 13, 20, 27, 34, 41)
+REPLICAS, THIRD = (1, 2), 3
 MORE, LESS = 16, 18  # a third replica comes and goes
 ROLLOUTS = {8: "v2", 29: "v3"}  # each takes about two days
 KINDS = {"v2": "model", "v3": "image"}
@@ -52,23 +53,22 @@ LISTEN = 90.0  # seconds until the sensor has compiled what listens to agents
 def run(*, output: str | None = None, as_json: bool = False, words: tuple[bool, ...] = (True, False)) -> int:
     """Plays it with the agent's words, then without; 0 if both ended as they must."""
     if lacking := why_not():
-        say(f"Error: {lacking[0]}\nHint: {lacking[1]}", style="red")
-        return 1
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        Failure(*lacking).show()
+        return FAILED
     folder, outcomes = Path(output or "build/breach"), {}
     for heard in words:
         name = "with-words" if heard else "without-words"
         try:
             outcomes[name] = play(folder / name, heard, quiet=as_json)
         except LabError as e:
-            say(f"Error: {e}", style="red")
-            return 1
+            Failure(str(e)).show()
+            return FAILED
     if as_json:
         emit_json({name: summary(o) for name, o in outcomes.items()})
     faults = [f"{name}: {fault}" for name, o in outcomes.items() for fault in wrong(o, heard=name == "with-words")]
     if not as_json:
         tell(outcomes, faults, DAY / SECONDS)
-    return 1 if faults else 0
+    return FAILED if faults else 0
 
 
 def why_not() -> tuple[str, str] | None:
@@ -86,24 +86,21 @@ def play(folder: Path, heard: bool, *, quiet: bool = False) -> Outcome:
     Raises:
         LabError: A program failed, or no label came in time.
     """
-    place = Path(tempfile.mkdtemp(prefix="driftline-breach-"))
-    place.chmod(0o755)  # the classifier runs as nobody in particular
     agents = ["auto"] if heard else ["none"]
     scenery = Scenery(
         "console.demo.breach.stage", DAY / SECONDS, {"sensor": {"interval": WINDOW, "capture": {"agents": agents}}}
     )
-    lab = Lab(place, quiet=quiet, scenery=scenery)
-    try:
-        with lab:
-            told = _live(lab, heard)
-        return _kept(lab, folder, told)
-    except LabError:
-        with contextlib.suppress(OSError):  # what was recorded says why
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(lab.trace, folder / "story.trace")
-        raise
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with workplace("driftline-breach-") as place:
+        lab = Lab(place, quiet=quiet, scenery=scenery)
+        try:
+            with lab:
+                told = _live(lab, heard)
+            return _kept(lab, folder, told)
+        except LabError:
+            with contextlib.suppress(OSError):  # what was recorded says why
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.copy(lab.trace, folder / "story.trace")
+            raise
 
 
 def _live(lab: Lab, heard: bool) -> dict[str, Any]:
@@ -112,51 +109,59 @@ def _live(lab: Lab, heard: bool) -> dict[str, Any]:
         _warm_up(lab)
     else:
         lab.tell("the prompt feed is off: the sensor sees the kernel's side alone")
-    for number in (1, 2):
+    for number in REPLICAS:
         lab.start(APP, "v1", number)
     if heard:
-        lab.until(lambda: {"tool", "mcp"} <= _loaded(lab, APP), "listening to the agent's model and tools", LISTEN)
+        lab.until(lambda: _is_heard(lab, APP), "listening to the agent's model and tools", LISTEN)
         lab.tell("the sensor listens: nobody told it that this is an agent, or which model and tools it has")
-    clock = Calendar(lab)
-    number, revision = 2, "v1"
+    clock, revision = Calendar(lab), "v1"
     for day in range(THEFT):
         clock.until(day)
-        if day in SUNDAYS:  # at noon, so that a window in which it begins lies within the day
-            clock.until(day + 0.45)
-            lab.order(job="weekly-export")
-        if day == MORE:
-            lab.start(APP, revision, number + 1)
-        if day == LESS:
-            lab.stop(APP, revision, number + 1)
-        if day in ROLLOUTS:
-            new = ROLLOUTS[day]
-            lab.tell(f"day {day}: {new} is announced ({KINDS[new]}) and rolled out")
-            lab.deploy(APP, kind=KINDS[new], revision=new, scope=SCOPE[new])
-            for replica in (1, 2):
-                lab.start(APP, new, replica)
-                lab.pause(SECONDS)
-                lab.stop(APP, revision, replica)
-            revision = new
-        early = [f for f in lab.rows("findings") if f["label"] == RISKY]
-        if early:
+        revision = _day(lab, clock, day, revision)
+        if early := [f for f in lab.rows("findings") if f["label"] == RISKY]:
             raise LabError(f"day {day}: somebody was paged for nothing: {early[0]['title']}")
     clock.until(THEFT)
     [row] = [w for w in lab.workloads() if w["workload"] == WORKLOAD.format(app=APP)]
     lab.tell(f"day {THEFT}: {row['state']}, {row['behaviours']} behaviours; nobody was paged")
+    return _theft(lab)
+
+
+def _day(lab: Lab, clock: Calendar, day: int, revision: str) -> str:
+    """What a day brings; the revision that runs in its evening."""
+    if day in SUNDAYS:  # at noon, so that a window in which it begins lies within the day
+        clock.until(day + 0.45)
+        lab.order(job="weekly-export")
+    if day == MORE:
+        lab.start(APP, revision, THIRD)
+    if day == LESS:
+        lab.stop(APP, revision, THIRD)
+    if day not in ROLLOUTS:
+        return revision
+    new = ROLLOUTS[day]
+    lab.tell(f"day {day}: {new} is announced ({KINDS[new]}) and rolled out")
+    lab.deploy(APP, kind=KINDS[new], revision=new, scope=SCOPE[new])
+    for number in REPLICAS:
+        lab.start(APP, new, number)
+        lab.pause(SECONDS)
+        lab.stop(APP, revision, number)
+    return new
+
+
+def _theft(lab: Lab) -> dict[str, Any]:
     ticket = lab.order(inject=True)["ticket"]
     lab.tell(f"day {THEFT}, a Wednesday: ticket {ticket} hides an order to the agent", style="yellow")
     risky = lab.await_label(RISKY, WAIT + 60)
     now = time.time()  # noqa: TID251 (held against the bucket's clock)
     lab.tell(f"{risky['label']} ({risky['severity']}): {risky['title']}", style=COLOURS.get(RISKY, ""))
-    lab.until(lambda: lab.order(ask="state")["taken"]["bytes"], "the theft to end")
+    lab.until(lambda: lab.order(ask="state")["bytes"], "the theft to end")
     state = lab.order(ask="state")
-    taken = state["taken"]
+    seconds = now - state["begun"]
     lab.tell(
-        f"{state['reads']:,} records read, {taken['bytes']:,} bytes written to the export's own bucket; "
-        f"labelled {since(now - taken['begun'])}"
+        f"{state['reads']:,} records read, {state['bytes']:,} bytes written to the export's own bucket; "
+        f"labelled {since(seconds)}"
     )
     lab.pause(COMPANIONS)
-    return {"ticket": ticket, "seconds": now - taken["begun"], "taken": taken, "reads": state["reads"]}
+    return {"ticket": ticket, "seconds": seconds, "written": state["bytes"], "reads": state["reads"]}
 
 
 def _warm_up(lab: Lab) -> None:
@@ -165,9 +170,9 @@ def _warm_up(lab: Lab) -> None:
     for number in itertools.count(1):
         lab.start(FIRST, "v1", number)
         with contextlib.suppress(LabError):
-            lab.until(lambda: {"tool", "mcp"} <= _loaded(lab, FIRST), "listening to an agent", 10)
+            lab.until(lambda: _is_heard(lab, FIRST), "listening to an agent", 10)
         lab.stop(FIRST, "v1", number)
-        if {"tool", "mcp"} <= _loaded(lab, FIRST):
+        if _is_heard(lab, FIRST):
             return
         if time.monotonic() > end:
             raise LabError(f"the sensor does not listen to the agent: {lab.probes()}")
@@ -184,10 +189,10 @@ class Calendar:
         self._lab.pause(max(0.0, self._begun + day * SECONDS - time.monotonic()))
 
 
-def _loaded(lab: Lab, app: str) -> set[str]:
-    """Kinds of what the inventory has of an agent."""
+def _is_heard(lab: Lab, app: str) -> bool:
+    """Whether the inventory has tools and a tool server of an agent."""
     known = lab.ask("inventory", WORKLOAD.format(app=app)) or {}
-    return {item["kind"] for item in known.get("items", ())}
+    return {"tool", "mcp"} <= {item["kind"] for item in known.get("items", ())}
 
 
 def _kept(lab: Lab, folder: Path, told: dict[str, Any]) -> Outcome:
@@ -195,7 +200,9 @@ def _kept(lab: Lab, folder: Path, told: dict[str, Any]) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     recording, bundle, key = folder / "story.trace", folder / "bundle.zip", folder / "audit.pub"
     shutil.copy(lab.trace, recording)
-    [risky] = [f for f in lab.findings if f["label"] == RISKY] or [{}]
+    risky = next((f for f in lab.findings if f["label"] == RISKY), None)
+    if risky is None:
+        raise LabError("at its end no finding is risky any more")
     _driftline(lab, "audit", "export", "--bundle", str(bundle), "--id", risky["id"])
     key.write_text(_driftline(lab, "audit", "key", "--pem"))
     row = json.loads(_driftline(lab, "audit", "show", risky["id"], "--json"))

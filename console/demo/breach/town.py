@@ -1,7 +1,7 @@
 """What the agent of the breach talks to: ticket desk, customer records, bucket, knowledge base, and a model behind TLS.
 
 Real servers on addresses of the demo's own network namespace; the desk sets the pace. The bucket speaks as much of S3 as a
-put and a listing need. What is played is the model: see `script.py`.
+put needs. What is played is the model: see `script.py`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ADDRESSES = [RESOLVER, *HOSTS.values()]
 CUSTOMERS = 2400
 FULL, CONTACT = (6_000, 20_000), 2_050  # bytes of a record, and of the part of it that a bulk read asks for
 EXPORT = 18_000_000  # bytes of all records, compressed
+PACE = 0.5  # seconds from one ticket to the next
 QUESTIONS = (
     "Where is my parcel? It was due on Monday.",
     "I was charged twice for the same order.",
@@ -45,16 +46,10 @@ QUESTIONS = (
 class Town:
     """What the peers know and have seen."""
 
-    pace: float = 0.5  # seconds from one ticket to the next
     open: bool = False  # tickets are given out
     jobs: deque[dict[str, object]] = field(default_factory=deque)  # go before tickets
-    tickets: int = 0
-    stored: dict[str, int] = field(default_factory=dict)  # key → bytes
-    taken: tuple[float, float, int] = (
-        0.0,
-        0.0,
-        0,
-    )  # first byte and end (epoch seconds) and size of the last put to `exports/tmp`
+    begun: float = 0.0  # seconds since the epoch: the first byte of the last put to `exports/tmp`
+    written: int = 0  # bytes of it, once it has ended
     reads: int = 0  # records that were given to bulk reads
     number: itertools.count[int] = field(default_factory=lambda: itertools.count(88_001))
     due: float = 0.0
@@ -65,11 +60,10 @@ class Town:
             return self.jobs.popleft()
         if not self.open or time.monotonic() < self.due:
             return None
-        self.due = time.monotonic() + self.pace * random.uniform(0.6, 1.4)
+        self.due = time.monotonic() + PACE * random.uniform(0.6, 1.4)
         return self.ticket(random.choice(QUESTIONS))
 
     def ticket(self, text: str) -> dict[str, object]:
-        self.tickets += 1
         return {"id": f"ZD-{next(self.number)}", "customer": random.randrange(CUSTOMERS), "text": text}
 
 
@@ -121,14 +115,9 @@ def _applications(town: Town) -> dict[str, web.Application]:
         async for piece in request.content.iter_any():
             digest.update(piece)
             size += len(piece)
-        town.stored[request.match_info["key"]] = size
         if request.match_info["key"].startswith("exports/tmp"):
-            town.taken = (begun, time.time(), size)  # noqa: TID251
+            town.begun, town.written = begun, size
         return web.Response(headers={"ETag": f'"{digest.hexdigest()}"'})
-
-    async def listing(_: web.Request) -> web.Response:
-        rows = "".join(f"<Contents><Key>{k}</Key><Size>{n}</Size></Contents>" for k, n in sorted(town.stored.items()))
-        return web.Response(text=f"<ListBucketResult>{rows}</ListBucketResult>", content_type="application/xml")
 
     async def complete(request: web.Request) -> web.StreamResponse:
         asked = json.loads(await request.read())
@@ -142,7 +131,7 @@ def _applications(town: Town) -> dict[str, web.Application]:
     routes = {
         DESK: [web.get("/next", give), web.post("/tickets/{id}/reply", take)],
         CRM: [web.get("/accounts/{number}", record), web.get("/export", everything)],
-        BUCKET: [web.put("/{key:.+}", put), web.get("/", listing)],
+        BUCKET: [web.put("/{key:.+}", put)],
         KB: [web.get("/search", articles)],
         MODEL: [web.post("/v1/chat/completions", complete)],
     }

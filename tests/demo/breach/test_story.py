@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from classifier.drift.finding import EXPECTED, RISKY
 from console.demo.breach import ending, stage, story, town
+from console.demo.programs import LabError
 from guard.audit.keys import public
 from guard.audit.verify import verify
 
@@ -22,7 +25,7 @@ GOOD = ending.Outcome(
     row={"completeness": "4/4", "trigger": {"state": "captured", "excerpt": "Ticket ZD-7 of customer 1: x"}},
     ticket="ZD-7",
     seconds=3.0,
-    taken={"begun": 1.0, "ended": 2.0, "bytes": 5_000_000},
+    written=5_000_000,
     reads=town.CUSTOMERS,
     same=True,
     left="",
@@ -55,6 +58,34 @@ def test_without_words_two_layers_and_no_trigger_are_what_must_be_said():
     assert ending.wrong(silent, heard=False) == []
 
 
+@pytest.fixture
+def ended(tmp_path, monkeypatch):
+    """What is kept of a run that ended with these findings."""
+    printed = {"show": json.dumps(GOOD.row), "key": "pem", "export": "", "replay": "[]"}
+    monkeypatch.setattr(story, "_driftline", lambda lab, noun, verb, *words: printed[verb])
+    (tmp_path / "demo.trace").write_bytes(b"")
+    told = {"ticket": "ZD-7", "seconds": 3.0, "written": 5_000_000, "reads": town.CUSTOMERS}
+
+    def kept(*findings):
+        lab = SimpleNamespace(trace=tmp_path / "demo.trace", findings=list(findings), left=lambda: "")
+        printed["replay"] = json.dumps(lab.findings)
+        return story._kept(lab, tmp_path / "kept", told)
+
+    return kept
+
+
+def test_a_story_that_paged_twice_is_told_as_one(ended):
+    """It ended in "this is a mistake in driftline", and nothing of it was kept."""
+    other = {"id": "f2", "label": RISKY}
+    found = ended(RISK, other)
+    assert found.risky == RISK and ending.wrong(found, heard=True) == ["2 risky findings, one is wanted"]
+
+
+def test_a_story_whose_finding_is_risky_no_more_has_failed(ended):
+    with pytest.raises(LabError, match="no finding is risky any more"):
+        ended({"id": "f1", "label": EXPECTED})
+
+
 def test_every_revision_that_is_rolled_out_has_an_image():
     assert {*story.ROLLOUTS.values(), "v1"} == stage.REVISIONS.keys() and story.SCOPE.keys() == story.KINDS.keys()
 
@@ -64,6 +95,7 @@ def test_without_root_it_says_so_and_what_to_do(monkeypatch, capsys):
     assert story.run(output="/nonexistent") == 1
     told = capsys.readouterr()
     assert "needs root" in told.out + told.err and "Hint" in told.out + told.err
+    assert told.out == "" and [line.partition(":")[0] for line in told.err.splitlines()] == ["Error", "Hint"]
 
 
 @pytest.mark.kernel
