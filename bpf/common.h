@@ -30,6 +30,9 @@ enum fact_kind {
 enum loss {
     LOST_FACT, LOST_PATH, LOST_EXEC, LOST_PAYLOAD, LOST_FLOW, LOST_FILE, LOST_PROCESS, LOST_SEAT, LOST_ROW, LOSSES
 };
+enum shared {            /* tables of which a workload has a share */
+    SHARED_FILES, SHARED_FLOWS, SHARED
+};
 
 #define CUT_PATH 1
 #define CUT_ARGV 2
@@ -75,8 +78,9 @@ struct slot {
     u64 told;        /* ns; end of the last window that was accepted. Written by the daemon, kept here across its death */
     u64 lost[LOSSES];
     u64 lost_told[LOSSES];
+    u64 took[SHARED], gave[SHARED];  /* rows of tables that all share. The kernel alone writes the one, the daemon the other */
 };
-_Static_assert(sizeof(struct slot) == 184, "update sensor/probes/abi.py");
+_Static_assert(sizeof(struct slot) == 216, "update sensor/probes/abi.py");
 
 struct process {
     u64 image;
@@ -122,6 +126,23 @@ static long (*read_user)(void *, u32, const void *) = (void *)BPF_FUNC_probe_rea
 
 static inline u32 tid_key(u32 tid) {
     return tid * 0x9E3779B1u & (TIDS - 1);  /* one to one for ids less than TIDS apart, neighbours in different cache lines */
+}
+
+/* Whether a workload would take its neighbours' last rows: it holds a quarter of the table, and a quarter is left. */
+static inline int crowds(u32 slot, u32 table, u32 rows) {
+    u32 all = 0;
+    struct slot *s = slots.lookup(&slot), *a = slots.lookup(&all);
+    return s && a && table < SHARED && s->took[table] - s->gave[table] >= rows / 4 &&
+           a->took[table] - a->gave[table] > rows / 4 * 3;
+}
+
+static inline void note_took(u32 slot, u32 table) {
+    u32 all = 0;         /* slot 0 is nobody's: it counts for all */
+    struct slot *s = slots.lookup(&slot), *a = slots.lookup(&all);
+    if (!s || !a || table >= SHARED)
+        return;
+    __sync_fetch_and_add(&s->took[table], 1);
+    __sync_fetch_and_add(&a->took[table], 1);
 }
 
 static inline u32 generation_of(u32 slot) {

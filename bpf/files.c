@@ -81,7 +81,7 @@ static inline int count_again(struct file_id *id) {
 
 static inline void new_file(struct file_id *id, u64 file) {
     u32 row = 0;
-    if (free_files.pop(&row)) {
+    if (crowds(id->slot, SHARED_FILES, MAX_FILES) || free_files.pop(&row)) {
         count_lost(id->slot, LOST_FILE);
         return;
     }
@@ -103,6 +103,7 @@ static inline void new_file(struct file_id *id, u64 file) {
         return;
     }
     u->used = 1;
+    note_took(id->slot, SHARED_FILES);
     tell_open(id->slot, id, row, file);
 }
 

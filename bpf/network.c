@@ -209,7 +209,7 @@ static inline void note_side(struct talk *t, struct packet *p, int out) {
 
 static inline u32 new_flow(struct flow_id *id, u8 *peer, u32 pid) {
     u32 row = 0;
-    if (free_flows.pop(&row)) {
+    if (crowds(id->slot, SHARED_FLOWS, MAX_FLOWS) || free_flows.pop(&row)) {
         count_lost(id->slot, LOST_FLOW);
         return 0;
     }
@@ -234,6 +234,7 @@ static inline u32 new_flow(struct flow_id *id, u8 *peer, u32 pid) {
         return other ? *other + 1 : 0;
     }
     f->used = 1;
+    note_took(id->slot, SHARED_FLOWS);
     return row + 1;
 }
 

@@ -42,7 +42,7 @@ log = logging.getLogger("driftline.sensor")
 BUSY = 256  # records in a batch from which on the loop rests a little, to read larger batches
 REST = 0.005  # seconds
 FULL = 0.75  # share of a table from which on idle rows are given back
-SHARE = 0.25  # of the files table that one workload keeps when it is full: nobody takes it from the others for long
+SHARE = 0.25  # of such a table that one workload keeps then, as `crowds` of bpf/common.h lets it take no more
 IDLE = 600 * 10**9  # ns without use
 
 
@@ -367,11 +367,11 @@ class Agent:
             self._memory.begin(self.observer.kept())
         fill = self.kernel.fill()
         if fill["flows"] > FULL:
-            rows = self.kernel.free_idle_flows(now - IDLE)
+            rows = self.kernel.free_flows(now - IDLE, SHARE)
             self.observer.forget_flows(rows)
             self.told.forget(flows=rows)
         if fill["files"] > FULL:
-            rows = self.kernel.free_idle_files(now - IDLE) + self.kernel.free_crowding_files(SHARE)
+            rows = self.kernel.free_files(now - IDLE, SHARE)
             self.observer.forget_files(rows)
             self.told.forget(files=rows)
 

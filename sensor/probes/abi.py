@@ -11,6 +11,7 @@ OUTSIDE = 16383
 
 (SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND, DIAL) = range(1, 14)
 LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats", "rows")
+SHARED = ("files", "flows")  # tables of which each slot has a share
 
 CUT_PATH, CUT_ARGV, CUT_CWD, HAS_TTY, IS_MEMFD, IS_WRITE, IS_UNLINKED, KEPT_SCRIPT = (1 << i for i in range(8))
 SCRIPT_BYTES = 256
@@ -67,6 +68,8 @@ SLOT = np.dtype(
         ("told", "<u8"),
         ("lost", "<u8", (len(LOSSES),)),
         ("lost_told", "<u8", (len(LOSSES),)),
+        ("took", "<u8", (len(SHARED),)),
+        ("gave", "<u8", (len(SHARED),)),
     ]
 )
 CALLS_ROW = np.dtype([("count", "<u8", (CALLS,)), ("foreign", "<u8"), ("beyond", "<u8"), ("reserved", "<u8", (6,))])

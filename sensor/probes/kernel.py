@@ -222,49 +222,57 @@ class Kernel:
         for row in rows.tolist():
             r = self.files[row]
             key = struct.pack("<QQII", int(r["image"]), int(r["file"]), int(r["slot"]), int(r["writes"]))
-            self._free("file_rows", "free_files", key, row, self.files)
+            self._free("files", "file_rows", "free_files", key, row)
 
     def _free_flows(self, rows: np.ndarray) -> None:
         for row in rows.tolist():
             r = self.flows[row]
             key = struct.pack("<Q", int(r["image"])) + (bytes(16) if r["ingress"] else bytes(r["peer"]))
             key += struct.pack("<IHBB", int(r["slot"]), int(r["port"]), int(r["protocol"]), int(r["ingress"]))
-            self._free("flow_rows", "free_flows", key, row, self.flows)
+            self._free("flows", "flow_rows", "free_flows", key, row)
 
-    def _free(self, index: str, queue: str, key: bytes, row: int, table: np.ndarray) -> None:
+    def _free(self, name: str, index: str, queue: str, key: bytes, row: int) -> None:
+        table, shared = getattr(self, name), abi.SHARED.index(name)
+        slot = int(table[row]["slot"])
         self._maps[index].drop(key)
         table[row] = np.zeros((), table.dtype)
         self._maps[queue].put(None, struct.pack("<I", row))
+        # Last: if we die before it, the slot seems to hold a row too many; the other way round it would hold less than none.
+        self.slots["gave"][[0, slot], shared] += 1
 
-    def free_idle_flows(self, before: int) -> list[int]:
-        """Gives rows back that were last used before a time (ns, CLOCK_BOOTTIME) and are delivered; which."""
+    def free_files(self, before: int, share: float) -> list[int]:
+        """Gives rows of files back that are delivered: those last used before a time, and what a slot holds beyond its share.
+
+        Args:
+            before: ns of CLOCK_BOOTTIME.
+            share: of the table, 0 to 1; beyond it the longest unused go first.
+
+        Returns:
+            Their numbers.
+        """
+        rows = _spare(self.files, self.files["count"] == self.files["told"], before, share)
+        self._free_files(rows)
+        return rows.tolist()
+
+    def free_flows(self, before: int, share: float) -> list[int]:
+        """The same for rows of flows."""
         f = self.flows
-        told = (
-            (f["opens"] == f["told"][:, 0]) & (f["bytes_out"] == f["told"][:, 1]) & (f["bytes_in"] == f["told"][:, 2])
-        )
-        rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & told)
+        counts = (f["opens"], f["bytes_out"], f["bytes_in"])
+        rows = _spare(f, np.logical_and.reduce([c == f["told"][:, i] for i, c in enumerate(counts)]), before, share)
         self._free_flows(rows)
         return rows.tolist()
 
-    def free_idle_files(self, before: int) -> list[int]:
-        """The same for rows of files."""
-        f = self.files
-        rows = np.flatnonzero((f["used"] == 1) & (f["last"] < before) & (f["count"] == f["told"]))
-        self._free_files(rows)
-        return rows.tolist()
 
-    def free_crowding_files(self, share: float) -> list[int]:
-        """Gives back what slots hold of the files table beyond this share, longest unused first and delivered; which."""
-        f = self.files
-        used, found = np.flatnonzero(f["used"] == 1), []
-        for slot, count in zip(*np.unique(f["slot"][used], return_counts=True), strict=True):
-            beyond = int(count) - int(share * len(f))
-            if beyond > 0:
-                own = used[(f["slot"][used] == slot) & (f["count"][used] == f["told"][used])]
-                found.append(own[np.argsort(f["last"][own], kind="stable")][:beyond])
-        rows = np.concatenate(found) if found else used[:0]
-        self._free_files(rows)
-        return rows.tolist()
+def _spare(table: np.ndarray, told: np.ndarray, before: int, share: float) -> np.ndarray:
+    """Rows that can go: idle ones, and of what a slot holds beyond its share those that are longest unused."""
+    used = table["used"] == 1
+    spare = used & told & (table["last"] < before)
+    for slot, count in zip(*np.unique(table["slot"][used & ~spare], return_counts=True), strict=True):
+        beyond = int(count) - int(share * len(table))
+        if beyond > 0:
+            own = np.flatnonzero(used & told & ~spare & (table["slot"] == slot))
+            spare[own[np.argsort(table["last"][own], kind="stable")][:beyond]] = True
+    return np.flatnonzero(spare)
 
 
 def _before(rows: np.ndarray, until: int) -> np.ndarray:

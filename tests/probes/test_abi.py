@@ -111,6 +111,7 @@ SIZES = "SCRIPT_BYTES CALLS GRAM_WORDS SEATS OUTSIDE FOREIGN".split()
 def test_kinds_flags_and_sizes_have_one_number(said):
     assert said([f"FACT_{k}" for k in KINDS]) == [getattr(abi, k) for k in KINDS]
     assert said(FLAGS + SIZES) == [getattr(abi, n) for n in FLAGS + SIZES]
+    assert said([f"SHARED_{t.upper()}" for t in abi.SHARED] + ["SHARED"]) == list(range(len(abi.SHARED) + 1))
     assert said(["BATCH", "LOSSES"]) == [abi.CAPTURE_BATCH, len(abi.LOSSES)]
 
 
