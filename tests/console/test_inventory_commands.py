@@ -12,7 +12,7 @@ from classifier.inventory.view import listed, one, read
 from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from console.cli.instant import NOW, Instant
-from console.cli.inventory import ITEMS
+from console.cli.inventory_showing import ITEMS
 from tests.factories import SHOP, event, head, identity, window
 from tests.fixtures import fx7
 from tests.fixtures.fx7 import OTHER, WORKLOAD
@@ -133,6 +133,12 @@ def test_capability_map_without_a_manifest_knows_nothing_of_declarations(ask):
     assert "model-b" in told and "unknown" in told
     rows = list(csv.DictReader(io.StringIO(ask("capmap", WORKLOAD, "--csv").stdout)))
     assert {r["loaded"] for r in rows} == {"yes"} and len(rows) == len(plain)
+
+
+@pytest.mark.parametrize("verb", ["show", "capmap", "changes"])
+def test_json_and_csv_exclude_each_other(ask, verb):
+    """The map of capabilities gave CSV."""
+    assert ask(verb, WORKLOAD, "--json", "--csv").exit_code == 2
 
 
 def test_export_writes_a_bill_of_materials(ask, tmp_path):
