@@ -12,6 +12,7 @@ from classifier.inventory.view import listed, one, read
 from classifier.pipeline import Pipeline
 from classifier.policy import Policy
 from console.cli.instant import NOW, Instant
+from console.cli.inventory_declared import MAP
 from console.cli.inventory_showing import ITEMS
 from tests.factories import SHOP, event, head, identity, window
 from tests.fixtures import fx7
@@ -132,7 +133,7 @@ def test_capability_map_without_a_manifest_knows_nothing_of_declarations(ask):
     told = ask("capmap", WORKLOAD).stdout
     assert "model-b" in told and "unknown" in told
     rows = list(csv.DictReader(io.StringIO(ask("capmap", WORKLOAD, "--csv").stdout)))
-    assert {r["loaded"] for r in rows} == {"yes"} and len(rows) == len(plain)
+    assert {r["loaded"] for r in rows} == {"yes"} and len(rows) == len(plain) and list(rows[0]) == list(MAP)
 
 
 @pytest.mark.parametrize("verb", ["show", "capmap", "changes"])
