@@ -187,11 +187,14 @@ def _considered(members: Sequence[Judged]) -> tuple[Considered, ...]:
 
 
 def counted(finding: Finding, sightings: Sequence[Sighting]) -> Finding:
-    """A finding with the counts of this moment."""
-    by_key = {(s.behaviour, s.why): s for s in sightings}
-    deviations = tuple(
-        _recounted(d, by_key[d.behaviour, d.why]) if (d.behaviour, d.why) in by_key else d for d in finding.deviations
-    )
+    """A finding with the counts of this moment.
+
+    Args:
+        sightings: Of its deviations, in their order; none once the envelope has taken them in.
+    """
+    if not sightings:
+        return finding
+    deviations = tuple(map(_recounted, finding.deviations, sightings))
     evidence = dict.fromkeys(e for s in sightings for e in s.evidence)
     return replace(
         finding,

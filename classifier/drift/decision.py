@@ -99,8 +99,7 @@ def close(w: Ward, cause: Cause, state: str, label: str, now: float, words: str)
         because=f"{f.because} Then: {words}.",
         history=(*f.history, Version(version, label, now, words)),
     )
-    sightings = [w.sightings[m] for m in cause.members if m in w.sightings]
-    cause.finding = counted(f, sightings) if sightings else f
+    cause.finding = counted(f, [w.sightings[m] for m in cause.members])
     if state == ACCEPTED:
         for m in cause.members:
             w.sightings.pop(m, None)

@@ -128,9 +128,9 @@ class Ward:
             cause.again, cause.early = min(cause.again, end + self.policy.settle), self.envelope.stage == "converging"
             self.wake = min(self.wake, cause.again)
             return
-        past = f"{key}|{cause.id}"
-        self.sightings[past] = self.sightings.pop(key)
-        cause.members = [past if m == key else m for m in cause.members]
+        place = cause.members.index(key)
+        past = f"{key}|{cause.id}|{place}"  # one cause may be outgrown more than once
+        self.sightings[past], cause.members[place] = self.sightings.pop(key), past
 
     def _still_learned(self, stranger: Stranger, window: Window) -> bool:
         """While learning only a floor may speak: code from memory, or a credential used by a foreign program."""
@@ -416,9 +416,8 @@ class Ward:
         """Latest versions with the counts of this moment."""
         out = []
         for cause in self.causes.values():
-            sightings = [self.sightings[m] for m in cause.members if m in self.sightings]
             if cause.finding is not None:
-                out.append(counted(cause.finding, sightings) if sightings else cause.finding)
+                out.append(counted(cause.finding, [self.sightings[m] for m in cause.members]))
         return out
 
 

@@ -18,13 +18,13 @@ MODEL = "egress:tcp:models.example.org:443"
 SMALL, LARGE = 60_000, 5_000_000  # bytes of a window; 9,000 are usual
 
 
-def reading(size: int, t: int):
-    """A day on which one replica reads so much, then a week as ever."""
+def reading(size: int, t: int, *, by: str = "python3.11", rest: int = 7):
+    """A day on which one replica reads so much, then some days as ever."""
     usual = tuple(u for u in ORDINARY if u.behaviour != MODEL)
-    much = use(MODEL, 3, bytes_out=2_000, bytes_in=size, data={"lineage": "python3.11"})
+    much = use(MODEL, 3, bytes_out=2_000, bytes_in=size, data={"lineage": by})
     strange = window(1, float(t))
     strange = type(strange)(strange.replica, strange.start, strange.end, (*usual, much), strange.syscalls)
-    return [strange, window(2, float(t)), Tick("n1", t + 1.0), *days(t + 1, t + 8, 1, 2)]
+    return [strange, window(2, float(t)), Tick("n1", t + 1.0), *days(t + 1, t + 1 + rest, 1, 2)]
 
 
 def closed(pipeline, t: int):
@@ -57,6 +57,34 @@ def test_an_open_finding_is_looked_at_again_when_it_is_outgrown():
     told = [f for r in reading(LARGE, 48)[:12] for f in pipeline.feed(r)]
     (finding,) = pipeline.findings()
     assert told and str(LARGE) in told[0].because and finding.id == told[0].id
+
+
+READERS = {"python3.11": LARGE, "curl<sh": 3_000_000, "wget<sh": 2_000_000, "nc<sh": 2_500_000}  # program → bytes
+
+
+def read_by_each(**policy):
+    """One after another reads far more than usual, within the span of one cause."""
+    pipeline = play(learned(1, 2), replace(POLICY, cause_window=20.0, **policy))
+    for n, (by, size) in enumerate(READERS.items()):
+        play(reading(size, 40 + 5 * n, by=by, rest=4), pipeline=pipeline)
+    return pipeline
+
+
+def test_each_program_has_its_own_numbers_in_one_finding():
+    """The second program's were written over the first's, and the third's took their place: 5 MB were no longer told."""
+    (finding,) = read_by_each().findings()
+    assert {d.lineage: d.bytes_in for d in finding.deviations} == {
+        by.replace("3.11", ""): n for by, n in READERS.items()
+    }
+    assert finding.count == 3 * len(READERS) and finding.deviations[0].first == 40.0
+
+
+def test_a_finding_that_was_outgrown_twice_makes_room_when_it_is_closed():
+    """What had been written over was forgotten twice, and the second time was a KeyError."""
+    pipeline = read_by_each(max_deviations=len(READERS))
+    play([Triage(60.0, pipeline.findings()[0].id, "dismiss", "ada"), *reading(LARGE, 90)], pipeline=pipeline)
+    (finding,) = pipeline.findings()
+    assert finding.opened >= 90 and pipeline.counters["deviations_dropped"] == 0
 
 
 @pytest.mark.parametrize(
