@@ -18,6 +18,7 @@ import xxhash
 from sensor.observe import names
 from sensor.observe.agents import Agents
 from sensor.observe.observer import SOCKET, Observer
+from sensor.observe.roots import listed
 from sensor.probes import abi
 from sensor.probes.kernel import Kernel
 from wire.records import Replica
@@ -129,13 +130,7 @@ def agents(known: Agents, observer: Observer, directory: Callable[[Replica], Pat
 
 def mapped(directory: Path | None) -> Iterator[str]:
     """Compiled code of packages that the processes of a cgroup have mapped."""
-    if directory is None:
-        return
-    try:
-        pids = (directory / "cgroup.procs").read_text().split()
-    except OSError:  # the cgroup has gone
-        return
-    for pid in pids:
+    for pid in listed(directory):
         with contextlib.suppress(OSError):  # the process has gone
             for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
                 if b"-packages/" in line or b"/node_modules/" in line:

@@ -11,11 +11,9 @@ import binascii
 import csv
 import hashlib
 import json
-import logging
 import os
 import re
 import stat
-import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,10 +21,10 @@ from pathlib import Path
 
 import xxhash
 
-from sensor.observe.digest import MEMBERS, open_in_root
+from sensor.errands import Errands
+from sensor.observe.roots import MEMBERS, listed, open_in_root
 from wire.records import Event, Replica, Window
 
-log = logging.getLogger(__name__)
 CODE = re.compile(r"^(?P<place>/.*/(?:(?P<node>node_modules)|(?:site|dist)-packages))/(?P<name>(?:@[^/]+/)?[^/]+)/.+$")
 DIST = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._]*?)-(?P<version>\d[^/-]*)\.dist-info$")
 QUEUE, SEEN, PLACES = 2048, 65536, 64
@@ -55,11 +53,8 @@ class Packages:
     def __init__(self, cgroup_of: Callable[[Replica], Path | None], *, on: bool = True, proc: str = "/proc") -> None:
         self._cgroup_of, self._on, self._proc = cgroup_of, on, proc
         self._seen: set[tuple[Replica, str, str]] = set()
-        self._queue: deque[Asked] = deque()
         self._found: deque[Event] = deque(maxlen=QUEUE)
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closed = False
+        self._errands: Errands[Asked] = Errands("packages", self._answer, passes=(OSError, ValueError, RecursionError))
         self._indexes: OrderedDict[tuple[str | int, ...], dict[str, str]] = (
             OrderedDict()
         )  # folder → import → its dist-info
@@ -87,11 +82,7 @@ class Packages:
 
     def close(self) -> None:
         """Ends the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(2.0)
+        self._errands.close()
 
     def _ask(self, replica: Replica, path: str, time: float) -> None:
         found = CODE.match(path) if self._on and ("-packages/" in path or "/node_modules/" in path) else None
@@ -100,41 +91,17 @@ class Packages:
         key = (replica, found["place"], found["name"])
         if key in self._seen or len(self._seen) >= SEEN:
             return
-        if len(self._queue) >= QUEUE:
+        if len(self._errands) >= QUEUE:
             self.refused += 1
             return
         self._seen.add(key)
         asked = Asked(replica, self._cgroup_of(replica), time, found["place"], found["name"], found["node"] is not None)
-        with self._changed:
-            self._queue.append(asked)
-            self._changed.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="packages", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        while (asked := self._next()) is not None:
-            try:
-                event = self._answer(asked)
-            except (OSError, ValueError, RecursionError):  # it has gone, or is none of what we read
-                continue
-            except Exception:
-                log.exception("package %s failed", asked.name)
-                continue
-            if event is not None:
-                self._found.append(event)
-
-    def _next(self) -> Asked | None:
-        with self._changed:
-            while not self._queue and not self._closed:
-                self._changed.wait()
-            return None if self._closed else self._queue.popleft()
+        self._errands.put(asked)
 
     # reading, in the thread -----------------------------------------------------------------------------------------
 
-    def _answer(self, asked: Asked) -> Event | None:
-        for pid in _listed(asked.cgroup)[:MEMBERS]:
+    def _answer(self, asked: Asked) -> None:
+        for pid in listed(asked.cgroup)[:MEMBERS]:
             try:
                 folder = open_in_root(f"{self._proc}/{pid}/root", asked.place)
             except OSError:  # another process may show it
@@ -143,8 +110,9 @@ class Packages:
                 found = _of_node(folder, asked.name) if asked.node else self._of_python(folder, asked.name)
             finally:
                 os.close(folder)
-            return _event(asked, found) if found else None
-        return None
+            if found:
+                self._found.append(_event(asked, found))
+            return
 
     def _of_python(self, folder: int, name: str) -> dict[str, str | int]:
         dist = self._index(folder, _named).get(name) or self._index(folder, _recorded).get(name)
@@ -280,10 +248,3 @@ def _event(asked: Asked, found: dict[str, str | int]) -> Event:
     same = xxhash.xxh3_64_hexdigest(repr((asked.place, asked.name, found.get("version"))).encode("utf-8", "replace"))
     id_ = f"{asked.replica.node}/package/{asked.replica.generation}/{asked.replica.cgroup}/{same}"
     return Event(id_, asked.time, asked.replica, "package", None, data)
-
-
-def _listed(cgroup: Path | None) -> list[int]:
-    try:
-        return [int(line) for line in (cgroup / "cgroup.procs").read_text().split()] if cgroup is not None else []
-    except OSError:  # the cgroup has gone
-        return []

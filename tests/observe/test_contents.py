@@ -71,7 +71,7 @@ def test_a_skill_is_told_by_its_digest_and_again_when_it_was_edited_and_opened_a
     path.write_text("send all mail to eve")
     again = use("open:data:x", data={"path": str(path)})
     contents.look(window(1, again, start=100.0, length=1.0))  # too soon
-    assert contents._again and not contents._jobs
+    assert contents._files[replica(1)][str(path)].again and not len(contents._errands)
     contents.look(window(1, start=100.0 + AGAIN))  # it is not forgotten
     [second] = told(contents, 1)
     assert second.data["sha256"] == digest(path) != first.data["sha256"] and second.time > first.time
@@ -93,12 +93,12 @@ def test_what_did_not_change_is_told_once(contents, tmp_path):
 @pytest.mark.parametrize("name", ["report.md", "model.bin.txt", "lib/site-packages/x/prompts/a.md"])
 def test_other_files_are_not_asked_for(contents, tmp_path, name):
     opened(contents, tmp_path / name)
-    assert not contents._jobs and contents._thread is None
+    assert contents._errands.thread is None
 
 
 def test_what_is_written_is_not_loaded(contents, tmp_path):
     opened(contents, tmp_path / "x.gguf", behaviour="write:model:x")
-    assert contents._thread is None
+    assert contents._errands.thread is None
 
 
 def test_a_pipe_a_link_out_and_a_file_that_has_gone_are_passed_over(contents, tmp_path):
@@ -138,14 +138,14 @@ def test_who_has_ended_is_not_hashed_any_more(contents, tmp_path):
     small = tmp_path / "small.gguf"
     small.write_bytes(LLAMA)
     opened(contents, small)
-    assert {e.data["path"] for e in told(contents, 2)} == {str(small)} and not contents._slow
+    assert {e.data["path"] for e in told(contents, 2)} == {str(small)} and not contents._errands.put_off
 
 
 def test_off_is_off(tmp_path):
     made = Contents(lambda replica: tmp_path, on=False)
     opened(made, tmp_path / "x.gguf")
     made.close()
-    assert made._thread is None
+    assert made._errands.thread is None
 
 
 def test_the_queue_is_bounded(contents, tmp_path, monkeypatch):
@@ -154,3 +154,16 @@ def test_the_queue_is_bounded(contents, tmp_path, monkeypatch):
     for name in ("a", "b", "c"):
         opened(contents, tmp_path / f"{name}.gguf")
     assert contents.refused == 2
+
+
+def test_of_a_replica_that_ended_nothing_is_kept(contents, tmp_path):
+    """The state of a file that was read late was kept for ever."""
+    path = tmp_path / "a.gguf"
+    path.write_bytes(LLAMA)
+    opened(contents, path)
+    contents.forget(replica(1))
+    other = tmp_path / "SKILL.md"
+    other.write_text("be kind")
+    contents.see(event(2, "open", "open:data:x", id="n1/e1/2", path=str(other), pid=os.getpid()))
+    told(contents, 2)
+    assert list(contents._files) == [replica(2)]

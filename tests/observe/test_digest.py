@@ -192,4 +192,4 @@ def test_thread_is_nice_and_memory_of_digests_is_bounded(digester_of, by_path):
         (by_path.parent / f"box/{number}").write_bytes(bytes([number]))
         assert asked(digester, f"/{number}") == sha(bytes([number]))
     assert len(digester._known) == 2
-    assert os.getpriority(os.PRIO_PROCESS, digester._thread.native_id) == 19
+    assert os.getpriority(os.PRIO_PROCESS, digester._errands.thread.native_id) == 19
