@@ -156,7 +156,7 @@ class Contents:
 
     def _hashed(self, job: Job, fd: int, state: tuple[int, ...]) -> dict[str, str | int]:
         digest, at = hashlib.sha256(), 0
-        while chunk := os.pread(fd, CHUNK, at):
+        while at <= state[2] and (chunk := os.pread(fd, CHUNK, at)):  # what grows may grow faster than we read
             digest.update(chunk)
             at += len(chunk)
             if at >= 4 * CHUNK:  # what is small is read at once

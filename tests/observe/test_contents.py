@@ -156,6 +156,22 @@ def test_the_queue_is_bounded(contents, tmp_path, monkeypatch):
     assert contents.refused == 2
 
 
+def test_a_file_that_grows_as_it_is_read_is_not_read_for_ever(contents, tmp_path, monkeypatch):
+    """An agent that appended faster than we read held every other digest of the node."""
+    path = tmp_path / "large.gguf"
+    path.write_bytes(LLAMA)
+    read = os.pread
+
+    def growing(fd, size, at):
+        with path.open("ab") as file:
+            file.write(bytes(module.CHUNK))
+        return read(fd, size, at)
+
+    monkeypatch.setattr(module.os, "pread", growing)
+    opened(contents, path)
+    assert told(contents, 2)[1].data["unread"] == "it changes"
+
+
 def test_of_a_replica_that_ended_nothing_is_kept(contents, tmp_path):
     """The state of a file that was read late was kept for ever."""
     path = tmp_path / "a.gguf"
