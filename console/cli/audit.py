@@ -11,6 +11,7 @@ from console.cli.configured import EXISTING, Output, trace_options
 from console.cli.failure import FAILED, Failure
 from console.cli.instant import NOW, Instant
 from console.cli.output import emit_json, emit_list, json_option, list_options, moment, say
+from console.cli.private import replace
 
 ROWS = {
     "id": "id",
@@ -160,7 +161,7 @@ def export(
     with audit_rows.opened(ctx, folder) as ledger:
         signer, seqs = audit_rows.signer_of(ctx, folder), audit_rows.numbers(ledger, ids, last)
         data = bundle(ledger, signer.public_key(), seqs, signer=signer, anchor=audit_rows.head_of(anchor))
-    _write(Path(output), data)
+    replace(Path(output), data)
     told = {"file": output, "bytes": len(data), "rows": len(seqs)}
     if as_json:
         emit_json(told)
@@ -222,7 +223,7 @@ def head(ctx: click.Context, output: str | None, folder: str | None, as_json: bo
         raise Failure("no head is signed yet", "one follows the first row")
     found = parsed(body)
     if output:
-        _write(Path(output), body + b"\n")
+        replace(Path(output), body + b"\n")
     elif as_json:
         click.echo(body.decode())
     else:
@@ -257,19 +258,3 @@ def key(ctx: click.Context, create: bool, as_pem: bool, folder: str | None, as_j
     else:
         for words in (told["key"], f"fingerprint {told['fingerprint']}", f"file {told['file']}"):
             say(words)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads: rows hold what agents said."""
-    import os
-
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

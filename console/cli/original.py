@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from console.cli.configured import EXISTING, settings
 from console.cli.failure import FAILED, Failure
 from console.cli.instant import Instant
 from console.cli.output import emit_json, emit_list, json_option, list_options, moment, note, say
+from console.cli.private import write_new
 
 if TYPE_CHECKING:
     from sensor.originals.shelf import Reading
@@ -147,7 +146,7 @@ def copy(
     with _shelf(ctx, folder) as shelf:
         found, sealed = _chosen(shelf, digest, workload)
     row = _noted(ctx, found, reason, "copy")
-    _written(Path(output), sealed)
+    write_new(Path(output), sealed)
     if as_json:
         emit_json(found | {"row": row, "file": output, "size": len(sealed)})
     else:
@@ -169,7 +168,7 @@ def key(output: str, as_json: bool) -> None:
     from sensor.originals.sealing import new_key
 
     private, public = new_key()
-    _written(Path(output), f"# public key: {public}\n{private}\n".encode())
+    write_new(Path(output), f"# public key: {public}\n{private}\n".encode())
     if as_json:
         emit_json({"file": output, "public": public})
     else:
@@ -177,15 +176,10 @@ def key(output: str, as_json: bool) -> None:
         say(f"{public}: the public key, for sensor.capture.originals.recipients")
 
 
-@contextmanager
-def _shelf(ctx: click.Context, folder: str | None) -> Iterator[Reading]:
+def _shelf(ctx: click.Context, folder: str | None) -> closing[Reading]:
     from sensor.originals.shelf import Reading
 
-    shelf = Reading(Path(folder or settings(ctx)["sensor.capture.originals.dir"]))
-    try:
-        yield shelf
-    finally:
-        shelf.close()
+    return closing(Reading(Path(folder or settings(ctx)["sensor.capture.originals.dir"])))
 
 
 def _chosen(shelf: Reading, digest: str, workload: str) -> tuple[dict[str, Any], bytes]:
@@ -229,11 +223,3 @@ def _checked(text: bytes, found: dict[str, Any]) -> bytes:
 def _text_of(path: Path) -> str:
     with path.open("rb") as file:
         return file.read(KEY_FILE).decode("ascii", "replace")
-
-
-def _written(path: Path, data: bytes) -> None:
-    """A new file that only its owner reads."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
