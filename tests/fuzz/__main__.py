@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
 def again(names: list[str], seed: int, number: int) -> int:
     """One round of each; an exception comes through as it is."""
     for name in names:
-        made = rounds.case(BY_NAME[name], seed, number)
+        made = rounds.case(BY_NAME[name], BY_NAME[name].whole(), seed, number)
         print(f"{name}: {made!r:.2000}")
         try:
             BY_NAME[name].read(made)

@@ -29,9 +29,8 @@ from classifier.otlp.telemetry import Broken, TooMuch
 from classifier.otlp.translating import translate
 from classifier.settings import HttpLimits, OtlpLimits
 from tests.factories import SHOP, identity
-from tests.fuzz.damage import damaged, mutated
-from tests.fuzz.decoder import Decoder, folder
-from tests.fuzz.files import tempfolder
+from tests.fuzz.damage import damaged, json_or_bytes, mutated
+from tests.fuzz.decoder import Decoder, folder, tempfolder
 from tests.otlp import golden
 from tests.otlp.bodies import MEDIA, NOW, encoded, log, logs, span, traces
 from tests.otlp.test_conventions import Sink as Telemetry
@@ -234,10 +233,6 @@ def read_signature(data: bytes) -> None:
 
 def dropped_files() -> list[bytes]:
     return [json.dumps(ORDERS["deploys"]).encode(), json.dumps([ORDERS["deploys"]] * 3).encode()]
-
-
-def json_or_bytes(rng: random.Random, whole: bytes) -> bytes:
-    return json.dumps(mutated(rng, json.loads(whole))).encode() if rng.random() < 0.6 else damaged(rng, whole)
 
 
 def read_dropped(data: bytes) -> None:

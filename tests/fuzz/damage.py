@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -87,6 +88,16 @@ def mutated(rng: random.Random, value: Any) -> Any:
         grown = [mutated(rng, v) for v in value for _ in range(1 + (rng.random() < 0.05))]
         return grown + ([strange(rng)] if rng.random() < 0.05 else [])
     return value
+
+
+def json_or_bytes(rng: random.Random, whole: bytes) -> bytes:
+    """JSON is mutated by its values half of the time; what is none is damaged."""
+    if rng.random() < 0.5:
+        try:
+            return json.dumps(mutated(rng, json.loads(whole))).encode()
+        except ValueError:  # YAML, a key, a protobuf
+            pass
+    return damaged(rng, whole)
 
 
 def strange(rng: random.Random) -> Any:

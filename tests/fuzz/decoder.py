@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,13 @@ def folder() -> Path:
 
 
 _kept: list[tempfile.TemporaryDirectory[str]] = []
+
+
+@contextmanager
+def tempfolder() -> Iterator[Path]:
+    """A folder of its own for whoever keeps more than one file."""
+    with tempfile.TemporaryDirectory(dir=folder()) as name:
+        yield Path(name)
 
 
 def by_path(read: Callable[[Path], object]) -> Callable[[bytes], object]:

@@ -17,7 +17,7 @@ from guard.audit.verify import verify
 from sensor.importers import scap, scap_blocks, sequence, strace
 from tests.factories import deploy, event, head, identity, use, window
 from tests.fuzz.damage import STRANGE, damaged, resealed
-from tests.fuzz.decoder import Decoder, by_path, folder, written
+from tests.fuzz.decoder import Decoder, by_path, folder, tempfolder, written
 from tests.guard.audit import trail
 from tests.importers import test_scap as captures
 from tests.wire import test_columns as loads
@@ -110,15 +110,6 @@ def bundles() -> list[bytes]:
         data = bundle(ledger, trail.PUBLIC, [1, 3], signer=trail.KEY)
         ledger.close()
     return [data]
-
-
-@contextlib.contextmanager
-def tempfolder():
-    """A folder of its own for whoever keeps more than one file."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory(dir=folder()) as name:
-        yield Path(name)
 
 
 def judged(rng: random.Random, whole: bytes) -> tuple[bytes, bytes]:

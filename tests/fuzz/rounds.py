@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.fuzz.decoder import Decoder
 
@@ -32,10 +33,10 @@ class TooLong(BaseException):
     """A round that does not end. No `except Exception` of a decoder holds it."""
 
 
-def case(decoder: Decoder, seed: int, number: int) -> object:
+def case(decoder: Decoder, wholes: list[Any], seed: int, number: int) -> object:
     """The input of a round: the same for the same seed and number."""
     rng = random.Random(f"{seed} {decoder.name} {number}")
-    return decoder.harm(rng, rng.choice(decoder.whole()))
+    return decoder.harm(rng, rng.choice(wholes))
 
 
 def run(
@@ -61,8 +62,7 @@ def run(
     while not fault and (number < least or time.process_time() < end):
         number += 1
         note(number)
-        rng = random.Random(f"{seed} {decoder.name} {number}")
-        made = decoder.harm(rng, rng.choice(wholes))
+        made = case(decoder, wholes, seed, number)
         began = time.process_time()
         fault = _fault(decoder, made)
         worst = max(worst, time.process_time() - began)

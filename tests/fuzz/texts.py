@@ -14,7 +14,7 @@ import yaml
 from classifier.deploys.signing import KeysError, load_keys
 from classifier.deploys.systemd import blocks, timestamp
 from classifier.inventory.manifest import ManifestError, declared
-from console.cli import inventory
+from console.cli import inventory_declared
 from console.cli.escape import cell, escape
 from console.cli.failure import Failure
 from console.cli.policies import from_file
@@ -28,9 +28,8 @@ from sensor.identity.rules import load as load_rules
 from sensor.observe import classes, dns, names, packages, secrets, tls, weights
 from sensor.observe.layers import read_mounts
 from sensor.probes.symbols import Elf, ElfError
-from tests.fuzz.damage import damaged, mutated
-from tests.fuzz.decoder import Decoder, by_path, folder
-from tests.fuzz.files import tempfolder
+from tests.fuzz.damage import damaged, json_or_bytes, mutated
+from tests.fuzz.decoder import Decoder, by_path, folder, tempfolder
 from tests.identity.test_cri import CART, POD
 from tests.identity.test_docker import COMPOSE, A, document
 from tests.identity.test_paths import PATHS
@@ -108,17 +107,7 @@ def manifests() -> list[bytes]:
 
 
 def read_manifest(path: Path) -> None:
-    declared(inventory._manifest(str(path)))
-
-
-def as_json_or_bytes(rng: random.Random, whole: bytes) -> bytes:
-    """JSON is mutated by its values half of the time."""
-    if rng.random() < 0.5:
-        try:
-            return json.dumps(mutated(rng, json.loads(whole))).encode()
-        except ValueError:  # it is no JSON: YAML
-            pass
-    return damaged(rng, whole)
+    declared(inventory_declared._manifest(str(path)))
 
 
 # names of workloads -----------------------------------------------------------------------------------------------------
@@ -262,7 +251,7 @@ def installed() -> list[tuple[bytes, bytes, bytes]]:
 def spoiled(rng: random.Random, whole: tuple[bytes, bytes, bytes]) -> tuple[bytes, ...]:
     record, top, node = whole
     long = b"x" * rng.choice([0, 0, 0, 140_000])
-    return (damaged(rng, record) + long, damaged(rng, top), as_json_or_bytes(rng, node))
+    return (damaged(rng, record) + long, damaged(rng, top), json_or_bytes(rng, node))
 
 
 def read_packages(case: tuple[bytes, bytes, bytes]) -> None:
@@ -309,11 +298,11 @@ DECODERS = (
     Decoder("settings", settings_files, by_path(read_settings), (SettingsError,)),
     Decoder("policy", policies, by_path(from_file), (SettingsError,)),
     Decoder("keys", keys_files, by_path(read_keys), (KeysError,)),
-    Decoder("manifest", manifests, by_path(read_manifest), (ManifestError, Failure), as_json_or_bytes),
+    Decoder("manifest", manifests, by_path(read_manifest), (ManifestError, Failure), json_or_bytes),
     Decoder("cgroup-paths", cgroup_paths, read_cgroup),
     Decoder("names", some_names, read_name),
     Decoder("command-lines", command_lines, read_argv),
-    Decoder("secrets", texts_with_secrets, read_secrets, (), as_json_or_bytes),
+    Decoder("secrets", texts_with_secrets, read_secrets, (), json_or_bytes),
     Decoder("cri", answers_of_cri, read_cri, (), mutated),
     Decoder("docker", answers_of_docker, read_docker, (), mutated),
     Decoder("units", unit_texts, read_units),
