@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -122,7 +122,7 @@ def public(text: str) -> Ed25519PublicKey:
             raise ValueError("another kind of key")
         data = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text.removeprefix(PREFIX), validate=True)
         return Ed25519PublicKey.from_public_bytes(data)
-    except (ValueError, binascii.Error, UnicodeError) as e:
+    except (ValueError, binascii.Error, UnicodeError, UnsupportedAlgorithm) as e:
         raise AuditKeyError("no Ed25519 public key; take what `driftline audit key` prints where the trail is") from e
 
 

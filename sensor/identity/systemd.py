@@ -129,6 +129,8 @@ class Units:
                 target = os.readlink(full)
             except OSError:
                 return _opened(full)
+            except ValueError:  # a NUL in the unit file
+                return None
             path = target if target.startswith("/") else os.path.join(os.path.dirname(path), target)
         return None
 

@@ -28,7 +28,7 @@ class Memory:
         """What an earlier daemon of this epoch kept, oldest first; a row that was cut by a kill ends it."""
         if self._path is None or not self._path.exists():
             return
-        with self._path.open("rb") as f, contextlib.suppress(msgpack.UnpackException, ValueError):
+        with self._path.open("rb") as f, contextlib.suppress(msgpack.UnpackException, ValueError, TypeError):
             rows = msgpack.Unpacker(f, raw=False, strict_map_key=False)
             if next(rows, None) == self._epoch:
                 yield from (r for r in rows if isinstance(r, list) and r)

@@ -203,5 +203,5 @@ class Reading:
     def _rows(self, query: str, *values: Any) -> list[tuple]:
         try:
             return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeDecodeError) as e:  # the latter: a damaged file whose words the error quotes
             raise ShelfError(f"{self.path}: {e}; check the place and who may read it") from e

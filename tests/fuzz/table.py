@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fuzz import bodies, conversations, files, kernel, texts
+from tests.fuzz import bodies, conversations, files, kept, kernel, texts
 from tests.fuzz.decoder import Decoder
 
 DECODERS: tuple[Decoder, ...] = tuple(
-    row for family in (kernel, conversations, texts, bodies, files) for row in family.DECODERS
+    row for family in (kernel, conversations, texts, bodies, files, kept) for row in family.DECODERS
 )
 BY_NAME = {row.name: row for row in DECODERS}

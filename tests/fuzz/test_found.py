@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 
+import msgpack
 import pytest
 
 from classifier.envelope.state import StateError, freeze, thaw
 from classifier.pipeline import FORMAT, Pipeline
 from classifier.policy import Policy
+from guard.audit.keys import AuditKeyError, pem, public
 from sensor.identity.cri import facts_of
 from sensor.identity.names import clean
 from sensor.identity.owners import LabelOwners
+from sensor.identity.systemd import Units
 from sensor.observe import packages
 from sensor.observe.applayer.records import LlmCall
+from sensor.observe.memory import Memory
+from sensor.originals.shelf import FILE, Reading, Shelf, ShelfError
 from tests.fuzz import bodies
 from tests.fuzz.bodies import Call, in_chunks, request, served
+from tests.guard.audit import trail
 from tests.observe.applayer.wires import answer, ask, fixture, run
 from tests.observe.stdio.pipes import TO_SERVER, Pipes, lines
 
@@ -118,6 +124,35 @@ def test_pieces_of_a_lane_in_the_wrong_order_end_no_capture():
     for lane, line in lines("initialize"):
         pipes.read(lane, line, born=9)
     assert len(pipes.streams.links) <= 1
+
+
+def test_a_memory_with_a_table_of_lists_is_no_memory(tmp_path):
+    """A list as a key is an error of types, not of msgpack, and the sensor did not start."""
+    (tmp_path / "n").write_bytes(msgpack.packb("e") + b"\x81\x91\x01\x01")
+    assert list(Memory(tmp_path / "n", "e").recall()) == []
+
+
+def test_a_unit_file_with_a_nul_in_its_command_has_a_revision(tmp_path):
+    """No container of that unit got an owner: a path with a NUL is refused by Python itself."""
+    place = tmp_path / "etc/systemd/system"
+    place.mkdir(parents=True)
+    (place / "a.service").write_bytes(b"[Service]\nExecStart=/bin/\0sh\n")
+    assert Units(str(tmp_path)).revision("a.service").startswith("sha256:")
+
+
+def test_a_public_key_of_a_kind_that_nobody_knows_is_refused():
+    """One wrong character in its kind, and `audit verify --key` ended with a stack trace."""
+    with pytest.raises(AuditKeyError, match="no Ed25519 public key"):
+        public(pem(trail.PUBLIC).replace("MCowBQYDK2VwAyEA", "MCowBQYDKmVwAyEA"))
+
+
+def test_a_damaged_file_of_originals_whose_words_are_no_text_is_refused(tmp_path):
+    """SQLite quotes the file in its error, and Python could not read the quotation."""
+    Shelf(tmp_path, max_bytes=1 << 20).close()
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(whole.replace(b"originals_last", b"\xffriginals_last", 1))
+    with pytest.raises(ShelfError, match="check the place"):
+        Reading(tmp_path).listed()
 
 
 SERVERS = {
