@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from classifier.policy import Policy
+from classifier.policy import DAY, Policy
 from console.configuration.nodes import scalars, text_of
 from console.configuration.values import SettingsError
 
@@ -21,9 +21,7 @@ def named(name: str, time_scale: float | None = None) -> Policy:
     if name == "default":
         policy = Policy()
     elif name == "demo":
-        from console.demo.story import policy as demo_policy
-
-        policy = demo_policy()
+        policy = Policy().scaled(DAY)  # a day is as long as a second
     else:
         policy = from_file(Path(name))
     return policy.scaled(time_scale) if time_scale else policy

