@@ -26,6 +26,11 @@ def lineage_of(use: Use) -> str:
     return "" if chain is None else plain_lineage(str(chain))
 
 
+def program_of(use: Use) -> str:
+    """The program that did it; "" where unknown."""
+    return lineage_of(use).split("<")[0]
+
+
 def base(path: str) -> str:
     """Base name of an image without its version.
 

@@ -30,3 +30,8 @@ class Stranger:
     why: str  # NEW, OUT, INTO, OWNER, SCHEDULE or RETURN
     words: str = ""  # which bound broke, with its numbers
     times: float = 0.0  # how many times the bound it was; 0 where no bound broke
+
+    @property
+    def size(self) -> int:
+        """Bytes the way that is out of bounds; those out where none is."""
+        return self.use.bytes_in if self.why == INTO else self.use.bytes_out
