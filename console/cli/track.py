@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from classifier.classes.pins import TRACKS
-from classifier.tracks.view import OBSERVATION
 from console.cli.answers import rows
 from console.cli.configured import EXISTING, Number, asked, asking, asking_for_many, control, tell_trouble
 from console.cli.failure import CANNOT_HONOUR
 from console.cli.output import emit_json, emit_list, emit_table, json_option, moment, note, say
 from console.cli.staging import keys_option, staging, trusted
 
-MODES = ("observation", "enforced", "not seen")
+OBSERVATION = "observation"
+MODES = (OBSERVATION, "enforced", "not seen")  # of classifier/tracks/view.py, which takes 0.1 s to load
 AUTO = "auto"
 LABELS = ("data", "regulation", "reversibility", "enforcement")
 COLUMNS = {

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from classifier.tracks import staging
+from classifier.tracks import staging, view
+from console.cli import track
 from tests.fixtures import fx12
 from tests.tracks.signing import OTHER, key_file, keys_file
 from wire.trace import Writer
@@ -16,6 +17,10 @@ from wire.trace import Writer
 def clock(monkeypatch):
     """The fixture's day, not today: validity is of the clock."""
     monkeypatch.setattr("console.cli.staging._now", lambda: fx12.START)
+
+
+def test_the_command_knows_the_modes_of_the_classifier():
+    assert track.MODES == (view.OBSERVATION, view.ENFORCED, view.UNSEEN) and track.OBSERVATION == view.OBSERVATION
 
 
 def written(path, records):
