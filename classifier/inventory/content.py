@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from classifier.inventory.items import StockItem
 from classifier.inventory.kinds import VERIFIED
@@ -41,8 +40,7 @@ def of_file(item: StockItem, data: Data) -> Sighting | None:
     if not DIGEST.fullmatch(digest):
         item.say("unread", str(data.get("unread", "")))
         return None
-    found = seen(
+    return seen(
         item.kind, item.name, version=f"sha256:{digest[:16]}", version_basis=VERIFIED, basis=item.basis, place=item.place,
-        more={"sha256": digest, "size": str(data.get("size", ""))},
+        lasts=item.lasts, more={"sha256": digest, "size": str(data.get("size", ""))},
     )  # fmt: skip
-    return replace(found, lasts=item.lasts)

@@ -13,14 +13,13 @@ from classifier.inventory.content import EDITED
 from classifier.inventory.coverage import Stand
 from classifier.inventory.feed import Conflict, Feed
 from classifier.inventory.items import EVIDENCE, OWN, Holding, StockItem, added
-from classifier.inventory.kinds import INFERRED, KINDS, UNKNOWN, USE, VERIFIED
+from classifier.inventory.kinds import INFERRED, KINDS, PACKAGES, UNKNOWN, USE, VERIFIED
 from classifier.inventory.lives import SILENT, Life
 from classifier.inventory.servers import stem
 from classifier.inventory.stock import Stock
 from wire.records import Replica
 
 Span = tuple[float, float | None]  # seconds; None: goes on
-PACKAGES = ("framework", "library")
 
 
 @dataclass(frozen=True)
@@ -230,9 +229,9 @@ def edited(half: Past, versions: list[Past]) -> tuple[list[Past], Past]:
 
     The first version holds since the file was opened: it is read moments later.
     """
-    first = {
-        h.replica: min(_start(v, h.replica) for v in versions if _has(v, h.replica)) for v in versions for h in v.held
-    }
+    first: dict[str, float] = {}
+    for h in (h for v in versions for h in v.held):
+        first[h.replica] = min(h.spans[0][0], first.get(h.replica, h.spans[0][0]))
     opened = {h.replica: h for h in half.held if h.replica in first}
     out = []
     for version in versions:
@@ -244,14 +243,6 @@ def edited(half: Past, versions: list[Past]) -> tuple[list[Past], Past]:
             out.append(replace(version, held=kept, first=min(starts), more=half.more | version.more))
     left = tuple(h for h in half.held if h.replica not in opened)
     return out, replace(half, held=left, past=half.past if left or not out else ())
-
-
-def _has(item: Past, replica: str) -> bool:
-    return any(h.replica == replica for h in item.held)
-
-
-def _start(item: Past, replica: str) -> float:
-    return min(h.spans[0][0] for h in item.held if h.replica == replica)
 
 
 def _while_open(version: Held, file: Held, first: float) -> Held:

@@ -9,6 +9,7 @@ STRENGTH = {VERIFIED: 3, SELF_REPORTED: 2, INFERRED: 1, ABSENT: 0}
 UNKNOWN = "unknown"
 STARTUP = "startup_not_observed"
 NOT_CAPTURED = "not_captured"  # only the application layer can tell
+PACKAGES = ("framework", "library")
 PROCESS, USE = "process", "use"  # an item is held by a process until that ends, or used now and then
 
 

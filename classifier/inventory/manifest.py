@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from classifier.inventory.coverage import UNCOVERED
 from classifier.inventory.history import History, Past
 from classifier.inventory.kinds import KINDS, NOT_CAPTURED, UNKNOWN, unknown
-from classifier.inventory.moment import blind_spots, happened
+from classifier.inventory.moment import blind_spots, happened, hiding
 from classifier.inventory.packages import plain
 from classifier.inventory.servers import stem
 from classifier.inventory.sighting import cut
@@ -142,8 +141,8 @@ def _missing(entry: Declared, items: list[Past], missed: list[str], observed: bo
     elif not KINDS[kind].kernel and not any(i.kind == kind for i in items):
         status = unknown(NOT_CAPTURED)
     else:
-        words = [m for m in missed if m != UNCOVERED or KINDS[kind].said]
-        status = unknown(", ".join(words)) if words else NEVER
+        reasons = hiding(kind, missed)
+        status = unknown(", ".join(reasons)) if reasons else NEVER
     return _row(kind, status, entry, None)
 
 

@@ -77,6 +77,11 @@ def blind_spots(history: History, runs: Iterable[Run], at: float) -> list[str]:
     return sorted(found)
 
 
+def hiding(kind: str, reasons: Iterable[str]) -> list[str]:
+    """Those of the reasons for which an item of this kind may have been missed: calls tell of some kinds only."""
+    return [r for r in reasons if r != UNCOVERED or KINDS[kind].said]
+
+
 def _coverage(history: History, at: float) -> dict[str, Any]:
     """Whose words were read at a moment, and whose were not, with the reason."""
     here = _standing(history, at)
@@ -226,7 +231,7 @@ def _state(kind: str, items: list[dict[str, Any]], reasons: list[str]) -> str:
         return str(count)
     if not KINDS[kind].kernel:
         return unknown(NOT_CAPTURED)
-    missed = [r for r in reasons if r != UNCOVERED or KINDS[kind].said]
+    missed = hiding(kind, reasons)
     return unknown(", ".join(missed)) if missed else ABSENT
 
 

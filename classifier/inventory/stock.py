@@ -14,7 +14,7 @@ from classifier.inventory.content import EDITED, of_file, read_file
 from classifier.inventory.coverage import Stands
 from classifier.inventory.feed import Feed
 from classifier.inventory.items import Holding, StockItem, who
-from classifier.inventory.kinds import KINDS, PROCESS, UNKNOWN
+from classifier.inventory.kinds import KINDS, PACKAGES, PROCESS, UNKNOWN
 from classifier.inventory.lives import Life
 from classifier.inventory.reading import of_event, used
 from classifier.inventory.servers import stem
@@ -151,7 +151,8 @@ class Stock:
         who(holding, event.data, (event.id,))
         if sighting.lasts == PROCESS and pid and life.end is None:
             life.hold(pid, sighting.key)
-        self._await(event.id, sighting.key)
+        if sighting.kind not in PACKAGES:
+            self._await(event.id, sighting.key)
         self._tidy(new)
 
     def _used(self, life: Life, sighting: Sighting, use: Use, window: Window, linger: float) -> None:
@@ -230,9 +231,7 @@ class Stock:
         return [i for i in self.items.values() if (i.kind, i.name, i.place) == same and i.version != UNKNOWN]
 
     def _await(self, event: str, key: str) -> None:
-        """An event whose file may be told of later; of packages nothing is."""
-        if key.startswith(("framework\0", "library\0")):
-            return
+        """An event whose file may be told of later."""
         self.awaited[event] = key
         if len(self.awaited) > AWAITED:
             del self.awaited[next(iter(self.awaited))]

@@ -84,9 +84,9 @@ def _unread(stand: Stand) -> str:
 
 def rungs(known: Known) -> tuple[dict[str, int], dict[str, int]]:
     """Processes by rung; and of each workload where some are not read, how many."""
-    every = [(w, s) for w, stock in known.inventories.items() for s in stock.stands.here.values()]
-    lost = {w: len(unread(stock.stands.here.values())) for w, stock in known.inventories.items()}
-    return dict(Counter(s.rung for _, s in every)), {w: n for w, n in sorted(lost.items()) if n}
+    here = {w: list(stock.stands.here.values()) for w, stock in sorted(known.inventories.items())}
+    lost = {w: len(unread(stands)) for w, stands in here.items()}
+    return dict(Counter(s.rung for stands in here.values() for s in stands)), {w: n for w, n in lost.items() if n}
 
 
 def signs(items: Iterable[StockItem]) -> list[str]:
