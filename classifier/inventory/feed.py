@@ -201,8 +201,14 @@ class Feed:
         self.silences = [*other.silences, *self.silences][-SILENCES:]
         for mine, theirs in ((self.last, other.last), (self.covered, other.covered)):
             mine.update(theirs)
-        for held, more in ((self.seen, other.seen), (self.waiting, other.waiting), (self.tools, other.tools)):
-            held.update(more)  # type: ignore[arg-type]
+        self.waiting.update(other.waiting)
+        for mine, theirs, most in (
+            (self.seen, other.seen, SEEN),
+            (self.tools, other.tools, TOOLS),
+            (self.tool_events, other.tool_events, TOOLS),
+        ):
+            for key, value in theirs.items():
+                _bounded(mine, key, value, most)
 
     def _call_in_silence(self, replica: Replica) -> None:
         for silence in self.silences:

@@ -125,6 +125,8 @@ class Stock:
                 own.take(item)
         self.feed.adopt(other.feed)
         self.stands.adopt(other.stands)
+        for event, key in other.awaited.items():
+            self._await(event, key)
         self.folded, self.dropped = max(self.folded, other.folded), max(self.dropped, other.dropped)
         self._tidy(True)
 

@@ -113,6 +113,14 @@ def test_two_replicas_may_have_two_versions():
     assert found == {("sha256:a", ("n1/1",)), ("sha256:b", ("n1/2",)), ("unknown", ("n1/3",))}
 
 
+def test_a_file_that_was_opened_before_its_owner_had_a_name_has_its_version():
+    made, before = Stock(), Stock()
+    opened(before, SKILL)
+    made.adopt(before)
+    content(made, SKILL, sha256=A)
+    assert versions(made, 400.0) == {(f"sha256:{A[:16]}", "verified")}
+
+
 def test_what_could_not_be_read_has_no_version_and_says_why():
     made = Stock()
     opened(made, SKILL)

@@ -290,6 +290,25 @@ def test_what_was_told_before_the_owner_had_a_name_is_the_owners():
     assert one.feed.told == 3 and one.feed.conflicts == {"service.name": 1}
 
 
+def test_a_tool_call_that_was_seen_before_the_owner_had_a_name_is_cited_all_the_same():
+    """Its name was kept and its event was not: the contradiction cited one side alone."""
+    one, other = (
+        stock(),
+        stock(_with_id(event(1, "tool", "tool:f", time=99.0, id="n1/e1/7", name="f", source="tls"), "c1")),
+    )
+    one.adopt(other)
+    one.note(_with_id(event(1, "tool", time=100.0, id="x1", name="g", source="otlp"), "c1"), identity(), DAY)
+    [conflict] = one.feed.fresh
+    assert (conflict.claim, conflict.evidence) == ("x1", "n1/e1/7")
+
+
+def test_what_many_told_before_their_owner_had_a_name_is_bounded():
+    one = stock()
+    for turn in range(2):
+        one.adopt(stock(*(seen(time=100.0 + n, response_id=f"{turn}/{n}") for n in range(SEEN))))
+    assert len(one.feed.seen) == SEEN
+
+
 def test_the_pipeline_tells_the_same_however_often_it_is_stored():
     records = [head(), identity(), Tick("n1", 1.0)]
     for n in range(40):
