@@ -12,6 +12,7 @@ import pytest
 from console.cli import failure
 from console.cli.main import COMMANDS, root
 from console.cli.manual import commands
+from tests.console.nobody import NOBODY
 
 ALL = list(commands(root, "driftline"))
 DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
@@ -115,12 +116,11 @@ def test_nobody_at_the_control_socket_is_1_with_the_remedy(tmp_path):
     ]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to become")
 @pytest.mark.parametrize(
     "arguments", [["run"], ["sensor"], ["sensor", "--unload"], ["trace", "record", "-o", "/nowhere.trace"]]
 )
 def test_without_root_the_kernel_cannot_be_observed_and_that_is_3(arguments):
-    done = real(*arguments, text=True, user=65520, group=65520, extra_groups=[])
+    done = real(*arguments, text=True, **NOBODY)
     assert (done.returncode, done.stderr.splitlines()[0].endswith("needs root")) == (failure.CANNOT_HONOUR, True)
 
 

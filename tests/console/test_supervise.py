@@ -101,7 +101,7 @@ def test_a_killed_supervisor_leaves_no_orphan():
     assert all(map(gone, pids))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to drop")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: nobody else has privileges to drop")
 def test_the_unprivileged_command_has_no_capability_and_cannot_regain_one():
     show = "print(open('/proc/self/status').read())"
     done = subprocess.run(

@@ -11,6 +11,7 @@ import pytest
 from console.cli.records import kind_of, line_of, time_of
 from console.cli.replaying import Replayed, replayed
 from tests.console.conftest import HOSTILE, records
+from tests.console.nobody import NOBODY
 from tests.factories import deploy, event, head, identity, use, window
 from wire.records import Gap, Tick, Triage
 from wire.trace import Writer, read
@@ -71,7 +72,6 @@ def test_a_replay_gives_the_same_bytes_on_every_run_and_in_every_locale(drifted)
     assert "risky_drift" in {f["label"] for f in json.loads(output)}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to become")
 def test_a_replay_needs_no_root(drifted, tmp_path):
     drifted.parent.chmod(0o755)
     readable = f"/dev/shm/driftline-test-{os.getpid()}.trace"
@@ -79,7 +79,7 @@ def test_a_replay_needs_no_root(drifted, tmp_path):
         with open(readable, "wb") as copy:
             copy.write(drifted.read_bytes())
         command = [sys.executable, "-m", "console.cli.main", "trace", "replay", readable, "--json"]
-        done = subprocess.run(command, capture_output=True, timeout=60, user=65520, group=65520, extra_groups=[])
+        done = subprocess.run(command, capture_output=True, timeout=60, **NOBODY)
         assert done.returncode == 0, done.stderr
     finally:
         os.unlink(readable)

@@ -68,15 +68,17 @@ def test_injected_command_reaches_the_model_as_a_tool_call():
     assert peers._post("/v1/messages", json.dumps({"ticket": shop.next_ticket()["text"]}).encode())["tool"] == ""
 
 
-def test_lab_that_cannot_begin_leaves_nothing_and_touches_nothing_of_others(tmp_path):
-    if os.geteuid() != 0 or not _cgroup2():
-        pytest.skip("needs root and a cgroup v2 hierarchy")
+def test_lab_that_cannot_begin_leaves_nothing_and_touches_nothing_of_others(tmp_path, monkeypatch):
+    if os.geteuid() != 0 or not _cgroup2():  # folders stand for the hierarchy and for the pins
+        monkeypatch.setattr(client, "cgroup_root", lambda: tmp_path)
+        monkeypatch.setattr(pins, "BPFFS", tmp_path / "bpf")
     lab = Lab(tmp_path, quiet=True)
     lab.cgroup.mkdir()  # somebody was here before
+    before = lab.cgroup.stat().st_ino
     try:
         with pytest.raises(FileExistsError), lab:
             pass
-        assert lab.cgroup.exists() and not lab.left()
+        assert lab.cgroup.exists() and not lab.left() and lab.cgroup.stat().st_ino == before
     finally:
         lab.cgroup.rmdir()
 
@@ -92,7 +94,7 @@ def _cgroup2() -> bool:
 def test_live_story_ends_as_it_must_and_leaves_nothing(tmp_path):
     reason = story.why_not_live()
     if reason and not os.environ.get("DRIFTLINE_REQUIRE_KERNEL"):
-        pytest.skip(reason)
+        pytest.skip(f"the live story: {reason}")
     output = tmp_path / "live.trace"
     pipe = subprocess.PIPE
     playing = subprocess.Popen([*DRIFTLINE, "demo", "--output", str(output)], stdout=pipe, stderr=pipe, text=True)
