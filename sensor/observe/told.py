@@ -94,7 +94,8 @@ class Told:
         rows = {}
         for name, sent in (("files", self._files), ("flows", self._flows)):
             table = getattr(self._kernel, name)
-            changed = np.flatnonzero((sent != table["told"]).reshape(len(sent), -1).any(axis=1))
+            differs = sent != table["told"]
+            changed = np.flatnonzero(differs.any(axis=tuple(range(1, differs.ndim))))
             rows[name] = [(r, int(table["first"][r]), sent[r].tobytes()) for r in changed.tolist()]
         calls = [(s, self._generation(s), counts.tobytes()) for s, counts in self._calls.items()]
         slots = [(s, self._generation(s), end, lost.tobytes()) for s, (end, lost) in self._slots.items()]

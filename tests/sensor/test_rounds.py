@@ -155,3 +155,16 @@ def test_rounds_that_pile_up_are_given_up_and_not_kept_by_half(tmp_path, monkeyp
     rounds.add(Queued("e", 2, b"x" * 60))
     rounds.keep([2])
     assert not (tmp_path / "round").exists()
+
+
+def test_a_sensor_without_the_probes_of_files_and_network_keeps_its_rounds():
+    """Its tables of files and peers have no rows; each of its windows ended it with a ValueError (#5)."""
+    kernel = Kernel()
+    kernel.files, kernel.flows = kernel.files[:0], kernel.flows[:0]
+    told = Told(kernel)
+    kernel.calls["count"][1, 0, 5] = 3
+    assert told.calls(1)[0] == {5: 3}
+    state = told.state()
+    again = Told(kernel)
+    again.resume(state)
+    assert again.calls(1)[0] == {}
