@@ -11,7 +11,7 @@ PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-header
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
 
-.PHONY: help setup setup-test demo demo-breach test kernel containers clients demo-inventory faults lint format bench fuzz lock sbom manual clean
+.PHONY: help setup setup-test demo demo-breach test kernel containers clients demo-inventory faults lint format bench soak fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make faults  every fault on this machine: what is lost and who is told; writes docs/faults.md (root)"
 	@echo "make lint    ruff and the import contracts"
 	@echo "make bench   costs, measured on this machine"
+	@echo "make soak    50 workloads for MINUTES=120: memory, and counters against the kernel's own (root)"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
 	@echo "make sbom    build/driftline.cdx.json: of what a release is made; make lock pins it anew"
 	@echo "make manual  write docs/cli.md and the tables of docs/configuration.md anew"
@@ -112,6 +113,11 @@ format: $(BIN)/.installed
 
 bench: setup-test
 	@$(BIN)/python -m bench
+
+# Its cgroups, network and probes are its own; what it has found is in bench/results/soak.json every ten minutes.
+soak: MINUTES = 120
+soak: setup-test
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES)
 
 fuzz: setup-test
 	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)

@@ -9,8 +9,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-from bench.soak import page
+from bench.soak import page, result
 from bench.soak.run import Soak
 
 OUTPUT = Path(__file__).resolve().parents[1] / "results/soak.json"
@@ -26,27 +27,64 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=120, help="how long the loads run")
     parser.add_argument(
-        "--output", type=Path, default=OUTPUT, help="where the result goes, every ten minutes and at the end"
+        "--output", type=Path, default=OUTPUT, help="where the result goes, at each rest and at the end"
     )
-    parser.add_argument("--folder", type=Path, help="keep logs, trace and state here; else they go with the run")
+    parser.add_argument(
+        "--folder", type=Path, help="keep logs, trace, state and raw.json here; else they go with the run"
+    )
+    parser.add_argument("--from", dest="raw", type=Path, help="evaluate this raw.json of a run, over or under way")
     parser.add_argument("--json", action="store_true", help="print the whole result")
     options = parser.parse_args()
-    if os.geteuid() != 0:
+    if options.raw:
+        raw = json.loads(options.raw.read_text())
+        if not isinstance(raw.get("samples"), list):
+            print(f"Error: {options.raw} is no raw result\nHint: --folder FOLDER keeps raw.json", file=sys.stderr)
+            return 2
+        results = result.of(raw)
+    elif os.geteuid() == 0:
+        results = _run(options)
+    else:
         print("Error: the soak loads probes and makes cgroups\nHint: run it as root", file=sys.stderr)
         return 3
+    keep(result.kept(results), options.output)
+    print(json.dumps(results, indent=1) if options.json else table(results))
+    for line in results["wrong"]:
+        print(f"wrong: {line}", file=sys.stderr)
+    return 1 if results["wrong"] else 0
+
+
+def _run(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="driftline-soak-") as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # the classifier runs as nobody in particular
-        results = Soak(folder.resolve(), options.minutes, options.output, say).run()
-    if options.json:
-        print(json.dumps(results, indent=1))
-    else:
-        for row in page.rows(results):
-            print(f"{row['what']:<70} {row['measured']:>40} {row['unit']}")
-    for line in results["wrong"]:
-        print(f"wrong: {line}", file=sys.stderr)
-    return 1 if results["wrong"] else 0
+
+        def both(results: dict[str, Any]) -> None:
+            keep(results, folder / "raw.json")
+            keep(result.kept(results), options.output)
+
+        results = Soak(folder.resolve(), options.minutes, say, both).run()
+        both(results)
+        return results
+
+
+def keep(results: dict[str, Any], path: Path) -> None:
+    """By a rename, so that a run that is cut off leaves the last whole one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(results, separators=(",", ":")) + "\n")
+    beside.rename(path)
+
+
+def table(results: dict[str, Any]) -> str:
+    """For people."""
+    found = page.rows(results)
+    wide = [max(len(row[key]) for row in found) for key in ("what", "measured")]
+    warm = results["slopes"]["warm_up"] / 60
+    lines = [f"{r['what']:<{wide[0]}}  {r['measured']:>{wide[1]}}  {r['unit']}" for r in found]
+    machine = results["machine"]
+    about = f"{machine['command']}, Linux {machine['kernel']}; slopes with 95 % intervals, from minute {warm:.0f} on"
+    return "\n".join([*lines, about])
 
 
 if __name__ == "__main__":

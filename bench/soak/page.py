@@ -4,25 +4,94 @@ from __future__ import annotations
 
 from typing import Any
 
+KINDS = (("rss", "resident"), ("anonymous", "of no file"))
+
 
 def rows(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows in the format of bench/residence.py, for people and for docs/performance.md."""
+    """For people and for docs/performance.md. `value` is the number alone, as rows of bench/residence.py have it.
+
+    Args:
+        results: As `bench.soak.result.of` or `kept` gives it.
+    """
+    return [*_memory(results["slopes"]), *_cpu(results["cpu"]), *_counters(results), *_said(results)]
+
+
+def _memory(slopes: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for name in ("sensor", "classifier"):
-        for kind, text in (("rss", "resident"), ("anonymous", "its own pages")):
-            s = results["slopes"].get(name, {}).get(kind)
-            if s:
-                span = f"[{s['low']:.0f}, {s['high']:.0f}]"
-                found.append(
-                    _row(f"memory of the {name}, {text}: slope", f"{s['value']:.0f} {span}", "KiB an hour", "0 inside")
-                )
-    for name, share in results["cpu"].items():
-        found.append(_row(f"CPU of the {name}", f"{share:g}", "% of a core"))
-    checks = results["checks"]
-    for r in checks[-1]["rows"] if checks else ():
-        found.append(_row(f"{r['what']}, against {r['by']}", f"{r['more']:+d} of {r['true']}", "", "0"))
+        if last := slopes.get(name, {}).get("at_last"):
+            found.append(_row(f"memory of the {name} at the end", last / 1024, f"{last / 1024:.1f}", "MiB"))
+        for kind, text in KINDS:
+            s = slopes.get(name, {}).get(kind)
+            if s and s["value"] is not None:
+                found.append(_row(f"memory of the {name}, {text}, slope", s["value"], _span(s), "KiB an hour", "0"))
+    kernel = slopes.get("kernel")
+    if kernel and kernel["value"] is not None:
+        found.append(_row("memory of the kernel's tables, slope", kernel["value"], _span(kernel), "KiB an hour", "0"))
     return found
 
 
-def _row(what: str, measured: str, unit: str, asked: str = "") -> dict[str, Any]:
-    return {"what": what, "measured": measured, "unit": unit, "asked": asked}
+def _cpu(shares: dict[str, float]) -> list[dict[str, Any]]:
+    return [_row(f"CPU of the {name}", share, f"{share:.2f}", "% of a core") for name, share in shares.items()]
+
+
+def _counters(results: dict[str, Any]) -> list[dict[str, Any]]:
+    if not results["checks"]:
+        return []
+    found = []
+    last = results["checks"][-1]
+    for r in last["rows"]:
+        worst = max((_more(check, r["what"]) for check in results["checks"]), key=abs)
+        text = f"{r['more']:+d} of {r['true']:,} ({r['ppm']:g} ppm)"
+        found.append(
+            _row(
+                f"{r['what']}, against {r['by']}",
+                worst,
+                text,
+                f"in {len(results['checks'])} rests at most {worst:+d}",
+                "0",
+            )
+        )
+    w = last["workloads"]
+    found.append(
+        _row(
+            "counters of single workloads that differ",
+            len(w["differ"]),
+            str(len(w["differ"])),
+            f"of {w['compared']}",
+            "0",
+        )
+    )
+    return found
+
+
+def _more(check: dict[str, Any], what: str) -> int:
+    """Of a check with whole rows, or of one whose rows were shortened."""
+    for r in check["rows"]:
+        if isinstance(r, dict) and r["what"] == what:
+            return r["more"]
+        if isinstance(r, list) and r[0] == what:
+            return r[2]
+    return 0
+
+
+def _said(results: dict[str, Any]) -> list[dict[str, Any]]:
+    whole = results.get("whole") or {}
+    lost = sum((whole.get("losses") or {}).values())
+    end = results.get("end", {})
+    return [
+        _row("losses told", lost, f"{lost:g}", "events", "0"),
+        _row("gaps told", len(whole.get("gaps") or ()), str(len(whole.get("gaps") or ())), "", "0"),
+        _row("replicas that came and went", end.get("kernel_ended", 0), str(end.get("kernel_ended", 0)), ""),
+        _row("what is wrong", len(results["wrong"]), str(len(results["wrong"])), "", "0"),
+    ]
+
+
+def _span(s: dict[str, Any]) -> str:
+    if s["low"] is None:
+        return f"{s['value']:+.0f}"
+    return f"{s['value']:+.0f} [{s['low']:+.0f}, {s['high']:+.0f}]"
+
+
+def _row(what: str, value: float, measured: str, unit: str, asked: str = "") -> dict[str, Any]:
+    return {"what": what, "value": round(value, 3), "measured": measured, "unit": unit, "asked": asked}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import signal
@@ -29,10 +28,17 @@ STEP = 0.5  # seconds
 
 
 class Soak:
-    """One run in a folder. `stop` may be asked for by a signal; what there is by then is written and all is taken away."""
+    """One run in a folder. A signal ends it in order; what there is by then is its result, and all is taken away.
 
-    def __init__(self, folder: Path, minutes: float, output: Path, say: Callable[[str], None]) -> None:
-        self._folder, self._seconds, self._output, self._say = folder, 60 * minutes, output, say
+    Args:
+        say: Takes lines about what goes on.
+        keep: Takes what is known at each rest.
+    """
+
+    def __init__(
+        self, folder: Path, minutes: float, say: Callable[[str], None], keep: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._folder, self._seconds, self._say, self._keep = folder, 60 * minutes, say, keep
         self._between = min(BETWEEN, max(40.0, self._seconds / 4))
         self._asked = 0
         self.raw: dict[str, Any] = {"machine": _machine(minutes), "samples": [], "rests": [], "trouble": [], "left": []}
@@ -60,7 +66,7 @@ class Soak:
                 field.close()
                 self.raw["left"] = programs.clear()
         self._evaluate(programs.trace)
-        return self._write(done=True)
+        return self._result(done=True)
 
     def _run(self, field: Field, programs: Programs) -> None:
         programs.start()
@@ -79,7 +85,7 @@ class Soak:
             if time.monotonic() >= rest_due:
                 self._rest(field)
                 self._evaluate(programs.trace)
-                self._write(done=False)
+                self._keep(self._result(done=False))
                 rest_due += self._between
             time.sleep(STEP)
         self._rest(field)
@@ -141,15 +147,9 @@ class Soak:
             rest["told"] = told
         self.raw["whole"] = found[-1]
 
-    def _write(self, *, done: bool) -> dict[str, Any]:
-        """By a rename, so that a cut run leaves the last whole one."""
+    def _result(self, *, done: bool) -> dict[str, Any]:
         self.raw["done"] = done and not self._asked
-        whole = result.of(self.raw)
-        self._output.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._output.with_suffix(".new")
-        beside.write_text(json.dumps(whole, separators=(",", ":")) + "\n")
-        beside.rename(self._output)
-        return whole
+        return result.of(self.raw)
 
 
 def _now() -> float:

@@ -131,6 +131,7 @@ def differences(
             c.get("egress/packets_out", 0) + c.get("ingress/packets_out", 0),
         ),
         ("packets in", "lo packets", net["lo_packets"], c.get("egress/packets_in", 0) + c.get("ingress/packets_in", 0)),
+        ("processes ended", "wait4, of loads and soak", kernel["ended"] + own["reaped"], c.get("calls/exit_group", 0)),
         ("processes begun", "wait4 of the loads", own["reaped"], c.get("calls/clone", 0)),
         ("programs run", "wait4 of the loads", execs, c.get("uses/exec", 0)),
         ("waits", "the loads", own["reaped"], c.get("calls/wait4", 0)),
@@ -139,6 +140,32 @@ def differences(
         ("getppid", "the loads", own["ids"], c.get("calls/getppid", 0)),
     ]
     return [row(*r) for r in rows]
+
+
+OF_WORKLOADS = {  # what a load counts → what driftline counts of it; reads of the kernel's own are in neither
+    "reads": "reads",
+    "writes": "writes",
+    "opens": "calls/openat",
+    "ids": "calls/getppid",
+    "forks": "calls/clone",
+    "connects": "egress/opens",
+    "accepts": "ingress/opens",
+    "info_up": "egress/out",
+    "info_down": "egress/in",
+}
+
+
+def app_differences(told: dict[str, dict[str, int]], own: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """How many counters of single workloads were compared, and rows of those that differ: what is one's must not be another's."""
+    pairs = [
+        row(f"{theirs} of {name}", "the load", counts[theirs], told.get(name, {}).get(ours, 0))
+        for name, counts in own.items()
+        for theirs, ours in OF_WORKLOADS.items()
+    ]
+    strangers = [
+        row(f"calls of {name}", "nobody", 0, told[name].get("calls", 0)) for name in sorted(told.keys() - own.keys())
+    ]
+    return {"compared": len(pairs), "differ": [p for p in pairs if p["more"]] + strangers}
 
 
 def row(what: str, by: str, true: int, driftline: int) -> dict[str, Any]:
