@@ -42,7 +42,8 @@ class Errands(Generic[Job]):
 
     def __len__(self) -> int:
         """Jobs that are not done, but for those that were put off."""
-        return len(self._jobs) + self._busy
+        with self._changed:
+            return len(self._jobs) + self._busy
 
     @property
     def put_off(self) -> int:

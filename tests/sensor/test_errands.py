@@ -15,9 +15,10 @@ class Work:
     """Notes what was done; a job that is an error is raised, `hold` waits until it is let go."""
 
     def __init__(self):
-        self.done, self.go = [], threading.Event()
+        self.done, self.began, self.go = [], [], threading.Event()
 
     def __call__(self, job):
+        self.began.append(job)
         if job == "hold":
             assert self.go.wait(60)
         if isinstance(job, Exception):
@@ -75,18 +76,19 @@ def test_a_job_that_was_put_off_waits_for_all_others_and_lets_them_pass(errands,
     def do(job):
         if job == "begin":
             some.put_later("long")
+        if job == "next":
+            assert some.put_off == 1
         if job == "long":
             some.put("short")
             some.catch_up()
         work(job)
 
     some = errands(do)
-    some.put("begin")
-    some.put("hold")
-    until(lambda: some.put_off, "the long job to be put off")
+    for job in ("hold", "begin", "next"):
+        some.put(job)
     work.go.set()
-    until(lambda: len(work.done) == 4, "the jobs")
-    assert work.done == ["begin", "hold", "short", "long"]
+    until(lambda: len(work.done) == 5, "the jobs")
+    assert work.done == ["hold", "begin", "next", "short", "long"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,7 @@ def test_at_the_end_only_what_is_urgent_is_done(errands, work, urgent, done):
     some = errands(urgent=urgent)
     some.put("hold")
     some.put("next")
+    until(lambda: work.began, "the first job to begin")
     ending = threading.Thread(target=some.close, args=(60,))
     ending.start()
     until(lambda: some.closed, "the end")
