@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import json
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,13 +18,14 @@ import xxhash
 
 from sensor.observe import names
 from sensor.observe.agents import Agents
-from sensor.observe.observer import SOCKET, Observer
+from sensor.observe.observer import Observer
 from sensor.observe.roots import listed
 from sensor.probes import abi
 from sensor.probes.kernel import Kernel
 from wire.records import Replica
 
 TIMEOUT = 30  # seconds for looking at everything that was there
+SOCKET = struct.Struct("<QIIIHBBB3xI16s8x")  # struct talk of bpf/network.c
 
 
 def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], base: Path, now: int) -> int:
@@ -44,7 +46,7 @@ def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], b
         if slot is None:
             continue
         generation = int(kernel.slots[slot]["generation"])
-        observer.seat(slot, generation, cgroup, f"/{directory.relative_to(base)}", now)
+        observer.seats.seat(slot, generation, cgroup, f"/{directory.relative_to(base)}", now)
         rows = found.get(str(directory), {"processes": [], "sockets": []})
         images = _processes(kernel, observer, rows["processes"], slot, generation, _home(directory, base))
         _sockets(kernel, rows["sockets"], images, slot, generation)
@@ -56,12 +58,12 @@ def known(kernel: Kernel, observer: Observer) -> None:
     """After a restart: lineage of the live processes, from the kernel's tables."""
     images = {image: names.image(text) for image, text in kernel.images().items()}
     for image, (path, _) in images.items():
-        observer.show_image(image, path)
+        observer.processes.show_image(image, path)
     rows = kernel.processes()
     for pid in sorted(rows, key=lambda p: int(rows[p]["started"])):
         found = images.get(int(rows[pid]["image"]))
         if found is not None:
-            observer.lineage.adopt(pid, found[0], int(rows[pid]["ppid"]), script=found[1])
+            observer.processes.lineage.adopt(pid, found[0], int(rows[pid]["ppid"]), script=found[1])
 
 
 def _look(directories: list[str]) -> dict[str, Any]:
@@ -95,9 +97,9 @@ def _processes(
         process["image"], process["slot"], process["generation"], process["ppid"] = image, slot, generation, row["ppid"]
         process["home"] = home  # at work, not being set up
         kernel.adopt_image(image, text)
-        observer.show_image(image, row["exe"])
+        observer.processes.show_image(image, row["exe"])
         kernel.adopt_process(row["pid"], process)
-        observer.lineage.adopt(row["pid"], row["exe"], row["ppid"])
+        observer.processes.lineage.adopt(row["pid"], row["exe"], row["ppid"])
     return images
 
 

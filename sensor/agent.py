@@ -346,13 +346,13 @@ class Agent:
 
     def _unheard(self, now: int) -> None:
         """Cgroups whose first record was lost with a full ring are found by their directories."""
-        lost = self.observer.unheard(self.kernel, now - self._interval())
+        lost = self.observer.seats.unheard(self.kernel, now - self._interval())
         if not lost:
             return
         paths = {os.stat(d).st_ino: d for d, _, _ in os.walk(self.loaded.base) if os.path.isdir(d)}
         for slot, generation, cgroup, taken in lost:
             path = "/" + os.path.relpath(paths[cgroup], self.loaded.base) if cgroup in paths else f"/gone/{cgroup}"
-            self.observer.seat(slot, generation, cgroup, path, taken)
+            self.observer.seats.seat(slot, generation, cgroup, path, taken)
         self._announce()
 
     def _unseated(self, now: int) -> None:

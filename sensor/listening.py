@@ -234,7 +234,7 @@ class Listening:
             yield from events
 
     def _context(self, o: Observed, pid: int, place: Any = None) -> Context:
-        lineage = self._observer.lineage
+        lineage = self._observer.processes.lineage
         if path := lineage.path(pid):  # else it has ended; what it was is remembered
             self._who[pid] = names.escaped(path), lineage.of(pid)
         image, above = self._who.get(pid, ("", ""))

@@ -24,6 +24,11 @@ class Tally:
     evidence: list[str] = field(default_factory=list)
     data: dict[str, str | int | float] = field(default_factory=dict)
 
+    def note(self, event: str) -> None:
+        """The id of an event that shows it; "" if none was sent."""
+        if event and len(self.evidence) < EVIDENCE and event not in self.evidence:
+            self.evidence.append(event)
+
     def use(self, behaviour: Behaviour) -> Use:
         return Use(behaviour, self.count, self.bytes_out, self.bytes_in, self.first, tuple(self.evidence), self.data)
 

@@ -13,6 +13,7 @@ from sensor.observe.observer import Observer
 from sensor.observe.told import Told
 from sensor.probes import abi
 from sensor.probes.kernel import RINGS, Batch
+from tests.observe.test_tls import hello
 from wire import codec
 from wire.records import Event, Window
 
@@ -177,7 +178,7 @@ def test_a_script_is_named_by_its_path_and_its_interpreter_is_told():
     _, event = o.take(batch(execs=rows("execs", begun, run)))
     assert event.behaviour == "exec:/app/export.py<python3.11"
     assert (event.data["path"], event.data["interpreter"]) == ("/app/export.py", "/usr/bin/python3.11")
-    assert (event.data["lineage"], o.images[2]) == ("export.py<python3.11", "/app/export.py")
+    assert (event.data["lineage"], o.processes.images[2]) == ("export.py<python3.11", "/app/export.py")
 
 
 def test_what_env_calls_for_a_script_is_told_and_the_process_stays_the_script():
@@ -186,7 +187,10 @@ def test_what_env_calls_for_a_script_is_told_and_the_process_stays_the_script():
     other = ran(20, 5, "tmp", "python3", image=2, a=1, flags=abi.KEPT_SCRIPT)
     _, event = o.take(batch(execs=rows("execs", env, other)))
     assert (event.behaviour, event.data["path"]) == ("exec:/tmp/python3<export.py", "/tmp/python3")
-    assert (event.data["lineage"], event.data["script"], o.images[2]) == ("export.py", *["/app/export.py"] * 2)
+    assert (event.data["lineage"], event.data["script"], o.processes.images[2]) == (
+        "export.py",
+        *["/app/export.py"] * 2,
+    )
 
 
 def test_a_kept_script_that_nobody_saw_is_the_program_that_runs():
@@ -225,7 +229,7 @@ def test_slots_whose_record_was_lost_are_found():
     o, k = seated(), kernel()
     for slot, generation in ((1, 1), (2, 5), (3, 1)):
         k.slots[slot]["cgroup"], k.slots[slot]["generation"], k.slots[slot]["taken"] = 70 + slot, generation, 100 * slot
-    assert o.unheard(k, before=250) == [(2, 5, 72, 200)]
+    assert o.seats.unheard(k, before=250) == [(2, 5, 72, 200)]
 
 
 def test_a_window_says_what_counters_grew_and_nothing_twice():
@@ -315,6 +319,22 @@ def test_a_fact_about_a_row_that_is_anothers_by_now_is_no_event():
     facts = rows("facts", {"kind": abi.FLOW, "a": 3, "image": 5})
     o.take(batch(facts=facts))
     assert list(o.flows(facts, k.flows)) == []
+
+
+def test_a_slot_that_is_given_back_takes_no_name_of_another_replicas_conversation():
+    """Its file had the number that another's flow had in a table of their own: that flow lost the name of its server."""
+    o, k = seated(), kernel()
+    o.take(batch(paths=rows("paths", SEAT | {"slot": 2, "a": 78})))
+    k.slots["generation"] = 1
+    greeting = np.void(hello("api.example").ljust(2048, b"\0"))
+    sent = {"kind": abi.HELLO, "slot": 2, "a": 3, "port": 443, "data": greeting, "length": len(hello("api.example"))}
+    opened = {"kind": abi.OPEN, "time": 20, "a": 3, "path": path("srv", "x")}
+    o.take(batch(paths=rows("paths", opened), payloads=rows("payloads", sent)))
+    row = k.flows[3]
+    row["slot"], row["generation"], row["used"], row["opens"], row["port"], row["protocol"] = 2, 1, 1, 1, 443, 6
+    o.forget(1)
+    [window] = o.windows(k, Told(k), 10**9)
+    assert [u.behaviour for u in window.uses] == ["egress:tcp:api.example:443"]
 
 
 def test_memory_brings_back_what_rows_mean(tmp_path):

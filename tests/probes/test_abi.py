@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sensor.observe.observer import SOCKET
+from sensor.adopt import SOCKET
 from sensor.probes import abi, tls
 
 BPF = Path(__file__).parents[2] / "bpf"

@@ -88,7 +88,7 @@ class Setting:
         memory = Memory(tmp_path / "names", "e1")
         self.observer = Observer(node="n1", epoch="e1", boot=1, to_time=lambda ns: ns / 1e9, memory=memory)
         self.agents, self.kernel, self.now = Agents(wanted), Kernel(), 10 * SECOND
-        self.mine, self.other = (self.observer.seat(slot, 1, 70 + slot, f"/lab/{slot}", 0) for slot in (1, 2))
+        self.mine, self.other = (self.observer.seats.seat(slot, 1, 70 + slot, f"/lab/{slot}", 0) for slot in (1, 2))
         source = Source("tls", "t", "what is said", make)
         self.listening = Listening(
             source,
@@ -156,7 +156,7 @@ def test_an_agent_is_watched_and_nobody_else(setting, ear):
 
 def test_what_is_said_becomes_events_that_know_who_said_it(setting, ear):
     setting.begin()
-    setting.observer.lineage.adopt(5, "/usr/bin/python3 x", 0)
+    setting.observer.processes.lineage.adopt(5, "/usr/bin/python3 x", 0)
     ear.waiting = said()
     events = setting.poll()
     assert [e.kind for e in events] == ["llm", "tool", "tool", "llm", "tool", "tool"] or events[0].kind == "llm"
