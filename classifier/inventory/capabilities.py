@@ -27,8 +27,8 @@ def capability_map(
         behaviours: Rows of the envelope (`envelope.view`); who it talks to is taken from them.
         checked: What a manifest says of the inventory (`manifest.checked`); None: there is none.
     """
-    said = {(c["kind"], c["loaded"]): c for c in checked or () if c["loaded"] is not None}
-    items = [_item(i, said.get((i["kind"], i["name"]))) for i in shown["items"] if i["kind"] in KINDS]
+    said = {(c["kind"], c["loaded"], c["place"]): c for c in checked or () if c["loaded"] is not None}
+    items = [_item(i, said.get((i["kind"], i["name"], i["place"]))) for i in shown["items"] if i["kind"] in KINDS]
     absent = [_absent(c) for c in checked or () if c["loaded"] is None and c["kind"] in KINDS]
     peers = [
         _peer(b) for b in behaviours if b["behaviour"].startswith("egress:") and not b["behaviour"].endswith(LOOKUPS)

@@ -161,6 +161,7 @@ def _row(kind: str, status: str, entry: Declared | None, item: Past | None) -> d
         "declared_version": (entry.version or None) if entry is not None else None,
         "loaded": item.name if item is not None else None,
         "loaded_version": item.version if item is not None else None,
+        "place": item.place if item is not None else None,
         "basis": item.basis if item is not None else DECLARED_ONLY,
         "first": item.first if item is not None else None,
         "last": item.last if item is not None else None,

@@ -8,13 +8,13 @@ from classifier.inventory.capabilities import capability_map
 from classifier.inventory.manifest import MATCHED, NEVER, UNDECLARED
 
 ITEM = {"kind": "tool", "name": "search", "version": None, "basis": "verified", "first": 10.0, "last": 20.0,
-        "evidence": ("n1/e1/1",), "more": {"called": "yes"}}  # fmt: skip
+        "evidence": ("n1/e1/1",), "place": "", "more": {"called": "yes"}}  # fmt: skip
 PEER = {"behaviour": "egress:tcp:kb.example.org:443", "first": 5.0, "last": 6.0}
 
 
 def check(status, **changes):
     row = {"status": status, "kind": "tool", "declared": "search", "declared_version": None, "loaded": "search",
-           "basis": "verified"}  # fmt: skip
+           "place": "", "basis": "verified"}  # fmt: skip
     return row | changes
 
 
@@ -40,6 +40,14 @@ def test_a_row_says_since_when_it_is_known(row, first):
 def test_what_is_loaded_was_declared_or_not(checked, flags):
     row = only([ITEM], checked=[checked])
     assert (row["declared"], row["loaded"], row["used"]) == flags
+
+
+def test_of_two_files_of_one_name_each_was_declared_or_not_by_its_place():
+    """A manifest that names the folder of one: what it said of the other was said of both."""
+    files = [ITEM | {"kind": "skill", "name": "CLAUDE.md", "place": place} for place in ("/app", "/tmp")]
+    named = {"kind": "skill", "loaded": "CLAUDE.md"}
+    said = [check(MATCHED, place="/app", **named), check(UNDECLARED, place="/tmp", declared=None, **named)]
+    assert [r["declared"] for r in capability_map({"items": files}, (), said)] == [True, False]
 
 
 @pytest.mark.parametrize(
