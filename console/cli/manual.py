@@ -14,6 +14,7 @@ import click
 
 from console.cli.main import root
 from console.configuration.keys import KEYS, Key, variable
+from console.configuration.values import figure
 
 NUMBERS = {"float range": "NUMBER", "float": "NUMBER", "integer range": "NUMBER", "integer": "NUMBER"}
 BEGIN, END = "<!-- keys: written by make manual -->\n", "<!-- end of keys -->"
@@ -118,7 +119,7 @@ def _limits(key: Key) -> str:
     chosen = f" One of {', '.join(f'`{c}`' for c in key.choices)}." if key.choices else ""
     if key.least is None or key.most is None:
         return chosen
-    return f"{chosen} From {key.least:g} to {key.most:.15g}."
+    return f"{chosen} From {figure(key.least)} to {figure(key.most)}."
 
 
 if __name__ == "__main__":

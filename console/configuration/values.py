@@ -34,8 +34,17 @@ def checked(name: str, text: str, where: str) -> Any:
 def _check_range(name: str, key: Key, value: float, where: str) -> None:
     least, most = key.least, key.most
     if (least is not None and not value >= least) or (most is not None and not value <= most):
-        bounds = f"{'' if least is None else f'{least:g} or more'}{'' if most is None else f', at most {most:g}'}"
-        raise SettingsError(f"{where}: {name} is {value:g}; it must be {bounds.lstrip(', ')}")
+        bounds = f"{'' if least is None else f'{figure(least)} or more'}{'' if most is None else f', at most {figure(most)}'}"
+        raise SettingsError(f"{where}: {name} is {figure(value)}; it must be {bounds.lstrip(', ')}")
+
+
+def figure(number: float) -> str:
+    """A number as people write it, with every digit of a large whole one.
+
+    >>> figure(1048576), figure(0.1), figure(float("nan"))
+    ('1048576', '0.1', 'nan')
+    """
+    return str(int(number)) if abs(number) < 1e18 and number == int(number) else f"{number:g}"
 
 
 def _flag(text: str) -> bool:

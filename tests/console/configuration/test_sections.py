@@ -21,6 +21,11 @@ RULE = 'identity:\n  rules:\n  - match: "/lab/(?P<name>[a-z]+)"\n    workload: "
         pytest.param("interval: 5", "c:1: unknown key interval; did you mean sensor.interval?", id="misplaced"),
         pytest.param("zzz: 5", "c:1: unknown key zzz; docs/configuration.md lists the keys", id="far-from-all"),
         pytest.param("sensor:\n  interval: 0", "c:2: sensor.interval is 0; it must be 0.1 or more", id="too-small"),
+        pytest.param(
+            "audit: {max_bytes: 1048575}",
+            "is 1048575; it must be 1048576 or more, at most 1125899906842624",
+            id="a-byte-too-few",
+        ),
         pytest.param("sensor:\n  interval: .nan", "c:2: sensor.interval takes a number", id="yaml-nan"),
         pytest.param("sensor:\n  interval: nan", "c:2: sensor.interval is nan; it must be", id="nan"),
         pytest.param("sensor:\n  interval: soon", "c:2: sensor.interval takes a number, not 'soon'", id="no-number"),
