@@ -221,7 +221,7 @@ class Pipeline:
         node = self._state.nodes.get(record.replica.node) or self._state.nodes.setdefault(record.replica.node, Node())
         if node.blind_spots and not ward.envelope.blind_spots.issuperset(node.blind_spots):
             ward.envelope.blind_spots.update(node.blind_spots)
-        self._take_stock(ward, record)
+        stock = self._take_stock(ward, record)
         if isinstance(record, Window):
             node.last = max(node.last, record.end)
             record, silent = self._turned(owner.workload, record)
@@ -233,9 +233,8 @@ class Pipeline:
             if record.kind == "coverage" and record.data.get("rung") in UNREAD:
                 ward.envelope.blind_spots.add(UNHEARD)
             time, urgent = record.time, ward.note(record, owner.revision)
-            feed = self._stock(ward).feed
-            if feed.fresh:
-                urgent |= ward.contradict(feed.news(), record.time, owner.revision)
+            if stock.feed.fresh:
+                urgent |= ward.contradict(stock.feed.news(), record.time, owner.revision)
         found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []
         self._state.wake = min(self._state.wake, ward.wake)
         return found
@@ -328,7 +327,10 @@ class Pipeline:
         return ward
 
     def _stock(self, ward: Ward) -> Stock:
-        return self._state.inventories.setdefault(ward.envelope.workload, Stock())
+        stock = self._state.inventories.get(ward.envelope.workload)
+        if stock is None:
+            stock = self._state.inventories[ward.envelope.workload] = Stock()
+        return stock
 
     def _turn(self, workload: str, event: Event) -> None:
         """Model and tool calls are steps of a workflow, which the next window of their replica counts."""
@@ -339,12 +341,13 @@ class Pipeline:
         turns = self._state.turns.get(workload)
         return (window, ()) if turns is None else turns.joined(window)
 
-    def _take_stock(self, ward: Ward, record: Window | Event) -> None:
-        identity = self._state.attribution.identities.get(record.replica)
+    def _take_stock(self, ward: Ward, record: Window | Event) -> Stock:
+        stock, identity = self._stock(ward), self._state.attribution.identities.get(record.replica)
         if isinstance(record, Window):
-            self._stock(ward).observe(record, identity, self.policy.day, self.policy.feed_silent)
+            stock.observe(record, identity, self.policy.day, self.policy.feed_silent)
         else:
-            self._stock(ward).note(record, identity, self.policy.day)
+            stock.note(record, identity, self.policy.day)
+        return stock
 
     def _evict(self) -> bool:
         """Make room: the first unresolved workload without a finding goes."""
