@@ -109,9 +109,8 @@ def bare(address: str) -> str:
     >>> bare("::ffff:127.0.0.1"), bare("fe80::1%eth0")
     ('127.0.0.1', 'fe80::1')
     """
-    text = address.partition("%")[0]
-    mapped = getattr(ipaddress.ip_address(text), "ipv4_mapped", None)
-    return str(mapped or ipaddress.ip_address(text))
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def _wire(event: Event) -> Wire | None:

@@ -68,21 +68,18 @@ def _folded(week: int) -> int:
 
 def due(days: Collection[int], week: int, period: int, hour: int) -> bool:
     """Whether an hour (number since the epoch) is one in which a turn may come, give or take one."""
-    days = sorted(days)
     if _loose(week) and period_of(days, week) == period:  # else several turns in a week, each at hours of its own
-        slip = dict(PERIODS)[period]
-        return any(_on_day((hour + h) // 24 - max(days), period, slip) for h in (-1, 0, 1))
+        return any(_on_day(days, period, hour + h) for h in (-1, 0, 1))
     if period in (1, 14, 30):
         wanted = hours_of_day(week)
         in_time = any((hour + d) % 24 in wanted for d in (-1, 0, 1))
     else:
         in_time = any(week >> ((hour + d) % 168) & 1 for d in (-1, 0, 1))
-    if period < 14 or not in_time:
-        return in_time
-    return _on_day(hour // 24 - max(days), period, dict(PERIODS)[period])
+    return in_time and (period < 14 or _on_day(days, period, hour))
 
 
-def _on_day(since: int, period: int, slip: int) -> bool:
-    """Whether a day so many days after a turn may be one."""
-    rest = since % period
+def _on_day(days: Collection[int], period: int, hour: int) -> bool:
+    """Whether an hour lies on a day on which a turn may come."""
+    since = hour // 24 - max(days)
+    rest, slip = since % period, dict(PERIODS)[period]
     return since == 0 or min(rest, period - rest) <= slip * max(1, round(since / period))
