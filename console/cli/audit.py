@@ -224,12 +224,12 @@ def head(ctx: click.Context, output: str | None, folder: str | None, as_json: bo
     found = parsed(body)
     if output:
         replace(Path(output), body + b"\n")
-    elif as_json:
+    if as_json:
         click.echo(body.decode())
+    elif output:
+        say(f"{output}: {found.size} rows, signed {moment(found.time)}")
     else:
         say(f"{found.size} rows, signed {moment(found.time)} by {found.key[:16]}, root {found.root}")
-    if output:
-        say(f"{output}: {found.size} rows, signed {moment(found.time)}")
 
 
 @audit.command()

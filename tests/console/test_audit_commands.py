@@ -110,6 +110,7 @@ def test_a_head_is_kept_elsewhere_and_proves_growth(driftline, folder, public, t
     kept = tmp_path / "head.json"
     assert driftline("audit", "head", "--output", kept).exit_code == 0
     assert parsed(kept.read_bytes()).size == 2
+    assert driftline("audit", "head", "--output", kept, "--json").stdout == kept.read_text()  # it was a line for people
     assert "2 rows, signed" in driftline("audit", "head").stdout
     ledger = Ledger(folder, writer=True)
     from guard.audit.keys import load
