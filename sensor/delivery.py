@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sensor.rounds import Rounds
-from wire import codec
 from wire.bus import Sender
 from wire.loss import Loss
 from wire.records import Event, Record
-from wire.spool import Queued, Spool, record_of
+from wire.spool import Spool, record_of
 
 log = logging.getLogger("driftline.sensor")
 SPOOL = 256 << 20  # bytes on disk
@@ -47,10 +46,9 @@ class Delivery:
 
     def send(self, record: Record) -> None:
         """Puts a record behind all others."""
-        before = self._sender.place
-        self._sender.send(record)
-        if self._in_round and (place := self._sender.place) != before:
-            self._rounds.add(Queued(*place, codec.encode(record)))
+        queued = self._sender.send(record)
+        if self._in_round and queued is not None:
+            self._rounds.add(queued)
 
     def begin_round(self) -> None:
         """What is sent from here on says what counters grew."""

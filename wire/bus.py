@@ -89,24 +89,24 @@ class Sender:
         """Bytes that are not acknowledged."""
         return self._flight_bytes + self._memory_bytes + (self._spool.size if self._spool is not None else 0)
 
-    @property
-    def place(self) -> tuple[str, int]:
-        """Epoch and number of the newest frame."""
-        return self._epoch, self._number
+    def send(self, record: Record) -> Queued | None:
+        """Put a record behind all others.
 
-    def send(self, record: Record) -> None:
-        """Put a record behind all others."""
+        Returns:
+            Its frame and number; None if it is too large for one.
+        """
         frame = codec.encode(record)
         self._newest = record
         if len(frame) > codec.LIMIT:
             self.dropped["too large"] += 1
             self._loss.add(record)
-            return
+            return None
         self._number += 1
-        self._memory.append(Queued(self._epoch, self._number, frame))
+        self._memory.append(queued := Queued(self._epoch, self._number, frame))
         self._memory_bytes += len(frame)
         if self._memory_bytes > self._limits.memory:
             self._relieve()
+        return queued
 
     def pump(self, timeout: float = 0.0) -> bool:
         """Connect, write and read as far as it goes now; waits at most `timeout` seconds for the peer.
