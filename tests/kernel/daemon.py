@@ -63,20 +63,38 @@ class FileSink:
         os.close(self._fd)
 
 
-def blocks(path: Path) -> tuple[list[tuple[list[bytes], Any]], int]:
-    """Whole blocks of a file, and where they end."""
-    found, end = [], 0
+def blocks(path: Path, start: int = 0) -> tuple[list[tuple[list[bytes], Any]], int]:
+    """Whole blocks of a file from a place on, and where they end."""
+    found, end = [], start
     read = msgpack.Unpacker(use_list=False, strict_map_key=False)
-    read.feed(path.read_bytes() if path.exists() else b"")
+    if path.exists():
+        with path.open("rb") as file:
+            file.seek(start)
+            read.feed(file.read())
     for block in read:  # one that was cut by a kill ends it
         found.append(block)
-        end = read.tell()
+        end = start + read.tell()
     return found, end
+
+
+class Sent:
+    """Records of a file that grows. Each is read once, so that who waits for one takes no time from who writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._end = path, 0
+        self._records: list[Record] = []
+
+    @property
+    def records(self) -> list[Record]:
+        """Everything so far."""
+        found, self._end = blocks(self._path, self._end)
+        self._records += (codec.decode(frame) for frames, _ in found for frame in frames)
+        return self._records
 
 
 def sent(path: Path) -> list[Record]:
     """Records of a file."""
-    return [codec.decode(frame) for frames, _ in blocks(path)[0] for frame in frames]
+    return Sent(path).records
 
 
 def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:

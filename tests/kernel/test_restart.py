@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sensor.observe.names import template
-from tests.kernel.daemon import sent
-from tests.kernel.lab import DEADLINE, PYTHON, left_in_kernel, until
+from tests.kernel.daemon import Sent, sent
+from tests.kernel.lab import DEADLINE, PYTHON, Said, left_in_kernel, until
 from wire.records import Event, Head, Identity, Window
 from wire.syscalls import number
 
@@ -38,6 +38,7 @@ class Daemon:
 
     def __init__(self, lab, out):
         self.lab, self.out, self._running = lab, out, None
+        self._sent = Sent(out)
 
     def start(self, keep="keep"):
         command = [sys.executable, "-m", "tests.kernel.daemon", self.lab.name, self.lab.scope.path, self.lab.folder]
@@ -63,7 +64,11 @@ class Daemon:
             self._running = None
 
     def records(self, kind):
-        return [r for r in sent(self.out) if isinstance(r, kind)]
+        return [r for r in self._sent.records if isinstance(r, kind)]
+
+    def of(self, box):
+        """What was said of a cgroup."""
+        return Said(self._sent, box)
 
 
 @pytest.fixture

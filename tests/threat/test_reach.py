@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.lab import DEADLINE, until
-from tests.kernel.test_restart import Daemon, told
+from tests.kernel.test_restart import Daemon
 from tests.threat.conftest import script
-from wire.records import Head, Window
+from wire.records import Head
 
 ROOT = Path(__file__).parents[2]
 # The lab is a bench for developers that no daemon imports; it sends its own work to processes of its own.
@@ -138,11 +138,11 @@ def test_a_container_makes_the_sensor_run_ask_and_fetch_nothing(traced, lab, con
     traced.begin()
     first = lab.scope.child("first")
     contained(first, "/usr/bin/true")
-    until(lambda: told(traced.records(Window), first.id)[0], "the first window")
+    until(lambda: traced.of(first).windows(), "the first window")
     begun = len(traced.calls.read_text().splitlines())
     hostile = lab.scope.child("hostile")
     contained(hostile, *script("storm.py", 400), timeout=600)
-    until(lambda: told(traced.records(Window), hostile.id)[2], "what the container did")
+    until(lambda: traced.of(hostile).uses(), "what the container did")
     after = traced.calls.read_text().splitlines()[begun:]
     assert [line for line in after if "execve" in line] == []
     assert [line for line in after if "AF_INET" in line] == []
