@@ -120,11 +120,12 @@ class Settings:
         return tuple(sorted({port for host, port in filter(None, reached) if not _is_loopback(host)}))
 
     def _originals(self) -> OriginalsSettings:
-        from sensor.originals.sealing import SealingError, sealer
         from sensor.settings import OriginalsSettings
 
         told = self._below("sensor.capture.originals.")
         if told["recipients"]:
+            from sensor.originals.sealing import SealingError, sealer
+
             try:
                 sealer(told["recipients"])
             except SealingError as e:
