@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import click
@@ -45,6 +46,22 @@ class Output(click.Path):
         if os.path.exists(path) and not os.path.isfile(path):
             self.fail(f"{path} is a device or a pipe; name a file.", param, ctx)
         return path
+
+
+def folder(path: str | Path) -> Path:
+    """A folder to write into, made now and not after minutes of work.
+
+    Raises:
+        Failure: It cannot be made.
+    """
+    from console.cli.failure import Failure
+
+    made = Path(path)
+    try:
+        made.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise Failure(f"cannot make the folder {made}: {e.strerror}", "choose another place") from e
+    return made
 
 
 SCALE = Number(1e-3, 1e6)  # as classifier.time_scale

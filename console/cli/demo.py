@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from console.cli.configured import Output
 from console.cli.output import json_option
 
 
@@ -34,4 +35,6 @@ def demo(ctx: click.Context, breach: bool, replay: bool, output: str | None, as_
         if replay:
             raise click.UsageError("--breach is live only; replay what it leaves with driftline trace replay")
         ctx.exit(week_seven.run(output=output, as_json=as_json))
+    if output:
+        output = Output().convert(output, None, ctx)
     ctx.exit(story.run(replay=replay, output=output, as_json=as_json) or 0)

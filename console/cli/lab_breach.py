@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from console.cli.failure import Failure
+from console.cli.configured import folder
 from console.cli.output import emit_json, emit_table, json_option, say, working
 
 if TYPE_CHECKING:
@@ -49,9 +48,9 @@ def breach(
     from classifier.lab.breach.judged import Job
     from classifier.lab.breach.table import outcomes, rows
 
-    folder = _folder(output)
+    place = str(folder(output)) if output else ""
     chosen = [v for v in VARIANTS if v in variants or not variants]
-    jobs = [Job(v, s, words, folder, trigger) for v in chosen for s in range(first_seed, first_seed + seeds)]
+    jobs = [Job(v, s, words, place, trigger) for v in chosen for s in range(first_seed, first_seed + seeds)]
     found = []
     with working("judging", len(jobs)) as progress:
         for n, one in enumerate(outcomes(jobs, workers), 1):
@@ -71,16 +70,6 @@ def trigger(finding: Finding, events: Sequence[Event]) -> tuple[str, str]:
 
     told = section(led_to(finding_to_dict(finding), events))
     return str(told["state"]), str(told.get("excerpt") or "")
-
-
-def _folder(output: str | None) -> str:
-    if output is None:
-        return ""
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise Failure(f"cannot make the folder {output}: {e.strerror}", "choose another place") from e
-    return output
 
 
 def _show(rows: list[dict[str, Any]], found: list[Outcome], *, words: bool) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from classifier.drift.finding import RISKY
 from classifier.policy import DAY
+from console.cli import configured
 from console.cli.failure import FAILED, Failure
 from console.cli.output import COLOURS, emit_json
 from console.demo import story
@@ -47,6 +48,7 @@ SCOPE = {
     ),
 }
 COMPANIONS = 10.0  # seconds in which other deviations of the theft join its finding
+NAMES = {True: "with-words", False: "without-words"}
 LISTEN = 90.0  # seconds until the sensor has compiled what listens to agents
 
 
@@ -55,19 +57,19 @@ def run(*, output: str | None = None, as_json: bool = False, words: tuple[bool, 
     if lacking := why_not():
         Failure(*lacking).show()
         return FAILED
-    folder, outcomes = Path(output or "build/breach"), {}
-    for heard in words:
-        name = "with-words" if heard else "without-words"
+    places = {heard: configured.folder(Path(output or "build/breach", NAMES[heard])) for heard in words}
+    outcomes = {}
+    for heard, place in places.items():
         try:
-            outcomes[name] = play(folder / name, heard, quiet=as_json)
+            outcomes[heard] = play(place, heard, quiet=as_json)
         except LabError as e:
             Failure(str(e)).show()
             return FAILED
+    faults = [f"{NAMES[heard]}: {fault}" for heard, o in outcomes.items() for fault in wrong(o, heard=heard)]
     if as_json:
-        emit_json({name: summary(o) for name, o in outcomes.items()})
-    faults = [f"{name}: {fault}" for name, o in outcomes.items() for fault in wrong(o, heard=name == "with-words")]
-    if not as_json:
-        tell(outcomes, faults, DAY / SECONDS)
+        emit_json({NAMES[heard]: summary(o) for heard, o in outcomes.items()})
+    else:
+        tell({NAMES[heard]: o for heard, o in outcomes.items()}, faults, DAY / SECONDS)
     return FAILED if faults else 0
 
 
@@ -98,7 +100,6 @@ def play(folder: Path, heard: bool, *, quiet: bool = False) -> Outcome:
             return _kept(lab, folder, told)
         except LabError:
             with contextlib.suppress(OSError):  # what was recorded says why
-                folder.mkdir(parents=True, exist_ok=True)
                 shutil.copy(lab.trace, folder / "story.trace")
             raise
 
@@ -197,7 +198,6 @@ def _is_heard(lab: Lab, app: str) -> bool:
 
 def _kept(lab: Lab, folder: Path, told: dict[str, Any]) -> Outcome:
     """What people can look at afterwards, and what it says."""
-    folder.mkdir(parents=True, exist_ok=True)
     recording, bundle, key = folder / "story.trace", folder / "bundle.zip", folder / "audit.pub"
     shutil.copy(lab.trace, recording)
     risky = next((f for f in lab.findings if f["label"] == RISKY), None)

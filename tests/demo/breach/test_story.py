@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from classifier.drift.finding import EXPECTED, RISKY
+from console.cli.failure import Failure
 from console.demo.breach import ending, stage, story, town
 from console.demo.programs import LabError
 from guard.audit.keys import public
@@ -58,12 +59,21 @@ def test_without_words_two_layers_and_no_trigger_are_what_must_be_said():
     assert ending.wrong(silent, heard=False) == []
 
 
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_played(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(story, "why_not", lambda: None)
+    monkeypatch.setattr(story, "play", lambda *_, **__: pytest.fail("it played"))
+    with pytest.raises(Failure, match="cannot make the folder"):
+        story.run(output=str(tmp_path / "file" / "below"))
+
+
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
     """What is kept of a run that ended with these findings."""
     printed = {"show": json.dumps(GOOD.row), "key": "pem", "export": "", "replay": "[]"}
     monkeypatch.setattr(story, "_driftline", lambda lab, noun, verb, *words: printed[verb])
     (tmp_path / "demo.trace").write_bytes(b"")
+    (tmp_path / "kept").mkdir()
     told = {"ticket": "ZD-7", "seconds": 3.0, "written": 5_000_000, "reads": town.CUSTOMERS}
 
     def kept(*findings):
