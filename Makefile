@@ -10,6 +10,8 @@ ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-headers-cloud-$(ARCH)
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
 TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
+# Servers and other tools that only `make bench` measures; none of their services is started.
+BENCH_PACKAGES := redis-server nginx-light apache2-utils bpftrace bpfcc-tools linux-perf sysdig
 
 .PHONY: help setup setup-test demo demo-breach test kernel containers clients demo-inventory faults lint format bench soak fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
@@ -25,7 +27,7 @@ help:
 	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
 	@echo "make faults  every fault on this machine: what is lost and who is told; writes docs/faults.md (root)"
 	@echo "make lint    ruff and the import contracts"
-	@echo "make bench   costs, measured on this machine"
+	@echo "make bench   costs, measured on this machine beside other tools; BENCH=--quick takes a third of the time (root)"
 	@echo "make soak    50 workloads for MINUTES=120: memory, and counters against the kernel's own (root)"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
 	@echo "make sbom    build/driftline.cdx.json: of what a release is made; make lock pins it anew"
@@ -35,12 +37,15 @@ setup: packages-base $(BIN)/.installed
 
 setup-test: packages-test $(BIN)/.installed
 
-.PHONY: packages-base packages-test
+.PHONY: packages-base packages-test packages-bench
 packages-base:
 	@$(call install,$(PACKAGES))
 
 packages-test:
 	@$(call install,$(PACKAGES) $(TEST_PACKAGES))
+
+packages-bench:
+	@sh bench/packages.sh $(BENCH_PACKAGES)
 
 # A package counts as there only when dpkg says "installed"; the list of missing ones decides whether apt runs at all.
 define install
@@ -111,8 +116,9 @@ format: $(BIN)/.installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup-test
-	@$(BIN)/python -m bench
+# It says how long it will take; BENCH="--quick", "--full", "--only beside" and the like choose.
+bench: setup-test packages-bench
+	@$(BIN)/python -m bench $(BENCH)
 
 # Its cgroups, network and probes are its own; what it has found is in bench/results/soak.json every ten minutes.
 soak: MINUTES = 120

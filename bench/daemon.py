@@ -28,6 +28,10 @@ class Daemon:
         self.kinds: dict[str, int] = {}
         self.events: Counter[str] = Counter()  # by kind; of calls also those that are whole, of coverage by rung
         self.losses: Counter[str] = Counter()  # of all windows
+        self.calls: Counter[tuple[int, int | None]] = (
+            Counter()
+        )  # (cgroup, number of the call) → how often, of all windows
+        self.lost_by: Counter[int] = Counter()  # cgroup → what was lost, all reasons together
         self._begun = threading.Event()
         self._ending = False
         socket = stage.folder / f"{settings.name}.sock"
@@ -63,6 +67,8 @@ class Daemon:
     def _note(self, record: Record) -> None:
         if isinstance(record, Window):
             self.losses.update(record.loss)
+            self.calls.update({(record.replica.cgroup, number): n for number, n in record.syscalls.items()})
+            self.lost_by[record.replica.cgroup] += sum(record.loss.values())
         elif isinstance(record, Event):
             self.events[record.kind] += 1
             if record.kind == "llm" and not record.data.get("partial"):

@@ -7,46 +7,22 @@ An empty tracepoint is in the rounds because no observer of system calls is chea
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from bench import servers
 from bench.daemon import Daemon
 from bench.stage import Empty, Nothing, Probes, Stage, alone, cpu_of
 from bench.statistic import median, percent
 
 REDIS_CALLS, NGINX_CALLS, STORMS = 60_000, 15_000, 400
-PACKAGES = {"redis-benchmark": "redis-server", "nginx": "nginx-light", "ab": "apache2-utils"}
-PAGE = b"x" * 1024
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-events {{ worker_connections 256; }}
-http {{ access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{ listen 127.0.0.1:{port}; location / {{ root {folder}/www; }} }} }}
-"""
-
-
-def install() -> None:
-    """Brings what the benchmark needs, as root on Debian; what stays missing leaves a row out."""
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        # Servers must not be started by their packages: port 80 and 6379 are not ours.
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        subprocess.run(["apt-get", "-qq", "update"], env=environment, capture_output=True)
-        command = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing]
-        subprocess.run(command, env=environment, capture_output=True)
 
 
 def measure(stage: Stage, pairs: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Every workload in pairs."""
-    install()
     settings = stage.settings("operations")
     configurations = {
         "without": Nothing(),
@@ -64,7 +40,7 @@ def measure(stage: Stage, pairs: int, say: Callable[[str], None]) -> dict[str, A
                 with load(stage) as once:
                     _rounds(name, stage, configurations, once, pairs, samples, say)
             else:
-                skipped.append(f"{name}: {' or '.join(needed)} is not installed")
+                skipped.append(f"{name}: {' or '.join(needed)} is not installed; as root, make packages-bench")
     finally:
         daemon.close()
     return {"samples": samples, "rows": _rows(samples), "skipped": skipped}
@@ -111,65 +87,17 @@ def _without(what: str) -> str:
     return what.rpartition(",")[0] + ", without"
 
 
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def _listening(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"nobody listens on port {port}")
-
-
-@contextmanager
-def _server(stage: Stage, name: str, port: int, *argv: object) -> Iterator[None]:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = stage.work(stage.cgroup(name), "run", *argv, **quiet)
-    try:
-        _listening(port)
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-
-
 @contextmanager
 def _redis(stage: Stage) -> Iterator[Callable[[], int]]:
-    port = _free_port()
-    server = (
-        "redis-server",
-        "--port",
-        port,
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-        "--dir",
-        stage.folder,
-    )
-    with _server(stage, "redis", port, *server):
-        client = ("redis-benchmark", "-p", port, "-t", "set,get", "-c", 10, "-n", REDIS_CALLS // 2, "-q")
+    with servers.redis(stage, stage.cgroup("redis")) as server:
+        client = servers.redis_client(server.port, REDIS_CALLS // 2, "set,get")
         yield lambda: _client(stage, "redis-client", REDIS_CALLS, *client)
 
 
 @contextmanager
 def _nginx(stage: Stage) -> Iterator[Callable[[], int]]:
-    port, www = _free_port(), stage.folder / "www"
-    www.mkdir(exist_ok=True)
-    for path in (stage.folder, www):
-        path.chmod(0o755)  # nginx's worker is another user
-    (www / "page").write_bytes(PAGE)
-    config: Path = stage.folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=stage.folder, port=port))
-    with _server(stage, "nginx", port, "nginx", "-c", config):
-        client = ("ab", "-q", "-n", NGINX_CALLS, "-c", 10, f"http://127.0.0.1:{port}/page")
+    with servers.nginx(stage, stage.cgroup("nginx")) as server:
+        client = servers.nginx_client(server.port, NGINX_CALLS)
         yield lambda: _client(stage, "nginx-client", NGINX_CALLS, *client)
 
 

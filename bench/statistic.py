@@ -50,3 +50,8 @@ def ratio(samples: dict[str, list[float]], what: str, off: str, floor: str, floo
 def percent(samples: dict[str, list[float]], what: str, off: str) -> Estimate:
     """Median of the relative differences within pairs, in percent."""
     return estimate({"a": samples[what], "b": samples[off]}, lambda s: 100 * median(s["a"] / s["b"] - 1))
+
+
+def factor(samples: dict[str, list[float]], what: str, off: str) -> Estimate:
+    """Median of the quotients within rounds."""
+    return estimate({"a": samples[what], "b": samples[off]}, lambda s: median(s["a"] / s["b"]))

@@ -1,5 +1,6 @@
-/* loop CGROUP CPU WHAT: enters a cgroup and a CPU, then for each line "TIMES RUNS" prints ns of one WHAT in the best run:
- * a call (getppid), or a message (one byte over TCP on loopback, sent and received). */
+/* loop CGROUP CPU WHAT [FILE]: enters a cgroup and a CPU, then for each line "TIMES RUNS" prints ns of one WHAT in the best run:
+ * a call (getppid), a message (one byte over TCP on loopback, sent and received), a file (FILE opened and closed),
+ * or a storm (fork, exec of /bin/true, wait). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,27 +45,56 @@ static void message(void) {
         exit(3);
 }
 
+static const char *path;
+
+static void file(void) {
+    int fd = open(path, O_RDONLY);
+    if (fd < 0)
+        exit(4);
+    close(fd);
+}
+
+static void storm(void) {
+    char *none[] = {"true", NULL};
+    pid_t pid = fork();
+    if (pid == 0) {
+        execv("/bin/true", none);
+        _exit(9);
+    }
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+        exit(5);
+}
+
+static void (*work_of(const char *what))(void) {
+    if (!strcmp(what, "message"))
+        return message;
+    if (!strcmp(what, "file"))
+        return file;
+    return strcmp(what, "storm") ? call : storm;
+}
+
 int main(int argc, char **argv) {
-    char path[4096];
+    char procs[4096];
     long calls;
     int runs;
     cpu_set_t set;
-    snprintf(path, sizeof(path), "%s/cgroup.procs", argv[1]);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    snprintf(procs, sizeof(procs), "%s/cgroup.procs", argv[1]);
+    int fd = open(procs, O_WRONLY | O_CLOEXEC);
     if (argc < 4 || fd < 0 || write(fd, "0", 1) != 1)
         return 1;
     CPU_ZERO(&set);
     CPU_SET(atoi(argv[2]), &set);
     sched_setaffinity(0, sizeof(set), &set);
-    int messages = !strcmp(argv[3], "message");
-    if (messages && connect_ends())
+    void (*work)(void) = work_of(argv[3]);
+    if (work == message && connect_ends())
         return 2;
+    path = argc > 4 ? argv[4] : "/dev/null";
     while (scanf("%ld %d", &calls, &runs) == 2) {
         double best = 1e18;
         for (int r = 0; r < runs; r++) {
             double begun = now();
             for (long i = 0; i < calls; i++)
-                messages ? message() : call();
+                work();
             double each = (now() - begun) / calls;
             best = each < best ? each : best;
         }
