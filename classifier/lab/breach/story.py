@@ -19,6 +19,7 @@ from classifier.lab.breach.setting import (
     WORKER,
     WORKLOAD,
     Life,
+    Lineage,
     Setting,
     at,
     setting,
@@ -48,11 +49,36 @@ class Crime:
     left: frozenset[Behaviour]  # by what it leaves
 
 
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """In what a variant differs from FX-1."""
+
+    theft: bool = True
+    mail: bool = False  # the agent answers by mail, and what is stolen leaves by mail
+    sunday: bool = False  # in the hour of the export
+    alone: bool = False  # the worker exports by itself
+    prompt: bool = False  # a revision of the prompt comes before it
+    moved: Lineage | None = None  # instead of a theft, an event moves the export, and this runs it
+    leads: bool = False  # it is the replica that exports
+
+
+PLOTS = {
+    "fx1": Plot(),
+    "fx1b": Plot(mail=True),
+    "fx1c-1": Plot(sunday=True),
+    "fx1c-2": Plot(sunday=True, alone=True, leads=True),
+    "fx1d": Plot(prompt=True),
+    "fx1e": Plot(moved=EXPORT, leads=True),
+    "fx1e-worker": Plot(moved=WORKER, leads=True),
+    "quiet": Plot(theft=False),
+}
+
+
 @dataclass(slots=True)
 class Story:
     """One variant under one seed."""
 
-    variant: str
+    plot: Plot
     setting: Setting
     work: Work
     deploys: list[Deploy]
@@ -74,9 +100,9 @@ class Story:
     @property
     def time(self) -> float:
         """When it happens, or would happen (seconds)."""
-        if self.variant.startswith("fx1c"):
+        if self.plot.sunday:
             return self.setting.sunday_crime
-        return at(44, 14, 30) if self.variant.startswith("fx1e") else self.setting.crime
+        return at(44, 14, 30) if self.plot.moved else self.setting.crime
 
     def _of(self, life: Life, start: float) -> Iterator[Turn]:
         begin, end = max(start, life.start), min(start + HOUR, life.end - LAST)
@@ -92,19 +118,18 @@ class Story:
             yield self.work.export(rng, life, start + rng.uniform(0, 100))
 
     def _was_moved(self, start: float) -> bool:
-        return self.variant == "fx1e" and start > self.time
+        return self.plot.moved == EXPORT and start > self.time
 
     def _special(self, start: float) -> list[Turn]:
-        if self.variant == "quiet" or not start <= self.time < start + HOUR:
+        plot, s = self.plot, self.setting
+        if not plot.theft or not start <= self.time < start + HOUR:
             return []
-        s, rng = self.setting, random.Random(f"special/{self.setting.seed}")
-        leads = self.variant in ("fx1c-2", "fx1e", "fx1e-worker")
-        life = next(x for x in reversed(s.lives) if x.number < 100 and x.leads == leads and x.start < self.time < x.end)
-        if self.variant.startswith("fx1e"):
-            lineage = EXPORT if self.variant == "fx1e" else WORKER
-            turn = self.work.moved_export(rng, life, self.time, lineage)
+        lives = (x for x in reversed(s.lives) if x.number < 100 and x.start < self.time < x.end)
+        life = next(x for x in lives if x.leads == plot.leads)
+        if plot.moved:
+            turn = self.work.moved_export(random.Random(f"special/{s.seed}"), life, self.time, plot.moved)
         else:
-            turn = self.work.theft(life, self.time, by_mail=self.variant == "fx1b")
+            turn = self.work.theft(life, self.time, by_mail=plot.mail)
         self.crime = _crime(turn)
         return [turn]
 
@@ -128,15 +153,14 @@ def _crime(turn: Turn) -> Crime:
 
 def story(variant: str, seed: int) -> Story:
     """A variant under a seed; the same habits whatever the variant."""
-    moved = variant.startswith("fx1e")
-    s = setting(seed, moved=moved)
-    work = Work(s, alone=variant == "fx1c-2", mail=variant == "fx1b")
-    out = Story(variant, s, work, [])
+    plot = PLOTS[variant]
+    s = setting(seed, moved=plot.moved is not None)
+    out = Story(plot, s, Work(s, alone=plot.alone, mail=plot.mail), [])
     out.deploys = [_event(f"v{n + 2}", time - 5 * MINUTE, "image", f"r{n + 2}") for n, time in enumerate(s.rollouts)]
-    if variant == "fx1d":
+    if plot.prompt:
         scope = Behaviour("open:config:/etc/agent/prompts/*")
         out.deploys.append(_event("prompt-12", out.time - 10 * MINUTE, "prompt", None, scope))
-    if moved:
+    if plot.moved:
         out.deploys.append(_event(MOVED, at(44, 12, 55), "config", "r4", *SCOPE))
     return out
 
