@@ -37,7 +37,7 @@ def about(finding: Mapping[str, Any], told: Told, event: Callable[[str], Event |
     evidence = [e for i in ids if (e := event(i)) is not None]
     rows = finding.get("deviations") or ()
     began = min((float(d["first"]) for d in rows), default=0.0)
-    first = min([e.time for e in evidence] + [began] * bool(rows), default=0.0)
+    first = min([e.time for e in evidence] + [float(d["first"]) for d in rows], default=0.0)
     last = max([e.time for e in evidence] + [float(d["last"]) for d in rows], default=0.0)
     gone = len(ids) - len(evidence)
     lost = [f"{gone} events of the finding are past their time"] * bool(gone)

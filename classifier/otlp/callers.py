@@ -33,8 +33,14 @@ def conflicts(resource: Mapping[str, Any], identity: Identity, others: Callable[
 def named(attribute: str, identity: Identity) -> str:
     """What the kernel and the runtime call the sender, for one of the attributes; "" where nobody said."""
     namespace, pod = _pod_of(identity)
-    known = {UID: identity.path, POD: pod, NAMESPACE: namespace, CONTAINER: identity.container}
-    return known.get(attribute, identity.name if attribute == CONTAINER_NAME else identity.workload or "")
+    known = {
+        UID: identity.path,
+        POD: pod,
+        NAMESPACE: namespace,
+        CONTAINER: identity.container,
+        CONTAINER_NAME: identity.name,
+    }
+    return known.get(attribute, identity.workload or "")
 
 
 def _pod_of(identity: Identity) -> tuple[str, str]:
