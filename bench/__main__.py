@@ -92,6 +92,7 @@ def sizes_of(options: argparse.Namespace) -> Sizes:
         options.turns or base.turns,
         base.deployments,
         base.runs,
+        base.halves,
     )
 
 

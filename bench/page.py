@@ -35,11 +35,15 @@ def page(results: dict[str, Any], soak: dict[str, Any] | None = None) -> str:
     ]
     for name, section in SECTIONS.items():
         if name in results:
-            lines += ["", f"## {section.title}", "", *body(name, results[name])]
+            lines += ["", f"## {section.title}", "", *_notes(results[name]), *body(name, results[name])]
             lines += [f"\nSkipped: {why}" for why in results[name].get("skipped", ())]
     if soak is not None:
         lines += ["", f"## {SOAK_TITLE}", "", *_soak(soak)]
     return "\n".join([*lines, "", *READING]) + "\n"
+
+
+def _notes(results: dict[str, Any]) -> list[str]:
+    return [*results["notes"], ""] if results.get("notes") else []
 
 
 def body(name: str, results: dict[str, Any]) -> list[str]:

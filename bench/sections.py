@@ -23,9 +23,10 @@ class Sizes:
     turns: int  # of each tool at each load, side by side
     deployments: int  # that are simulated
     runs: int = 5  # of each reader of captures
+    halves: int = 5  # pairs of the published load
 
 
-QUICK, USUAL, FULL = Sizes(4, 3, 3, 4, 2), Sizes(12, 9, 7, 16), Sizes(40, 25, 15, 64)
+QUICK, USUAL, FULL = Sizes(4, 3, 3, 4, 2, 2), Sizes(12, 9, 6, 16), Sizes(40, 25, 15, 64, 9, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ def _beside(stage: Stage, sizes: Sizes, say: Say) -> dict[str, Any]:
     from bench.beside import measure
 
     return measure.measure(stage, sizes.turns, say)
+
+
+def _budget(stage: Stage, sizes: Sizes, say: Say) -> dict[str, Any]:
+    from bench import budget
+
+    return budget.measure(stage, sizes.halves, say)
 
 
 def _residence(stage: Stage, sizes: Sizes, say: Say) -> dict[str, Any]:
@@ -100,6 +107,9 @@ SECTIONS = {
     ),
     "beside": Section(
         "Side by side: what else could be installed, on the same loads", lambda s: 130 + 90 * s.turns, _beside
+    ),
+    "budget": Section(
+        "A published load: 1,000 file opens and 100 HTTP requests a second", lambda s: 20 + 21 * s.halves, _budget
     ),
     "residence": Section("The daemon, and full captures", lambda s: 135, _residence),
     "applayer": Section("Listening to an agent: calls of 1 MB of prompt and 200 events", lambda s: 160, _applayer),

@@ -3,6 +3,7 @@
  *   storm N     N times fork, exec of /bin/true, wait
  *   calls N     N system calls as fast as they go
  *   opens N DIR opens N files that nobody opened before, 2 ms apart
+ *   files N DIR N opens a second of the files f0 to f49, in bundles of 10 ms, until it is ended
  *   run PROGRAM ARGUMENT... */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -61,6 +62,19 @@ static int opens(long n, const char *folder) {
     return 0;
 }
 
+static void files(long n, const char *folder) {
+    struct timespec t;
+    char path[4096];
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    for (unsigned long i = 0;;) {
+        for (long each = n / 100; each > 0; each--, i++) {
+            snprintf(path, sizeof(path), "%s/f%lu", folder, i % 50);
+            close(open(path, O_RDONLY));
+        }
+        wait_until(&t, 10000000);
+    }
+}
+
 int main(int argc, char **argv) {
     char path[4096];
     if (argc < 4)
@@ -76,6 +90,8 @@ int main(int argc, char **argv) {
         return storm(atol(argv[3]));
     if (!strcmp(argv[2], "opens"))
         return opens(atol(argv[3]), argv[4]);
+    if (!strcmp(argv[2], "files") && argc > 4)
+        files(atol(argv[3]), argv[4]);
     if (!strcmp(argv[2], "calls"))
         for (long i = atol(argv[3]); i > 0; i--)
             syscall(SYS_getppid);

@@ -21,11 +21,12 @@ def test_every_section_that_was_measured_has_its_table():
             "skipped": ["nginx"],
         },
         "beside": results(),
-        "residence": {"rows": [ROW]},
+        "residence": {"rows": [ROW], "notes": ["Half an hour after the start."]},
     }
     text = page(made)
     assert "| all, inside   | 1.5 [1.0, 2.0] | 1.50 [1.00, 2.00]  |" in text
     assert "| memory | 49.456   | MiB  | <= 50 |" in text and "Skipped: nginx" in text
+    assert "\n\nHalf an hour after the start.\n\n| what" in text
     assert "](side-by-side.svg)" in text
     assert SECTIONS["label"].title not in text
 
