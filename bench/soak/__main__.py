@@ -33,6 +33,9 @@ def main() -> int:
         "--folder", type=Path, help="keep logs, trace, state and raw.json here; else they go with the run"
     )
     parser.add_argument("--from", dest="raw", type=Path, help="evaluate this raw.json of a run, over or under way")
+    parser.add_argument(
+        "--steady", action="store_true", help="every replica stays to the end: what grows grows with time alone"
+    )
     parser.add_argument("--json", action="store_true", help="print the whole result")
     options = parser.parse_args()
     if options.raw:
@@ -63,7 +66,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
             keep(results, folder / "raw.json")
             keep(result.kept(results), options.output)
 
-        results = Soak(folder.resolve(), options.minutes, say, both).run()
+        results = Soak(folder.resolve(), options.minutes, say, both, steady=options.steady).run()
         both(results)
         return results
 

@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,14 @@ class Totals:
 
 
 class Field:
-    """Everything that the soak observes; gone after `close`."""
+    """Everything that the soak observes; gone after `close`.
 
-    def __init__(self, folder: Path) -> None:
-        self._random = random.Random(1)
+    Args:
+        rolled: As `ROLLED`; empty where every replica stays to the end.
+    """
+
+    def __init__(self, folder: Path, rolled: Mapping[int, tuple[float, bool]] = ROLLED) -> None:
+        self._random, self._rolled = random.Random(1), rolled
         self.base = client.cgroup_root() / f"driftline-soak-{os.getpid()}"
         self.scope, self._outside = self.base / "scope", self.base / "outside"
         files = folder / "files"
@@ -104,8 +109,8 @@ class Field:
         self.page.rows["rests"][place.seat] = 0
         place.pid, place.leaving = self._spawner.start(place.seat, place.path), False
         self.totals.started += 1
-        if place.workload in ROLLED:
-            seconds = ROLLED[place.workload][0]
+        if place.workload in self._rolled:
+            seconds = self._rolled[place.workload][0]
             place.due = time.monotonic() + seconds * self._random.uniform(0.7, 1.3)
 
     def step(self) -> None:
@@ -115,8 +120,8 @@ class Field:
                 place.leaving = True
                 self.page.order([place.seat], STOP)
         for place in self._reaped():
-            if place.workload in ROLLED:
-                place.revision += ROLLED[place.workload][1]
+            if place.workload in self._rolled:
+                place.revision += self._rolled[place.workload][1]
                 self._start(place)
 
     def _reaped(self) -> list[Place]:

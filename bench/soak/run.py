@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from bench.soak import result
-from bench.soak.field import Field
+from bench.soak.field import ROLLED, Field
 from bench.soak.programs import INTERVAL, Programs
 from bench.soak.sampling import sample
 from bench.soak.tally import Rest, at_rests
@@ -33,15 +33,28 @@ class Soak:
     Args:
         say: Takes lines about what goes on.
         keep: Takes what is known at each rest.
+        steady: Every replica stays to the end.
     """
 
     def __init__(
-        self, folder: Path, minutes: float, say: Callable[[str], None], keep: Callable[[dict[str, Any]], None]
+        self,
+        folder: Path,
+        minutes: float,
+        say: Callable[[str], None],
+        keep: Callable[[dict[str, Any]], None],
+        *,
+        steady: bool = False,
     ) -> None:
         self._folder, self._seconds, self._say, self._keep = folder, 60 * minutes, say, keep
         self._between = min(BETWEEN, max(40.0, self._seconds / 4))
-        self._asked = 0
-        self.raw: dict[str, Any] = {"machine": _machine(minutes), "samples": [], "rests": [], "trouble": [], "left": []}
+        self._asked, self._steady = 0, steady
+        self.raw: dict[str, Any] = {
+            "machine": _machine(minutes, steady),
+            "samples": [],
+            "rests": [],
+            "trouble": [],
+            "left": [],
+        }
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
@@ -52,7 +65,7 @@ class Soak:
 
     def run(self) -> dict[str, Any]:
         """The whole result, which is also in its file."""
-        field = Field(self._folder)
+        field = Field(self._folder, {} if self._steady else ROLLED)
         programs = Programs(self._folder, field)
         try:
             self._run(field, programs)
@@ -157,10 +170,10 @@ def _now() -> float:
     return time.time()  # noqa: TID251  the soak is an agent of its own
 
 
-def _machine(minutes: float) -> dict[str, Any]:
+def _machine(minutes: float, steady: bool) -> dict[str, Any]:
     return {
         "name": platform.machine(),
         "kernel": platform.release(),
         "cpus": os.cpu_count(),
-        "command": f"python -m bench.soak --minutes {minutes:g}",
+        "command": f"python -m bench.soak --minutes {minutes:g}{' --steady' if steady else ''}",
     }
