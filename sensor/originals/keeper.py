@@ -6,15 +6,13 @@ A text is in clear only in the call that reads it. What waits, for its workload'
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sensor.originals.writer import Writer
 from sensor.settings import OriginalsSettings
 from wire.digests import sha256
 from wire.records import Identity, Workload
@@ -34,9 +32,6 @@ TEXTS = 1024  # of one replica in `SPAN`
 SPAN = 10 * SECOND
 NAMES = 4096  # replicas
 TIDY = 60 * SECOND  # between looks at what is past its days
-DAY = 86_400.0  # seconds
-END = 2.0  # seconds that the end waits for the disk
-QUIET = 60.0  # seconds between two lines of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,77 +204,3 @@ class Keeper:
 
         time = self._to_time(w.since)
         return Original(w.digest, workload, w.kind, self._node, w.cgroup, time, w.length, w.sealed)
-
-
-class Writer:
-    """Writes to the file beside the loop, in a thread that begins with the first text."""
-
-    def __init__(self, folder: Path, max_bytes: int, days: float) -> None:
-        self._folder, self._max_bytes, self._days = folder, max_bytes, days
-        self._queue: deque[tuple[list[Original], float]] = deque()
-        self._changed, self._thread = threading.Condition(), None
-        self._closed, self._shelf, self._told = False, None, -QUIET
-        self._noted: Counter[str] = Counter()  # losses that are in the file
-        self._losses: Counter[str] = Counter()  # as the keeper knows them
-        self.held = self.kept = self.failures = 0
-        self.lost: Counter[str] = Counter()
-
-    def put(self, found: list[Original], now: float, losses: Mapping[str, int]) -> None:
-        """Takes sealed texts, to be written at once.
-
-        Args:
-            now: seconds, event time.
-            losses: what was lost before it came here, by reason.
-        """
-        with self._changed:
-            self._losses = Counter(losses)
-            self._queue.append((found, now))
-            self.held += sum(len(o.sealed) for o in found)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="originals", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Waits for what is on its way, and no longer than `END`."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join(END)
-
-    def _run(self) -> None:
-        while (batch := self._next()) is not None:
-            found, now = batch
-            try:
-                self._write(found, now)
-            except Exception as e:  # the disk is full, or the folder is not ours: texts are lost, the sensor goes on
-                self._failed(found, e)
-            with self._changed:
-                self.held -= sum(len(o.sealed) for o in found)
-        if self._shelf is not None:
-            self._shelf.close()
-
-    def _next(self) -> tuple[list[Original], float] | None:
-        with self._changed:
-            while not self._queue and not self._closed:
-                self._changed.wait()
-            return self._queue.popleft() if self._queue else None
-
-    def _write(self, found: list[Original], now: float) -> None:
-        from sensor.originals.shelf import Shelf
-
-        if self._shelf is None:
-            self._shelf = Shelf(self._folder, max_bytes=self._max_bytes)
-        self._shelf.put(found, before=now - self._days * DAY)
-        self.kept += len(found)
-        for reason, texts in (self._losses + self.lost - self._noted).items():
-            self._shelf.lost(reason, texts)
-            self._noted[reason] += texts
-
-    def _failed(self, found: list[Original], e: Exception) -> None:
-        self.failures += 1
-        self.lost["disk"] += len(found)
-        if time.monotonic() - self._told >= QUIET:
-            self._told = time.monotonic()
-            log.warning("sealed texts are lost: %s", e)
