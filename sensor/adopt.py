@@ -1,4 +1,4 @@
-"""What was there before the sensor becomes known to it: cgroups, processes, sockets and listeners."""
+"""What was there before the sensor, or missed by it, becomes known to it: cgroups, processes, sockets and listeners."""
 
 from __future__ import annotations
 
@@ -21,11 +21,31 @@ from sensor.observe.agents import Agents
 from sensor.observe.observer import Observer
 from sensor.observe.roots import listed
 from sensor.probes import abi
+from sensor.probes.client import Loaded
 from sensor.probes.kernel import Kernel
 from wire.records import Replica
 
 TIMEOUT = 30  # seconds for looking at everything that was there
 SOCKET = struct.Struct("<QIIIHBBB3xI16s8x")  # struct talk of bpf/network.c
+
+
+def exclude_self(kernel: Kernel, base: Path, scope: Path) -> None:
+    """The sensor is nobody's workload; the root cgroup is filtered by the kernel side already."""
+    place = _own(base)
+    if place != base and place.is_relative_to(scope):
+        kernel.exclude(place.stat().st_ino)
+
+
+def _own(base: Path) -> Path:
+    """Directory of this process's cgroup."""
+    own = base / Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+    return own if own.is_dir() else base
+
+
+def directories(loaded: Loaded, scope: Path) -> dict[int, Path]:
+    """Of the cgroups that were there before the probes, by id."""
+    found = {os.stat(d).st_ino: Path(d) for d, _, _ in os.walk(scope)}
+    return {i: d for i, d in found.items() if i in loaded.existing and d not in (loaded.base, _own(loaded.base))}
 
 
 def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], base: Path, now: int) -> int:
@@ -52,6 +72,22 @@ def existing(kernel: Kernel, observer: Observer, directories: dict[int, Path], b
         _sockets(kernel, rows["sockets"], images, slot, generation)
         count += len(images)
     return count
+
+
+def unheard(kernel: Kernel, observer: Observer, base: Path, before: int) -> bool:
+    """Finds cgroups whose first record was lost with a full ring, by their directories; whether there were any.
+
+    Args:
+        before: ns of CLOCK_BOOTTIME; who took a slot later may be heard of yet.
+    """
+    lost = observer.seats.unheard(kernel, before)
+    if not lost:
+        return False
+    paths = {os.stat(d).st_ino: d for d, _, _ in os.walk(base) if os.path.isdir(d)}
+    for slot, generation, cgroup, taken in lost:
+        path = "/" + os.path.relpath(paths[cgroup], base) if cgroup in paths else f"/gone/{cgroup}"
+        observer.seats.seat(slot, generation, cgroup, path, taken)
+    return True
 
 
 def known(kernel: Kernel, observer: Observer) -> None:

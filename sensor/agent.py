@@ -7,7 +7,6 @@ kept with the pins, so a step of the wall clock moves no event.
 from __future__ import annotations
 
 import logging
-import os
 import platform
 import socket
 import time
@@ -18,23 +17,21 @@ from typing import Protocol
 
 from sensor import adopt
 from sensor.ears import stdio, tls
-from sensor.health import health
+from sensor.health import health, states
 from sensor.hearing import Hearing
 from sensor.identity.resolver import Resolver
 from sensor.observe.agents import Agents
-from sensor.observe.binaries import Binaries
-from sensor.observe.contents import Contents
 from sensor.observe.memory import Memory
 from sensor.observe.observer import Observer
-from sensor.observe.packages import Packages
 from sensor.observe.told import Told
 from sensor.originals import keeper
 from sensor.probes import client, stdio_hook
-from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
+from sensor.reading import Reading
 from sensor.settings import SensorSettings
+from sensor.sight import Sight
 from sensor.stopping import Stop
-from wire.records import Event, Gap, Head, Identity, ProbeState, Record, Replica, Tick
+from wire.records import Gap, Head, Identity, ProbeState, Record, Replica, Tick
 from wire.redact import POLICIES
 
 log = logging.getLogger("driftline.sensor")
@@ -61,10 +58,6 @@ class Sink(Protocol):
     def close(self) -> object: ...
 
 
-class Blind(RuntimeError):
-    """What was loaded sees the scope no more; only loading anew helps."""
-
-
 class Agent:
     """One sensor, from its settings to a running loop.
 
@@ -85,17 +78,16 @@ class Agent:
         self.stop = stop or Stop()  # called, it asks the loop to end; safe in a signal handler
         self._lock = client.Lock(settings)
         self.loaded = client.ensure(settings)
-        self._scope = self.loaded.base / self.loaded.scope.strip("/")
-        self._scope_id, self._scope_gone = _id(self._scope), False
+        self._sight = Sight(self.loaded, settings.name)
         self.kernel = Kernel(self.loaded.folder)
         self.kernel.watch_doors(settings.doors, settings.doors_in.stat().st_ino)
-        memory = self._memory = Memory(client.names_file(settings), self.loaded.epoch)
+        self._memory = Memory(client.names_file(settings), self.loaded.epoch)
         self.observer = Observer(
             node=self.node,
             epoch=self.loaded.epoch,
             boot=_boot(),
             to_time=self.to_time,
-            memory=memory,
+            memory=self._memory,
             redact=settings.redact,
             on_open=lambda o, path, pid: self.hearing.opened(o, path, pid),
         )
@@ -104,8 +96,8 @@ class Agent:
         self.hearing = Hearing(
             Agents(settings.capture.agents),
             [
-                tls(self._scope, self.to_time, policy, self.originals.sealed),
-                stdio(self._scope, self.to_time, self.loaded.folder, policy, self.originals.sealed),
+                tls(self._sight.scope, self.to_time, policy, self.originals.sealed),
+                stdio(self._sight.scope, self.to_time, self.loaded.folder, policy, self.originals.sealed),
             ],
             self.observer,
             self.kernel,
@@ -119,60 +111,35 @@ class Agent:
         if epoch == self.loaded.epoch:
             self.told.resume(before)
         self.resolver = Resolver(settings.identity)
-        self.binaries = Binaries(self._directory, digest=settings.digest)
-        self.packages = Packages(self._directory, on=settings.digest)
-        self.contents = Contents(self._directory, on=settings.digest)
+        self.reading = Reading(self._directory, on=settings.digest)
         self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
         self._sent_since = False  # something was sent since the last commit
         self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
         self._shown: tuple[ProbeState, ...] = ()  # what the last head said of listening
-        self._begin(memory)
+        self._begin()
 
     # -- start and end -----------------------------------------------------------------------------------------------
 
-    def _begin(self, memory: Memory) -> None:
+    def _begin(self) -> None:
         self._send(self._head())
-        self._exclude_self()
+        adopt.exclude_self(self.kernel, self.loaded.base, self._sight.scope)
         if self.loaded.fresh:
-            adopt.existing(self.kernel, self.observer, self._existing(), self.loaded.base, _boottime())
+            directories = adopt.directories(self.loaded, self._sight.scope)
+            adopt.existing(self.kernel, self.observer, directories, self.loaded.base, _boottime())
         else:
             stdio_hook.clear(self.loaded.folder)
-            self.observer.recall(memory.recall(), self.kernel)
+            self.observer.recall(self._memory.recall(), self.kernel)
             adopt.known(self.kernel, self.observer)
         adopt.agents(self.hearing.agents, self.observer, self._directory, fresh=self.loaded.fresh)
-        memory.begin(self.observer.kept())
+        self._memory.begin(self.observer.kept())
         self._announce()
 
-    def _exclude_self(self) -> None:
-        """The sensor is nobody's workload; the root cgroup is filtered by the kernel side already."""
-        place = self._own()
-        if place != self.loaded.base and place.is_relative_to(self.loaded.base / self.loaded.scope.strip("/")):
-            self.kernel.exclude(place.stat().st_ino)
-
-    def _own(self) -> Path:
-        """Directory of this process's cgroup."""
-        own = self.loaded.base / Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
-        return own if own.is_dir() else self.loaded.base
-
     def _head(self) -> Head:
-        states = tuple(
-            ProbeState(
-                name, BY_NAME[name].state if why == "on" else "off", BY_NAME[name].misses if why == "on" else (why,)
-            )
-            for name, why in sorted(self.loaded.probes.items())
-        )
         scope, interval = self.loaded.scope, self.settings.interval
         now = self.to_time(_boottime())
-        states += self._shown
-        return Head(now, self.node, platform.release(), self.loaded.epoch, scope, interval, platform.machine(), states)
-
-    def _existing(self) -> dict[int, Path]:
-        top = self.loaded.base / self.loaded.scope.strip("/")
-        found = {os.stat(d).st_ino: Path(d) for d, _, _ in os.walk(top)}
-        return {
-            i: d for i, d in found.items() if i in self.loaded.existing and d not in (self.loaded.base, self._own())
-        }
+        seen = states(self.loaded.probes) + self._shown
+        return Head(now, self.node, platform.release(), self.loaded.epoch, scope, interval, platform.machine(), seen)
 
     def run(self) -> None:
         """Until a signal or `stop`.
@@ -197,19 +164,8 @@ class Agent:
             self._delivered()
             if _boottime() >= due:
                 self.windows()
-                self._check_sight()
+                self._sight.check()
                 due += self._interval() * (1 + (_boottime() - due) // self._interval())
-
-    def _check_sight(self) -> None:
-        """A service manager removes a stopped unit's cgroup, and makes another of the same name at the next start."""
-        if not self.loaded.folder.is_dir():
-            raise Blind(f"the programs of {self.settings.name!r} were taken out of the kernel; start it again")
-        here = _id(self._scope)
-        if here is not None and here != self._scope_id:
-            raise Blind(f"the cgroup {self.loaded.scope} was removed and made anew; start again")
-        if here is None and not self._scope_gone:
-            log.warning("the cgroup %s is gone; waiting for it to come back", self.loaded.scope)
-        self._scope_gone = here is None
 
     def close(self) -> None:
         """Sends what is left, and unloads unless the settings say otherwise."""
@@ -217,9 +173,7 @@ class Agent:
         self._send_all(self.hearing.close(_boottime()))
         self.windows()
         self.originals.close(_boottime())
-        self.binaries.close()
-        self.packages.close()
-        self.contents.close()
+        self.reading.close()
         self.resolver.close()
         self.sink.close()
         self._delivered()
@@ -237,13 +191,8 @@ class Agent:
         records = self.observer.take(batch)
         self._announce()  # an identity goes before the events that need it
         for record in records:
-            if isinstance(record, Event) and record.kind == "exec":
-                self.binaries.see(record)
-            elif isinstance(record, Event) and record.kind == "open":
-                self.packages.see(record)
-                self.contents.see(record)
-            if isinstance(record, Event):
-                self.hearing.see(record)
+            self.reading.see(record)
+            self.hearing.see(record)
             self._send(record)
         for event in self.observer.flows(batch.facts, self.kernel.flows):
             self._send(event)
@@ -261,8 +210,7 @@ class Agent:
         self._late()
         self._round("begin_round")
         for window in self.observer.windows(self.kernel, self.told, now):
-            self.packages.look(window)
-            self.contents.look(window)
+            self.reading.look(window)
             self._send(window)
         self._unseated(now)
         self._retire(now)
@@ -331,9 +279,7 @@ class Agent:
             files, flows = self.kernel.release(slot)
             self.observer.forget(slot)
             self.told.forget(slot, files=files, flows=flows)
-            self.binaries.forget(replica)
-            self.packages.forget(replica)
-            self.contents.forget(replica)
+            self.reading.forget(replica)
             self.hearing.forget(replica)
             self._announced.pop(slot, None)
         self._ended.clear()
@@ -342,18 +288,12 @@ class Agent:
         """What others found out meanwhile: identities from runtimes, digests of executables."""
         for identity in self.resolver.poll(self.to_time(_boottime())):
             self._identify(identity)
-        self._send_all((*self.binaries.poll(), *self.packages.poll(), *self.contents.poll()))
+        self._send_all(self.reading.poll())
 
     def _unheard(self, now: int) -> None:
-        """Cgroups whose first record was lost with a full ring are found by their directories."""
-        lost = self.observer.seats.unheard(self.kernel, now - self._interval())
-        if not lost:
-            return
-        paths = {os.stat(d).st_ino: d for d, _, _ in os.walk(self.loaded.base) if os.path.isdir(d)}
-        for slot, generation, cgroup, taken in lost:
-            path = "/" + os.path.relpath(paths[cgroup], self.loaded.base) if cgroup in paths else f"/gone/{cgroup}"
-            self.observer.seats.seat(slot, generation, cgroup, path, taken)
-        self._announce()
+        """Cgroups whose first record was lost with a full ring."""
+        if adopt.unheard(self.kernel, self.observer, self.loaded.base, now - self._interval()):
+            self._announce()
 
     def _unseated(self, now: int) -> None:
         """Looks at new cgroups that found no free slot: nobody knows whose they were. Slot 0 counts them."""
@@ -395,14 +335,6 @@ class Agent:
 
 def _boottime() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def _id(directory: Path) -> int | None:
-    """The id of a cgroup; None: it is gone."""
-    try:
-        return directory.stat().st_ino
-    except FileNotFoundError:
-        return None
 
 
 def _boot() -> int:

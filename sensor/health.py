@@ -1,4 +1,4 @@
-"""How the sensor itself is: what it sent, what was lost and why, how full its tables are, what it costs."""
+"""How the sensor itself is: what its probes see, what it sent, what was lost and why, how full its tables are, what it costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from sensor.observe.observer import Observer
 from sensor.probes import abi
+from sensor.probes.catalogue import BY_NAME
 from sensor.probes.kernel import Kernel
+from wire.records import ProbeState
 
 PAGE = resource.getpagesize()
 
@@ -27,6 +29,14 @@ def health(kernel: Kernel, observer: Observer, sent: Mapping[str, int], waiting:
         "replicas": float(len(observer.replicas)),
     }
     return dict(sorted(values.items()))
+
+
+def states(probes: Mapping[str, str]) -> tuple[ProbeState, ...]:
+    """What each probe sees and misses, from "on", or why it is not, by its name."""
+    return tuple(
+        ProbeState(name, BY_NAME[name].state, BY_NAME[name].misses) if why == "on" else ProbeState(name, "off", (why,))
+        for name, why in sorted(probes.items())
+    )
 
 
 def _resident() -> int:

@@ -68,9 +68,10 @@ def run_once(chosen: SensorSettings, stop: Stop) -> bool:
     """
     from console.cli.service import Beat, Beating
     from console.supervise import notify
-    from sensor.agent import Agent, Blind
+    from sensor.agent import Agent
     from sensor.delivery import Delivery
     from sensor.probes.client import ProbeError
+    from sensor.sight import Blind
 
     sink = Beating(Delivery(chosen.address, chosen.spool, node=chosen.node), Beat())
     try:

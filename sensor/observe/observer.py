@@ -22,7 +22,7 @@ from sensor.observe.seats import Seats
 from sensor.observe.told import Told
 from sensor.probes import abi
 from sensor.probes.kernel import Batch, Kernel
-from wire.records import Behaviour, Event, Record, Window
+from wire.records import Behaviour, Event, Window
 from wire.syscalls import name as syscall_name
 
 SENSITIVE = frozenset(
@@ -69,9 +69,9 @@ class Observer:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    def take(self, batch: Batch) -> list[Record]:
+    def take(self, batch: Batch) -> list[Event]:
         """Events of a batch. New replicas are in `replicas` afterwards."""
-        out: list[Record] = []
+        out: list[Event] = []
         self.processes.lineage.settle()
         for row in batch.paths[batch.paths["kind"] == abi.SEAT]:
             self.seats.take(row)
@@ -80,7 +80,7 @@ class Observer:
         self._grams(batch.facts)
         return out
 
-    def _one(self, row: np.void) -> Iterator[Record]:
+    def _one(self, row: np.void) -> Iterator[Event]:
         """One record, while the lineage is what it was when that happened."""
         kind, pid = int(row["kind"]), int(row["pid"])
         if kind == abi.EXEC:
