@@ -17,13 +17,13 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from tests.identity import node as nodes
-from tests.identity.node import Node
+from tests.identity.node import PACE, RUNC, Node, Runtime
 
 CLONE_NEWNET = 0x40000000
 PLUGINS = ("bridge", "host-local", "loopback")
 PEER, NEWCOMER, STRANGER = "10.99.0.1", "10.99.0.2", "10.99.0.66"  # in the node's network, which is nobody else's
 PORT = 9000
-DEADLINE = 60.0  # seconds, for a machine that does other things too
+DEADLINE = 60.0 * PACE  # seconds, for a machine that does other things too
 EXITED = 2  # CRI's CONTAINER_EXITED
 
 
@@ -120,6 +120,10 @@ class Cluster:
         until(lambda: self.status(container).state == EXITED, f"the end of container {container[:12]}")
         return self.status(container).exit_code
 
+    def heard(self, word: str, times: int) -> None:
+        """Waits until the peer was told a word so often."""
+        until(lambda: self.peer.words[word] == times, f"{word} at the peer")
+
     def status(self, container: str):
         request = self.node.api.ContainerStatusRequest(container_id=container)
         return self.node.cri.ContainerStatus(request, timeout=DEADLINE).status
@@ -141,9 +145,9 @@ class Cluster:
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Cluster]:
+def started(folder: Path, runtime: Runtime = RUNC) -> Iterator[Cluster]:
     """A node with the programs of this package in its image, and its peer."""
-    with nodes.started(compiled(folder)) as node:
+    with nodes.started(compiled(folder), runtime) as node:
         peer = Peer(node.pid)
         try:
             yield Cluster(node, peer)

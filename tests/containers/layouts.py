@@ -6,7 +6,6 @@ from sensor.identity.paths import parse
 from tests.containers.claims import hold
 from tests.containers.cluster import Cluster
 from tests.containers.said import Said
-from tests.identity.test_paths import PATHS
 
 WANTED = ("docker", "crio")
 
@@ -18,6 +17,8 @@ class Layouts:
     owners: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
+        from tests.identity.test_paths import PATHS  # brings pytest along, which no other scene needs
+
         self.paths = [p for p in PATHS if any(name in p.id for name in WANTED)]
 
     def before(self, cluster: Cluster) -> None:

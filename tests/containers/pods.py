@@ -121,6 +121,7 @@ class Exec(Base):
     """`kubectl exec`: a process that the runtime puts into a container which runs already."""
 
     claim = "`exec` into a container"
+    runtime = "runc"
 
     def act(self, cluster: Cluster) -> str:
         pod = cluster.node.pod(*deployed("entered"), own_network=True)
@@ -135,8 +136,8 @@ class Exec(Base):
     def look(self, said: Said) -> str:
         seen = checked(self.works[0], said)
         chains = seen.callers("/bin/call")
-        hold(chains == {"call<runc"}, f"called by {chains}")
-        return "two calls of the container, their parent is runc and not its program"
+        hold(chains == {f"call<{self.runtime}"}, f"called by {chains}")
+        return f"two calls of the container, their parent is {self.runtime} and not its program"
 
 
 class Companions(Base):

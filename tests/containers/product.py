@@ -22,11 +22,12 @@ from console.supervise import unprivileged, user_ids
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
 from tests.containers.cluster import Cluster, until
+from tests.identity.node import PACE
 from wire.records import Record
 from wire.trace import read
 
 INTERVAL = 1.0  # seconds of a window
-READY = 90.0  # seconds for a program to begin or to end
+READY = 90.0 * PACE  # seconds for a program to begin or to end
 PATIENCE = (
     60.0  # seconds that a record waits for its owner: 5 as shipped, more here, for a machine that does other things too
 )

@@ -19,7 +19,8 @@ what reaches it, so that what was done is known from both ends.
 """
 TAIL = """
 A pod's sandbox (the pause process) is the container `POD` of the pod's owner, so what the runtime does in its cgroup has a
-name too. Not tried here: crun, which needs an ordinary kernel; CRI-O and a Kubernetes API server, which no Debian package holds.
+name too. crun needs an ordinary kernel, so its pods run in a guest of `make kernel`, with limits and a seccomp filter: see
+[kernels](kernels.md#pods-under-crun). Not tried: CRI-O and a Kubernetes API server, which no Debian package holds.
 """
 
 
@@ -29,8 +30,12 @@ def page(rows: Iterable[Row]) -> str:
     >>> page([Row("a restart", "two lives", "two replicas", True)]).splitlines()[-4]
     '| a restart | two lives | two replicas |'
     """
-    lines = [HEAD, "| claim | what was done | what driftline saw |", "|---|---|---|", *map(_line, rows)]
-    return "\n".join([*lines, TAIL])
+    return "\n".join([HEAD, body(rows), TAIL])
+
+
+def body(rows: Iterable[Row]) -> str:
+    """The table."""
+    return "\n".join(["| claim | what was done | what driftline saw |", "|---|---|---|", *map(_line, rows)])
 
 
 def table(rows: Iterable[Row]) -> str:

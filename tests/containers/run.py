@@ -14,6 +14,7 @@ from tests.containers.layouts import Layouts
 from tests.containers.pods import Before, Companions, Exec, HostNetwork, Restart, Short
 from tests.containers.product import observed
 from tests.containers.said import Said
+from tests.identity.node import RUNC, Runtime
 
 
 class Everything:
@@ -53,9 +54,12 @@ def scenes(short_pods: int, at_once: int) -> list[Scene]:
     ]
 
 
-def acted(wanted: Sequence[Scene], say: Callable[[str], None] = lambda text: None) -> list[Row]:
+def acted(
+    wanted: Sequence[Scene], say: Callable[[str], None] = lambda text: None, runtime: Runtime = RUNC
+) -> list[Row]:
     """One row for each scene, in order."""
-    with tempfile.TemporaryDirectory(prefix="driftline-pods-") as folder, clusters.started(Path(folder)) as cluster:
+    made = tempfile.TemporaryDirectory(prefix="driftline-pods-")
+    with made as folder, clusters.started(Path(folder), runtime) as cluster:
         for scene in wanted:
             scene.before(cluster)
         with observed(cluster) as product:

@@ -23,6 +23,7 @@ class Seen:
     counts: Counter[str] = field(default_factory=Counter)  # behaviour → how often it began
     events: list[Event] = field(default_factory=list)
     loss: Counter[str] = field(default_factory=Counter)
+    calls: Counter[int] = field(default_factory=Counter)  # number of a system call → how often
 
     @property
     def workloads(self) -> set[str | None]:
@@ -109,6 +110,7 @@ class Said:
         for use in record.uses:  # a conversation that goes on is used in each window, but it began once
             seen.counts[use.behaviour] += int(use.data.get("opens", use.count))
         seen.loss.update(record.loss)
+        seen.calls.update(dict(record.syscalls))
 
 
 def _replayed(records: list[Record]) -> Pipeline:

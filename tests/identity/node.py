@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -26,12 +27,25 @@ PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox", "
 PACKAGES = "containerd, runc and busybox-static"
 IMAGE = "docker.io/driftline/busybox:1"
 NONE: Mapping = MappingProxyType({})
-START = 60.0  # seconds, for a machine that does other things too
+PACE = float(os.environ.get("DRIFTLINE_TEST_PACE", "1"))  # how much longer everything takes here: more under emulation
+START = 60.0 * PACE  # seconds, for a machine that does other things too
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What containerd has containers made by."""
+
+    program: str = "runc"
+    limits: bool = False  # whether it is given limits to set, which takes cgroup v2 with controllers
+
+
+RUNC = Runtime()
 
 ENTER = """
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/system.slice/node
 echo $$ > /sys/fs/cgroup/system.slice/node/cgroup.procs
+for c in {controllers}; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; done
 for d in /run/containerd /run/netns /run/runc; do mkdir -p $d; mount -t tmpfs t $d; done
 mount -t tmpfs t /var/lib
 mount --make-shared /run/netns
@@ -57,7 +71,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-  BinaryName = "{base}/runc"
+  BinaryName = "{runtime}"
 """
 
 NETWORK = {
@@ -70,10 +84,10 @@ NETWORK = {
 }
 PLUGINS = "/usr/lib/cni"
 
-# cgroup v2 may stand here without controllers, so runc is given no limits to set.
-RUNC = """#!/bin/sh
+# Where cgroup v2 stands without controllers, the runtime is given no limits to set.
+WRAPPER = """#!/bin/sh
 case " $* " in *" create "*) {python} -ISE {base}/without.py "$@" ;; esac
-exec {runc} "$@"
+exec {runtime} "$@"
 """
 WITHOUT = """
 import json, sys
@@ -130,8 +144,15 @@ class Node:
         config = api.PodSandboxConfig(metadata=metadata, labels=kubernetes | labels, linux=linux)
         return self.cri.RunPodSandbox(api.RunPodSandboxRequest(config=config), timeout=START).pod_sandbox_id, config
 
-    def container(self, pod, name: str, *command: str, attempt: int = 0) -> str:
-        """Starts a container in a pod; returns its id."""
+    def container(
+        self, pod, name: str, *command: str, attempt: int = 0, limits: Mapping = NONE, filtered: bool = False
+    ) -> str:
+        """Starts a container in a pod; returns its id.
+
+        Args:
+            limits: Members of CRI's LinuxContainerResources.
+            filtered: Whether it has the runtime's own seccomp filter.
+        """
         api, (sandbox, pod_config) = self.api, pod
         above = pod_config.linux.security_context
         config = api.ContainerConfig(
@@ -139,9 +160,12 @@ class Node:
             image=api.ImageSpec(image=IMAGE),
             command=command,
             linux=api.LinuxContainerConfig(
+                resources=api.LinuxContainerResources(**limits) if limits else None,
                 security_context=api.LinuxContainerSecurityContext(
-                    namespace_options=above.namespace_options, privileged=above.privileged
-                )
+                    namespace_options=above.namespace_options,
+                    privileged=above.privileged,
+                    seccomp=api.SecurityProfile(profile_type=0 if filtered else 1),  # the runtime's, or none
+                ),
             ),
         )
         request = api.CreateContainerRequest(pod_sandbox_id=sandbox, config=config, sandbox_config=pod_config)
@@ -166,7 +190,7 @@ class Node:
 
 
 @contextmanager
-def started(programs: Mapping[str, Path] = NONE) -> Iterator[Node]:
+def started(programs: Mapping[str, Path] = NONE, runtime: Runtime = RUNC) -> Iterator[Node]:
     """A node that has its image, with `programs` in /bin; nothing of it is left afterwards, whatever happens."""
     base = Path(tempfile.mkdtemp(prefix="dl-"))  # short: a socket's path has at most 107 bytes
     cgroup = hierarchy() / f"driftline-{base.name}"
@@ -174,7 +198,7 @@ def started(programs: Mapping[str, Path] = NONE) -> Iterator[Node]:
     process = None
     try:
         with open(base / "log", "wb") as log:
-            process = _start(base, cgroup, log, programs)
+            process = _start(base, cgroup, log, programs, runtime)
             _wait_for(base)
         yield Node(base, cgroup, process.pid)
     finally:
@@ -184,20 +208,30 @@ def started(programs: Mapping[str, Path] = NONE) -> Iterator[Node]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-def _start(base: Path, cgroup: Path, log, programs: Mapping[str, Path]) -> subprocess.Popen:
+def _start(base: Path, cgroup: Path, log, programs: Mapping[str, Path], runtime: Runtime) -> subprocess.Popen:
     """In a process namespace too, so that the kernel reaps whatever the node leaves."""
-    runc = shutil.which("runc", path=f"{os.environ['PATH']}:/usr/sbin")
-    (base / "config.toml").write_text(CONFIG.format(base=base, image=IMAGE, plugins=PLUGINS))
+    (base / "config.toml").write_text(
+        CONFIG.format(base=base, image=IMAGE, plugins=PLUGINS, runtime=_runtime(base, runtime))
+    )
     (base / "cni").mkdir()
     (base / "cni/pods.conf").write_text(json.dumps(NETWORK | {"ipam": NETWORK["ipam"] | {"dataDir": f"{base}/ipam"}}))
-    (base / "without.py").write_text(WITHOUT)
-    (base / "runc").write_text(RUNC.format(python=sys.executable, base=base, runc=runc))
-    (base / "runc").chmod(0o755)
     _image(base / "image.tar", {"busybox": _busybox()} | dict(programs))
-    inner = ["bash", "-ec", ENTER, "enter", "containerd", "--config", f"{base}/config.toml"]
+    enter = ENTER.format(controllers="cpu memory pids" if runtime.limits else "")
+    inner = ["bash", "-ec", enter, "enter", "containerd", "--config", f"{base}/config.toml"]
     outer = f'echo $$ > {cgroup}/cgroup.procs; exec unshare -C -m -n -p -f --mount-proc --propagation private "$@"'
     command = ["bash", "-ec", outer, "outer", *inner]
     return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+
+def _runtime(base: Path, runtime: Runtime) -> str:
+    """Path of the program that containerd is to call."""
+    found = shutil.which(runtime.program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if runtime.limits:
+        return found
+    (base / "without.py").write_text(WITHOUT)
+    (base / "runtime").write_text(WRAPPER.format(python=sys.executable, base=base, runtime=found))
+    (base / "runtime").chmod(0o755)
+    return f"{base}/runtime"
 
 
 def _wait_for(base: Path) -> None:

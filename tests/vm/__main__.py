@@ -1,4 +1,4 @@
-"""`make kernel`: boots every kernel one after the other, asks each the same, and writes docs/kernels.md.
+"""`make kernel`: boots every kernel, as many at a time as there are cores, asks each the same, and writes docs/kernels.md.
 
 python -m tests.vm [--folder /tmp] [--only 6.1] [--tree DIR] [--page FILE] [--keep]
 """
@@ -9,37 +9,22 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.vm import machine, report
+from tests.containers.claims import Row
+from tests.vm import boots, machine, pods, report
+from tests.vm.boots import Boot
 from tests.vm.machine import ROOT, Machine, Outcome
 from tests.vm.packages import SERIES, PackageError
 
-PLAIN_SECONDS = 420  # the longest a boot may take; then it is ended and what it said is shown
-SYSTEMD_SECONDS = 600
-FULL = "6.12"  # the kernel under which the units are asked everything; systemd is the same under the others
-# What a kernel decides: compiling, loading, verifying, counting. The rest of the suite would say the same on every kernel.
-TESTS = """
-tests/probes/test_btf.py tests/probes/test_headers.py tests/probes/test_pins.py
-tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_network.py tests/kernel/test_syscalls.py
-tests/kernel/test_scripts.py
-""".split()
-
-PLAIN = f"""
-cd {ROOT}; set -o pipefail; export PYTHONDONTWRITEBYTECODE=1
-export DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1
-.venv/bin/driftline doctor --json > /share/doctor.json
-/usr/bin/python3 -m tests.vm.hooks /share/hooks.json
-.venv/bin/python -m tests.vm.facts /share/facts.json
-.venv/bin/python -m pytest {" ".join(TESTS)} --timeout 300 --tb short 2>&1 | tee /share/tests.txt
-"""
-SERVICES = f"""
-cd {ROOT}; export PYTHONDONTWRITEBYTECODE=1
-.venv/bin/python -m tests.vm.services /share/services.json """
+Answers = dict[tuple[str, str], Outcome]  # series and name of a boot → what came of it
 
 
 def main() -> int:
@@ -47,18 +32,24 @@ def main() -> int:
     if os.geteuid():
         print("Error: a guest's root is made of mounts, which needs root\nHint: sudo make kernel", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was unpacked is removed
     begun, folder = time.monotonic(), options.folder / "driftline-vm"  # removed as a whole, so a name of our own
     try:
-        columns = [_here(), *(_guest(machine.make(s, folder, options.tree)) for s in options.only)]
+        machines = [machine.make(series, folder, options.tree) for series in options.only]
+        _say("all", f"packages: {time.monotonic() - begun:.0f} s")
+        columns, rows = _asked(machines)
     except PackageError as e:
-        print(f"Error: {e}", file=sys.stderr)
+        print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
     if options.page:
-        options.page.write_text(report.page(columns))
-    return _verdict(columns, time.monotonic() - begun)
+        release = next((m.kernel.release for m in machines if m.kernel.series == boots.FULL), "")
+        options.page.write_text(report.page(columns) + pods.section(rows, release))
+    return _verdict(columns, rows, time.monotonic() - begun)
 
 
 def _options() -> argparse.Namespace:
@@ -71,9 +62,38 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _asked(machines: list[Machine]) -> tuple[list[report.Column], tuple[Row, ...]]:
+    """One guest for each core, the longest boots first; this machine's own part is done beside them."""
+    jobs = [(m, boot) for m in machines for boot in boots.of(m.kernel.series)]
+    jobs.sort(key=lambda job: job[1].weight, reverse=True)
+    with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
+        try:
+            begun = [pool.submit(_boot, m, boot) for m, boot in jobs]
+            here = _here()
+            done = [job.result() for job in begun]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            [m.over.set() for m in machines]
+            raise
+    answers = {(m.kernel.series, boot.name): outcome for (m, boot), outcome in zip(jobs, done, strict=True)}
+    return [here, *(_column(m, answers) for m in machines)], pods.rows(answers.get((boots.FULL, boots.PODS_NAME)))
+
+
+def _boot(made: Machine, boot: Boot) -> Outcome:
+    def say(what: str) -> None:
+        _say(f"{made.kernel.release}: {boot.name}", what)
+
+    outcome = made.run(boot.script, seconds=boot.seconds, say=say, systemd=boot.systemd)
+    end = "done" if outcome.ok else f"code {outcome.code}"
+    say(f"{end} after {outcome.seconds:.0f} s, {outcome.cpu:.0f} s of CPU, {outcome.compiled} programs compiled for it")
+    if not outcome.ok:
+        print(outcome.output, flush=True)
+    return outcome
+
+
 def _here() -> report.Column:
     """The kernel of this machine, in cgroups of our own only."""
-    python = str(ROOT / ".venv/bin/python")
+    begun, python = time.monotonic(), str(ROOT / ".venv/bin/python")
     doctor = subprocess.run(
         [ROOT / ".venv/bin/driftline", "doctor", "--json"], cwd=ROOT, capture_output=True, text=True
     )
@@ -81,16 +101,13 @@ def _here() -> report.Column:
     subprocess.run([python, "-m", "tests.vm.facts", facts], cwd=ROOT, check=False)
     found = json.loads(facts.read_text()) if facts.exists() else {"facts": []}
     facts.unlink(missing_ok=True)
-    _say("this machine", f"{len(found['facts'])} facts")
+    _say("this machine", f"{len(found['facts'])} facts: {time.monotonic() - begun:.0f} s")
     return report.Column("this machine", platform.release(), json.loads(doctor.stdout), tuple(found["facts"]))
 
 
-def _guest(made: Machine) -> report.Column:
-    plain = made.run(PLAIN, seconds=PLAIN_SECONDS)
-    _show(made, "kernel tests", plain)
-    how = "" if made.kernel.series == FULL else "short"
-    services = made.run(SERVICES + how, seconds=SYSTEMD_SECONDS, systemd=True)
-    _show(made, "units under systemd", services)
+def _column(made: Machine, answers: Answers) -> report.Column:
+    mine = {name: outcome for (series, name), outcome in answers.items() if series == made.kernel.series}
+    plain, units = mine[boots.PLAIN_NAME], mine[boots.UNITS_NAME]
     tests = plain.files.get("tests.txt", b"").decode(errors="replace").strip().splitlines()
     return report.Column(
         made.kernel.series,
@@ -99,8 +116,8 @@ def _guest(made: Machine) -> report.Column:
         tuple(_json(plain, "facts.json", {}).get("facts", ())),
         tuple(_json(plain, "hooks.json", {}).get("hooks", ())),
         report.sum_of(tests, ended=plain.code is not None),
-        tuple(_json(services, "services.json", {}).get("services", ())),
-        tuple(what for what, boot in (("the tests' boot", plain), ("systemd's boot", services)) if boot.code is None),
+        tuple(_json(units, "services.json", {}).get("services", ())),
+        tuple(f"boot for {name}" for name, outcome in mine.items() if outcome.code is None),
         guest=True,
     )
 
@@ -112,21 +129,18 @@ def _json(outcome: Outcome, name: str, default: dict) -> dict:
         return default
 
 
-def _show(made: Machine, what: str, outcome: Outcome) -> None:
-    _say(made.kernel.release, f"{what}: {outcome.seconds:.0f} s, {'done' if outcome.ok else f'code {outcome.code}'}")
-    if not outcome.ok:
-        print(outcome.output)
-
-
 def _say(kernel: str, what: str) -> None:
     print(f"kernel: {kernel}: {what}", flush=True)
 
 
-def _verdict(columns: list[report.Column], seconds: float) -> int:
+def _verdict(columns: list[report.Column], rows: tuple[Row, ...], seconds: float) -> int:
     red = [(c.release, what) for c in columns for what in c.red]
+    red += [(boots.PODS_NAME, f"{r.claim}: {r.seen}") for r in rows if not r.holds]
     for release, what in red:
         _say(release, f"RED {what}")
-    _say("all", f"{len(columns)} kernels in {seconds:.0f} s, {len(red)} red")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = used.ru_utime + used.ru_stime
+    _say("all", f"{len(columns)} kernels in {seconds:.0f} s, {cpu:.0f} s of CPU, {len(red)} red")
     return 1 if red else 0
 
 

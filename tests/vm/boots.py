@@ -1,0 +1,65 @@
+"""What is asked of a kernel: one script for each boot. A line that begins with @@ names the stage that begins there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.vm.machine import ROOT
+
+FULL = "6.12"  # the kernel under which the units are asked everything; systemd is the same under the others
+# What a kernel decides: compiling, loading, verifying, counting. The rest of the suite would say the same on every kernel.
+TESTS = """
+tests/probes/test_btf.py tests/probes/test_headers.py tests/probes/test_pins.py
+tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_network.py tests/kernel/test_syscalls.py
+tests/kernel/test_scripts.py
+""".split()
+
+ENTER = f"cd {ROOT}; set -o pipefail; export PYTHONDONTWRITEBYTECODE=1"
+# From here on the machine around the guest compiles. What is compiled in the guest: the hooks, and all that the units load.
+COMPILER = """
+to=/usr/local/lib/$(basename "$(readlink -f /usr/bin/python3)")/dist-packages
+install -D -m 644 -t "$to" tests/vm/guest/bcc.py
+"""
+PLAIN = f"""{ENTER}
+echo "@@ doctor"
+.venv/bin/driftline doctor --json > /share/doctor.json
+echo "@@ hooks"
+/usr/bin/python3 -m tests.vm.hooks /share/hooks.json
+{COMPILER}
+export DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1
+echo "@@ facts"
+.venv/bin/python -m tests.vm.facts /share/facts.json
+echo "@@ tests"
+.venv/bin/python -m pytest {" ".join(TESTS)} --timeout 300 --tb short 2>&1 | tee /share/tests.txt
+"""
+UNITS = f"""{ENTER}
+.venv/bin/python -m tests.vm.services /share/services.json """
+# Pods take longer to come and go than on the machine itself.
+PODS = f"""{ENTER}
+{COMPILER}
+export DRIFTLINE_TEST_PACE=5
+.venv/bin/python -m tests.containers.crun /share/pods.json
+"""
+PLAIN_NAME, UNITS_NAME, PODS_NAME = "kernel tests", "units under systemd", "pods under crun"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One boot of one kernel."""
+
+    name: str
+    series: str
+    script: str
+    weight: int  # seconds that it takes where nothing else runs: the longest is begun first
+    systemd: bool = False
+    seconds: int = 1200  # the longest it may take; then it is ended and what it said is shown
+
+
+def of(series: str) -> tuple[Boot, ...]:
+    """The boots of one kernel."""
+    full = series == FULL
+    found = (
+        Boot(UNITS_NAME, series, UNITS + ("" if full else "short"), 280 if full else 160, systemd=True),
+        Boot(PLAIN_NAME, series, PLAIN, 200),
+    )
+    return (*found, Boot(PODS_NAME, series, PODS, 100)) if full else found
