@@ -29,12 +29,19 @@ def part(w: Ward, stranger: Stranger, first: float, end: float) -> None:
         return
     who = program_of(stranger.use)
     if not (s.owners and who not in s.owners):
-        if s.why == SCHEDULE or stranger.size <= w.policy.volume_margin * s.owners.get(who, 0):
+        if s.why == SCHEDULE or stranger.size <= w.policy.volume_margin * _largest(s, who):
             return
         if cause.open and first - s.last <= w.policy.cause_window:
             _look_again(w, cause, end)
             return
     _set_aside(w, key, s, cause)
+
+
+def _largest(s: Sighting, who: str) -> int:
+    """Bytes of the largest window of a program; of whichever, where the state is of a driftline that kept no programs."""
+    if s.owners:
+        return s.owners.get(who, 0)
+    return s.peak_in if s.why == INTO else s.peak_out
 
 
 def _look_again(w: Ward, cause: Cause, end: float) -> None:

@@ -11,7 +11,7 @@ from classifier.drift.finding import REVIEW, RISKY, Posterior, Signal
 from classifier.drift.sighting import Sighting
 from classifier.drift.verdict import Judged, verdict
 from tests.classifier.story import ORDINARY, POLICY, days, learned, play, window
-from tests.factories import use
+from tests.factories import SHOP, use
 from wire.records import Tick, Triage
 
 MODEL = "egress:tcp:models.example.org:443"
@@ -43,6 +43,17 @@ def test_what_was_dismissed_covers_as_much_and_no_more(size, findings):
     assert len(found) == findings
     assert {d.bytes_in for d in found[0].deviations} == {SMALL if findings == 2 else SMALL + size}
     assert all((f.label, f.state, f.opened >= 48) == (RISKY, "open", True) for f in found[1:])
+
+
+@pytest.mark.parametrize(
+    ("size", "findings"), [pytest.param(LARGE, 2, id="far-more"), pytest.param(SMALL, 1, id="as-much")]
+)
+def test_a_state_of_before_programs_were_kept_covers_as_much_and_no_more(size, findings):
+    """Whatever came again after an update was news, however small."""
+    pipeline = closed(play([*learned(1, 2), *reading(SMALL, 40)]), 47)
+    for s in pipeline._state.wards[SHOP].sightings.values():
+        s.owners.clear()
+    assert len(play(reading(size, 48), pipeline=pipeline).findings()) == findings
 
 
 def test_the_finding_that_was_outgrown_stands_as_it_was():
