@@ -65,10 +65,7 @@ class Stands:
         self._leave(key, event.time)
         if stand.rung not in (*READ, *UNREAD):
             return
-        if len(self.here) < NOW:
-            self.here[key] = stand
-        else:
-            self.crowded += 1
+        self._enter(key, stand)
 
     def ended(self, replica: Replica, time: float, pid: int | None = None) -> None:
         """A process is gone; without a number, all of its replica."""
@@ -88,9 +85,15 @@ class Stands:
         """What was told before anybody named the replica's owner."""
         self.before = [*other.before, *self.before][-BEFORE:]
         for key, stand in other.here.items():
-            if len(self.here) < NOW:
-                self.here.setdefault(key, stand)
+            if key not in self.here:
+                self._enter(key, stand)
         self.crowded += other.crowded
+
+    def _enter(self, key: str, stand: Stand) -> None:
+        if len(self.here) < NOW:
+            self.here[key] = stand
+        else:
+            self.crowded += 1
 
     def _leave(self, key: str, time: float) -> None:
         if (old := self.here.pop(key, None)) is not None:

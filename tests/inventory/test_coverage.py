@@ -90,6 +90,15 @@ def test_what_is_kept_is_bounded_and_says_so():
     assert thaw(freeze(made)) == made
 
 
+def test_what_found_no_room_when_its_owner_got_a_name_is_counted_too():
+    one, two = Stands(), Stands()
+    for pid in range(1, NOW + 1):
+        one.note(stands("symbol", pid=pid))
+        two.note(stands("uncovered", pid=NOW + pid))
+    one.adopt(two)
+    assert len(one.here) == NOW and one.crowded == NOW
+
+
 def test_two_stocks_of_one_workload_become_one():
     one, two = stock(stands("uncovered")), stock(stands("symbol", pid=9))
     one.adopt(two)
