@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = (("rss", "resident"), ("anonymous", "of no file"))
+KINDS = (("rss", "resident"), ("anonymous", "of no file"), ("late", "resident, last quarter"))
 
 
 def rows(results: dict[str, Any]) -> list[dict[str, Any]]:
@@ -43,12 +43,13 @@ def _counters(results: dict[str, Any]) -> list[dict[str, Any]]:
     for r in last["rows"]:
         worst = max((_more(check, r["what"]) for check in results["checks"]), key=abs)
         text = f"{r['more']:+d} of {r['true']:,} ({r['ppm']:g} ppm)"
+        reason = f"; {r['known']}" if "known" in r and worst else ""
         found.append(
             _row(
                 f"{r['what']}, against {r['by']}",
                 worst,
                 text,
-                f"in {len(results['checks'])} rests at most {worst:+d}",
+                f"in {len(results['checks'])} rests at most {worst:+d}{reason}",
                 "0",
             )
         )
@@ -78,11 +79,12 @@ def _more(check: dict[str, Any], what: str) -> int:
 def _said(results: dict[str, Any]) -> list[dict[str, Any]]:
     whole = results.get("whole") or {}
     lost = sum((whole.get("losses") or {}).values())
-    end = results.get("end", {})
+    rests = results["rests"]
+    gone = rests[-1]["kernel"]["ended"] if rests else 0
     return [
         _row("losses told", lost, f"{lost:g}", "events", "0"),
         _row("gaps told", len(whole.get("gaps") or ()), str(len(whole.get("gaps") or ())), "", "0"),
-        _row("replicas that came and went", end.get("kernel_ended", 0), str(end.get("kernel_ended", 0)), ""),
+        _row("replicas that came and went", gone, str(gone), ""),
         _row("what is wrong", len(results["wrong"]), str(len(results["wrong"])), "", "0"),
     ]
 

@@ -72,6 +72,16 @@ def test_less_is_not_wrong_where_loss_was_told_but_more_is():
     assert [line for line in of(raw(rests=[more]))["wrong"] if "+1 of 5" in line]
 
 
+@pytest.mark.parametrize(
+    ("more", "is_wrong"), [(-3, False), (-4, True), (1, True)], ids=["one-a-connection", "more-of-them", "twice"]
+)
+def test_packets_that_no_cgroup_has_are_known_up_to_one_a_connection(more, is_wrong):
+    network = NETWORK | {"segments_out": 20 - more}
+    found = of(raw(rests=[rest(600.0, kernel=KERNEL | {"network": network})]))
+    assert any("packets out" in line for line in found["wrong"]) == is_wrong
+    assert any("no cgroup" in row["unit"] for row in page.rows(found))
+
+
 def test_a_run_that_was_cut_off_at_once_has_a_result():
     found = of(raw(samples=[], rests=[], whole=None, done=False))
     assert found["wrong"] == []
