@@ -79,7 +79,7 @@ def _more(check: dict[str, Any], what: str) -> int:
 def _said(results: dict[str, Any]) -> list[dict[str, Any]]:
     whole = results.get("whole") or {}
     lost = sum((whole.get("losses") or {}).values())
-    rests = results["rests"]
+    rests = results.get("rests")
     gone = rests[-1]["kernel"]["ended"] if rests else 0
     return [
         _row("losses told", lost, f"{lost:g}", "events", "0"),
