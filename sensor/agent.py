@@ -114,7 +114,6 @@ class Agent:
         self.reading = Reading(self._directory, on=settings.digest)
         self._ended: dict[int, Replica] = {}  # slot → whose; given back when their last window is delivered
         self._sent_since = False  # something was sent since the last commit
-        self._announced: dict[int, int] = {}  # slot → generation whose identity was sent
         self.sent: dict[str, int] = {}
         self._shown: tuple[ProbeState, ...] = ()  # what the last head said of listening
         self._begin()
@@ -239,11 +238,9 @@ class Agent:
             act(*(() if value is None else (value(),)))
 
     def _announce(self) -> None:
-        for slot, o in self.observer.replicas.items():
-            if self._announced.get(slot) != o.generation:
-                self._announced[slot] = o.generation
-                self.hearing.agents.seated(o.replica)
-                self._identify(self.resolver.resolve(o.replica, o.path, o.since))
+        for o in self.observer.seats.fresh():
+            self.hearing.agents.seated(o.replica)
+            self._identify(self.resolver.resolve(o.replica, o.path, o.since))
 
     def _directory(self, replica: Replica) -> Path | None:
         """Directory of a replica's cgroup."""
@@ -281,7 +278,6 @@ class Agent:
             self.told.forget(slot, files=files, flows=flows)
             self.reading.forget(replica)
             self.hearing.forget(replica)
-            self._announced.pop(slot, None)
         self._ended.clear()
 
     def _late(self) -> None:

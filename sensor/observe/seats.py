@@ -28,6 +28,7 @@ class Seats:
         self._node, self._epoch, self._boot, self._memory = node, epoch, boot, memory
         self.time = to_time
         self.replicas: dict[int, Observed] = {}  # by slot
+        self._fresh: list[Observed] = []
         self.late = 0  # records of slots that have passed on
         self._last_id = 0
 
@@ -41,8 +42,14 @@ class Seats:
         """A cgroup has taken a slot."""
         self._memory.keep("seat", slot, generation, cgroup, path, time)
         replica = Replica(self._node, CgroupId(cgroup), self._boot)
-        self.replicas[slot] = Observed(replica, slot, generation, path, self.time(time))
-        return self.replicas[slot]
+        made = self.replicas[slot] = Observed(replica, slot, generation, path, self.time(time))
+        self._fresh.append(made)
+        return made
+
+    def fresh(self) -> list[Observed]:
+        """Replicas that took their slots since the last time, and have them still."""
+        found, self._fresh = self._fresh, []
+        return [o for o in found if self.replicas.get(o.slot) is o]
 
     def unheard(self, kernel: Kernel, before: int) -> list[tuple[int, int, int, int]]:
         """Slots that were taken before a time (ns, CLOCK_BOOTTIME) and whose record was lost with a full ring.
