@@ -123,9 +123,7 @@ def rise() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(os.getpriority(os.PRIO_PROCESS, 0), NICE))
 
 
-def tls(
-    scope: Path, to_time: Callable[[int], float], policy: Policy | None = None, sealed: Sealed | None = None
-) -> Source:
+def tls(scope: Path, to_time: Callable[[int], float], policy: Policy, sealed: Sealed | None) -> Source:
     """Plaintext of TLS, redacted by `policy`; `sealed` gets every whole text before."""
 
     def make() -> Ear:
@@ -139,13 +137,7 @@ def tls(
     return Source("tls", "t", "model and tool calls inside TLS", make)
 
 
-def stdio(
-    scope: Path,
-    to_time: Callable[[int], float],
-    pins: Path,
-    policy: Policy | None = None,
-    sealed: Sealed | None = None,
-) -> Source:
+def stdio(scope: Path, to_time: Callable[[int], float], pins: Path, policy: Policy, sealed: Sealed | None) -> Source:
     """MCP over pipes and socketpairs; `pins` are those of the sensor's own probes, the rest is as for TLS."""
 
     def make() -> Ear:
