@@ -3,8 +3,12 @@
 New examples are what `make fuzz` is for.
 """
 
+import subprocess
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.observe.capability import possible
 
 settings.register_profile(
     "unhurried",
@@ -24,3 +28,22 @@ def fault(record_property):
             record_property(name, str(words))
 
     return say
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Makes file systems of so many megabytes."""
+    made = []
+
+    def make(name, megabytes):
+        where = tmp_path / name
+        where.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", where]
+        done = subprocess.run(command, capture_output=True, text=True)
+        possible(f"may not mount here: {done.stderr.strip()}" if done.returncode else "")
+        made.append(where)
+        return where
+
+    yield make
+    for where in made:
+        subprocess.run(["umount", "-l", where], check=True)

@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sensor.probes import client
+from tests.kernel.lab import remove
 
 PROGRAMS = {"runc": "runc", "ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux", "mount": "mount"}
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
@@ -49,12 +49,34 @@ def missing() -> str:
 
 
 @dataclass
-class Box:
+class Talker:
+    """A program that answers on its output and ends with its input."""
+
+    process: subprocess.Popen[str]
+
+    def line(self) -> str:
+        """Its next one; "" when it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def say(self, text: str = "") -> None:
+        assert self.process.stdin is not None
+        print(text, file=self.process.stdin, flush=True)
+
+    def end(self, seconds: float = SECONDS) -> None:
+        """Raises TimeoutExpired."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it ended before
+            self.process.stdin.close()
+        self.process.wait(seconds)
+
+
+@dataclass
+class Box(Talker):
     """One container: its cgroup, and `runc run` in the foreground, whose input and output are the program's."""
 
     name: str
     cgroup: Path
-    process: subprocess.Popen[str]
 
     @cached_property
     def id(self) -> int:
@@ -67,25 +89,13 @@ class Box:
             return set(map(int, (self.cgroup / "cgroup.procs").read_text().split()))
         return set()
 
-    def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self) -> None:
+    def end(self, seconds: float = 5.0) -> None:
         """Its program ends with its input, or is killed."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it ended before
-            self.process.stdin.close()
         try:
-            self.process.wait(5)
+            super().end(seconds)
         except subprocess.TimeoutExpired:
             (self.cgroup / "cgroup.kill").write_text("1")
-            self.process.wait(SECONDS)
+            super().end()
 
 
 @dataclass
@@ -132,7 +142,7 @@ class Node:
                 text=True,
                 env=os.environ | {"PATH": PATH},
             )
-        box = Box(name, self.cgroup / name, process)
+        box = Box(process, name, self.cgroup / name)
         self.boxes.append(box)
         return box
 
@@ -219,16 +229,3 @@ def started(folder: Path) -> Iterator[Node]:
         holder.stdin.close()
         holder.wait(SECONDS)
         remove(cgroup)
-
-
-def remove(cgroup: Path) -> None:
-    """Ends what still runs in a cgroup of ours, and takes it away."""
-    (cgroup / "cgroup.kill").write_text("1")
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError):  # a process of it is still being reaped
-            for directory, _, _ in os.walk(cgroup, topdown=False):
-                os.rmdir(directory)
-            return
-        time.sleep(0.05)
-    raise NodeError(f"{cgroup} cannot be removed")

@@ -6,16 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.clients import asks, kinds, node, watch
 from tests.clients.kinds import Client
-from tests.clients.node import SERVER, Box, Node
+from tests.clients.node import SERVER, Box, Node, Talker
 from tests.clients.watch import Watch
 from tests.kernel.test_tls import certificate
 from wire.records import Event
@@ -43,30 +41,20 @@ class Row:
     faults: list[str] = field(default_factory=list)
 
 
-class Model:
+class Model(Talker):
     """The server, inside the node's network namespace."""
 
     def __init__(self, host: Node, folder: Path) -> None:
         self.ca, key = certificate(folder, node.HOST)
         command = host.command(sys.executable, "-m", "tests.clients.server", self.ca, key, SERVER, mounts=False)
         with (folder / "model.log").open("w") as log:
-            self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-            )
-        self.port = int(self._line())
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+            super().__init__(subprocess.Popen(command, cwd=ROOT, text=True, **pipes))
+        self.port = int(self.line())
 
     def calls(self, many: int) -> list[Words]:
         """The next calls that it has answered."""
-        return [json.loads(self._line()) for _ in range(many)]
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(node.SECONDS)
+        return [json.loads(self.line()) for _ in range(many)]
 
 
 def run(say: Callable[[str], None] = lambda _: None) -> list[Row]:
@@ -78,7 +66,7 @@ def run(say: Callable[[str], None] = lambda _: None) -> list[Row]:
     Raises:
         NodeError, WatchError: Nothing could be tried.
     """
-    with _folder() as folder:
+    with watch.passable("driftline-clients-") as folder:
         work = folder / "work"
         work.mkdir()
         clients = kinds.every(work)
@@ -88,17 +76,7 @@ def run(say: Callable[[str], None] = lambda _: None) -> list[Row]:
             try:
                 return _tried(host, model, folder, clients, say)
             finally:
-                model.close()
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="driftline-clients-"))
-    folder.chmod(0o755)  # the classifier has no privilege
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+                model.end()
 
 
 def _tried(host: Node, model: Model, folder: Path, clients: list[Client], say: Callable[[str], None]) -> list[Row]:
@@ -121,7 +99,7 @@ def _tried(host: Node, model: Model, folder: Path, clients: list[Client], say: C
         events, log = driftline.events(), driftline.log()
     for name, calls in asked.items():
         _compare(rows[name], calls, [e for e in events if e.replica.cgroup == host.box(name).id])
-        if f"{SECRET}" in repr(events) + log:
+        if SECRET in repr(events) + log:
             rows[name].faults.append("a header with a secret was kept")
     return list(rows.values())
 
@@ -149,7 +127,7 @@ def _stand(driftline: Watch, box: Box, row: Row) -> None:
 
 def _talk(box: Box, model: Model, row: Row, many: int) -> list[Words]:
     """It asks; the calls that the server saw."""
-    box.go()
+    box.say()
     heard = box.line().split()
     if len(heard) != many:
         raise node.NodeError(f"{box.name} ended within its calls")

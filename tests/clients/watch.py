@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from console.supervise import bound
 from sensor.probes import client
 from sensor.settings import SensorSettings
+from tests.service.daemon import free_address
+from tests.waiting import until
 from wire.records import Event
 from wire.trace import read
 
@@ -39,12 +41,15 @@ class Watch:
 
     def until(self, found: Callable[[], T], what: str) -> T:
         """The first true answer."""
-        end = time.monotonic() + SECONDS
-        while not (answer := found()):
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise WatchError(f"waited for {what}; the log: {self.log()[-2000:]}")
-            time.sleep(0.1)
-        return answer
+        try:
+            return until(lambda: self._alive() and found(), what, seconds=SECONDS, pause=0.1)
+        except TimeoutError as e:
+            raise WatchError(f"{e}; the log: {self.log()[-2000:]}") from e
+
+    def _alive(self) -> bool:
+        if self.process.poll() is not None:
+            raise WatchError(f"it ended with {self.process.returncode}; the log: {self.log()[-2000:]}")
+        return True
 
     def ask(self, *words: str) -> Any:
         """What a command answers; None where it fails."""
@@ -103,12 +108,20 @@ def _driftline(folder: Path, *words: str) -> list[str]:
 
 
 @contextmanager
+def passable(prefix: str) -> Iterator[Path]:
+    """A folder for the time being, which the classifier may enter without privileges."""
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
 def started(folder: Path, cgroup: Path, agents: list[str]) -> Iterator[Watch]:
     """Observes one cgroup; `agents` are patterns of the names `unit:CGROUP`."""
     name = cgroup.name.removeprefix("driftline-")
     folder.mkdir()
     folder.chmod(0o755)
-    address = free_address()
+    address = "{}:{}".format(*free_address())
     (folder / "metrics").write_text(address)
     rule = {"match": f"/{cgroup.name}/(?P<name>[a-z0-9-]+)", "workload": "unit:{name}"}
     settings = {
@@ -134,10 +147,3 @@ def started(folder: Path, cgroup: Path, agents: list[str]) -> Iterator[Watch]:
     finally:
         watch.stop()
         client.unload(SensorSettings(name=name, run_dir=folder / "sensor"))
-
-
-def free_address() -> str:
-    """A loopback address that only this process uses."""
-    from tests.service.daemon import free_address
-
-    return ":".join(map(str, free_address()))

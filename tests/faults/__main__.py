@@ -20,11 +20,7 @@ from tests.faults.catalogue import FAULTS, PEERS, Fault
 from tests.faults.report import Case, Row, cases, page, plain, row
 
 ROOT = Path(__file__).parents[2]
-KERNEL = (
-    "tests/kernel/",
-    *(f"tests/faults/test_{name}.py" for name in ("clock", "processes", "names", "machine")),
-    "tests/faults/test_kills.py::test_kills_of_sensor",
-)
+LANES = ("kernel", "not kernel")  # by the marker: what asks the kernel, and beside it what does not
 SECONDS = 700  # the longest one test may take
 
 
@@ -32,7 +28,7 @@ def main() -> int:
     options = _options()
     if os.geteuid():
         print("Error: probes, mounts and cgroups need root\nHint: sudo make faults", file=sys.stderr)
-        return 2
+        return 3
     begun = time.monotonic()
     chosen = [f for f in FAULTS if f.name in options.only]
     with tempfile.TemporaryDirectory(prefix="driftline-faults-") as folder:
@@ -57,21 +53,15 @@ def _options() -> argparse.Namespace:
 
 
 def _run(chosen: Sequence[Fault], folder: Path) -> list[Case]:
-    """Two rows of tests side by side: those that ask the kernel, and the others."""
     tests = list(dict.fromkeys(test for fault in chosen for test in fault.tests))
-    lanes = [[t for t in tests if _asks_kernel(t) == kernel] for kernel in (True, False)]
-    running = [(_start(lane, folder / f"{n}"), folder / f"{n}.xml") for n, lane in enumerate(lanes) if lane]
-    for process, _ in running:
+    running = [_start(tests, lane, folder / lane.replace(" ", "-")) for lane in LANES]
+    for process in running:
         process.wait()
-    return [case for _, report in running if report.exists() for case in cases(report)]
+    return [case for report in sorted(folder.glob("*.xml")) for case in cases(report)]
 
 
-def _asks_kernel(test: str) -> bool:
-    return test.startswith(KERNEL)
-
-
-def _start(tests: Sequence[str], place: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "pytest", *tests, "--timeout", str(SECONDS), "--tb", "short", "-v"]
+def _start(tests: Sequence[str], lane: str, place: Path) -> subprocess.Popen:
+    command = [sys.executable, "-m", "pytest", *tests, "-m", lane, "--timeout", str(SECONDS), "--tb", "short", "-v"]
     report = [f"--junitxml={place}.xml", "-o", "junit_family=xunit1", f"--basetemp={place}"]
     environment = os.environ | {"DRIFTLINE_FAULTS": "whole", "DRIFTLINE_REQUIRE_KERNEL": "1"}
     return subprocess.Popen([*command, *report], cwd=ROOT, env=environment, stdout=sys.stderr)

@@ -12,29 +12,18 @@ from sensor.agent import Agent
 from sensor.delivery import Delivery
 from sensor.identity import rules
 from sensor.identity.settings import IdentitySettings
-from sensor.settings import SensorSettings
 from sensor.stopping import Stop
-from tests.kernel.lab import SMALL
+from tests.kernel.lab import settings
 
 OWNER = "lab/shop/Deployment/cart/cart"
 
 
 def main(name: str, scope: str, run_dir: str, socket: str) -> None:
     named = rules.load([{"match": f"/{Path(scope).name}/work", "workload": OWNER}])
-    settings = SensorSettings(
-        name=name,
-        node="lab",
-        scope=Path(scope),
-        run_dir=Path(run_dir),
-        socket=Path(socket),
-        interval=0.2,
-        sizes=SMALL,
-        identity=IdentitySettings(rules=named, cri_sockets=(), docker_sockets=(), podman_sockets=()),
-        keep_pinned=True,
-        digest=False,
-    )
-    sink = Delivery(settings.address, settings.spool, node=settings.node)
-    Agent(settings, sink, stop=Stop().listen()).run()
+    identity = IdentitySettings(rules=named, cri_sockets=(), docker_sockets=(), podman_sockets=())
+    chosen = settings(name, scope, run_dir, socket=Path(socket), identity=identity, keep_pinned=True)
+    sink = Delivery(chosen.address, chosen.spool, node=chosen.node)
+    Agent(chosen, sink, stop=Stop().listen()).run()
 
 
 if __name__ == "__main__":

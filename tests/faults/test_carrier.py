@@ -3,11 +3,8 @@
 import contextlib
 import os
 import signal
-import subprocess
 import threading
 import time
-
-import pytest
 
 from sensor.delivery import Delivery
 from tests.classifier.story import learned
@@ -128,20 +125,8 @@ def test_a_slow_classifier_and_no_spool_is_a_gap_and_no_envelope_says_converged(
     fault(lost=f"{lost:,} of 3,000 without one", told="gap with its number; the envelope is `partial`")
 
 
-@pytest.fixture
-def tiny(tmp_path):
-    """A file system of one megabyte."""
-    where = tmp_path / "tiny"
-    where.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where], capture_output=True)
-    if done.returncode:
-        pytest.skip("may not mount here; tests/wire has the same with a write that fails")
-    yield where
-    subprocess.run(["umount", "-l", where], check=True)
-
-
-def test_a_spool_on_a_full_disk_loses_by_number_and_says_so(tiny, daemon, fault):
-    d = daemon()
+def test_a_spool_on_a_full_disk_loses_by_number_and_says_so(small_disk, daemon, fault):
+    d, tiny = daemon(), small_disk("tiny", 1)
     sender = d.sender(spool=tiny / "spool", limits=Limits(memory=100_000))
     for record in [head(), identity(), *burst(0.0, 4000)]:
         sender.send(record)

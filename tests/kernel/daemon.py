@@ -13,9 +13,8 @@ from typing import Any
 import msgpack
 
 from sensor.agent import Agent
-from sensor.settings import SensorSettings
 from sensor.stopping import Stop
-from tests.kernel.lab import SMALL
+from tests.kernel.lab import settings
 from wire import codec
 from wire.records import Record
 
@@ -98,17 +97,8 @@ def sent(path: Path) -> list[Record]:
 
 
 def main(name: str, scope: str, run_dir: str, out: str, keep: str) -> None:
-    settings = SensorSettings(
-        name=name,
-        node="lab",
-        scope=Path(scope),
-        run_dir=Path(run_dir),
-        interval=0.2,
-        sizes=SMALL,
-        keep_pinned=keep == "keep",
-        digest=False,
-    )
-    Agent(settings, FileSink(Path(out)), stop=Stop().listen()).run()
+    chosen = settings(name, scope, run_dir, keep_pinned=keep == "keep")
+    Agent(chosen, FileSink(Path(out)), stop=Stop().listen()).run()
 
 
 if __name__ == "__main__":

@@ -8,9 +8,8 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -18,27 +17,16 @@ from typing import TypeVar
 from sensor.agent import Agent
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings, Sizes
+from tests.waiting import DEADLINE, until
 from wire import codec
 from wire.records import Event, Identity, Record, Use, Window
 
-DEADLINE = 60.0  # seconds, for a machine that does other things too
 PYTHON = "/usr/bin/python3"  # a fixed path, so that names of behaviours are known
 INTERVAL = float(os.environ.get("DRIFTLINE_TEST_INTERVAL", "0.2"))  # seconds; more where everything is slow
 SMALL = Sizes(slots=256, processes=4096, files=4096, flows=2048)
 
 _numbers = itertools.count()
 T = TypeVar("T")
-
-
-def until(found: Callable[[], T], what: str = "", *, seconds: float = DEADLINE) -> T:
-    """The first true answer; fails past the deadline."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = found()
-        if answer:
-            return answer
-        assert time.monotonic() < end, f"waited {seconds} s for {what or found}"
-        time.sleep(0.02)
 
 
 class Sink:
@@ -87,21 +75,31 @@ class Cgroup:
         return self.run(self.programs / "load", *argv, **options)
 
     def kill(self) -> None:
-        """Ends every process in it and below it, and nothing else."""
-        for directory in self._all():
-            with contextlib.suppress(OSError):  # a threaded one: it ends with its domain
-                (directory / "cgroup.kill").write_text("1")
-        until(lambda: "populated 0" in (self.path / "cgroup.events").read_text(), f"{self.path} to be empty")
+        kill(self.path)
 
     def remove(self) -> None:
-        if self.path.exists():
-            self.kill()
-            for directory in self._all():
-                until(lambda d=directory: _removed(d), f"{directory} to go")
+        remove(self.path)
 
-    def _all(self) -> list[Path]:
-        """With what is below it, innermost first."""
-        return [Path(d) for d, _, _ in os.walk(self.path, topdown=False)]
+
+def kill(cgroup: Path) -> None:
+    """Ends every process in a cgroup and below it, and nothing else."""
+    for directory in _all(cgroup):
+        with contextlib.suppress(OSError):  # a threaded one: it ends with its domain
+            (directory / "cgroup.kill").write_text("1")
+    until(lambda: "populated 0" in (cgroup / "cgroup.events").read_text(), f"{cgroup} to be empty")
+
+
+def remove(cgroup: Path) -> None:
+    """Ends what runs in a cgroup, and takes it away with all below it."""
+    if cgroup.exists():
+        kill(cgroup)
+        for directory in _all(cgroup):
+            until(lambda d=directory: _removed(d), f"{directory} to go")
+
+
+def _all(cgroup: Path) -> list[Path]:
+    """With what is below it, innermost first."""
+    return [Path(d) for d, _, _ in os.walk(cgroup, topdown=False)]
 
 
 def _removed(directory: Path) -> bool:
@@ -200,6 +198,12 @@ class Sensor:
         self.agent.close()
 
 
+def settings(name: str, scope: str | Path, run_dir: str | Path, **changes) -> SensorSettings:
+    """Of a sensor under test: windows of a moment, small tables, no digests."""
+    values = {"node": "lab", "interval": INTERVAL, "sizes": SMALL, "digest": False}
+    return SensorSettings(name=name, scope=Path(scope), run_dir=Path(run_dir), **(values | changes))
+
+
 class Lab:
     """Makes sensors and cgroups, and clears away what they leave."""
 
@@ -209,17 +213,8 @@ class Lab:
         self.scope = Cgroup(client.cgroup_root() / f"driftline-{self.name}", programs)
 
     def settings(self, **changes) -> SensorSettings:
-        values = {
-            "name": self.name,
-            "node": "lab",
-            "scope": self.scope.path,
-            "run_dir": self.folder,
-            "interval": INTERVAL,
-            "sizes": SMALL,
-            "keep_pinned": False,
-            "digest": False,
-        }
-        return SensorSettings(**(values | changes))
+        own = {"name": self.name, "scope": self.scope.path, "run_dir": self.folder, "keep_pinned": False}
+        return settings(**(own | changes))
 
     @contextmanager
     def sensor(self, **changes) -> Iterator[Sensor]:
@@ -282,6 +277,7 @@ def missing() -> str:
 
 
 __all__ = [
+    "DEADLINE",
     "PYTHON",
     "Cgroup",
     "Lab",

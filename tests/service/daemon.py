@@ -9,14 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.waiting import DEADLINE, until
 from wire.bus import Sender
-
-DEADLINE = 60.0  # seconds, for a machine that does other things too
 
 PROGRAM = """
 import json, sys
@@ -96,10 +94,14 @@ class Daemon:
             return False
 
     def until(self, done):
-        end = time.monotonic() + DEADLINE
-        while not done():
-            assert time.monotonic() < end and self.process.poll() is None, f"waited too long\n{self.log}"
-            time.sleep(0.02)
+        try:
+            until(lambda: self._alive() and done(), seconds=DEADLINE)
+        except TimeoutError as e:
+            raise TimeoutError(f"{e}\n{self.log}") from e
+
+    def _alive(self):
+        assert self.process.poll() is None, f"it ended with {self.process.returncode}\n{self.log}"
+        return True
 
     def get(self, url):
         return self.ask("GET", url)

@@ -254,16 +254,11 @@ def test_a_dropped_file_is_taken_once_and_moved(daemon, tmp_path):
 
 
 @pytest.fixture
-def tiny(tmp_path):
+def tiny(small_disk):
     """A file system of four megabytes, nearly full."""
-    where = tmp_path / "state"
-    where.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", where], capture_output=True)
-    if done.returncode:
-        pytest.skip("may not mount here; tests/store has the same with a limit of pages")
+    where = small_disk("state", 4)
     (where / "filler").write_bytes(b"x" * (3 << 20))
-    yield where
-    subprocess.run(["umount", "-l", where], check=True)
+    return where
 
 
 def test_a_full_disk_is_reported_nothing_accepted_is_lost_and_it_recovers_by_itself(tiny, daemon, fault):

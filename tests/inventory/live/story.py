@@ -6,18 +6,19 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sensor.probes import client
-from tests.clients import node, watch
+from tests.clients import watch
+from tests.clients.node import NodeError, Talker
 from tests.clients.watch import Watch
 from tests.inventory.live.home import build, edit, version
+from tests.kernel.lab import remove
 
 AGENT = "unit:agent"
 PYTHON = "/usr/bin/python3"
@@ -48,42 +49,28 @@ class Told:
     home: Path = Path()
 
 
-class Agent:
-    """One process of the agent, in its cgroup."""
+class Agent(Talker):
+    """One process of the agent, in its cgroup. Its servers end with it."""
 
     def __init__(self, cgroup: Path, home: Path, *words: str) -> None:
         enter = f'echo $$ > {cgroup}/cgroup.procs; exec "$@"'
         command = ["sh", "-ec", enter, "enter", PYTHON, str(home / "agent.py"), str(home), *words]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        super().__init__(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         self._ready()
 
     def _ready(self) -> None:
-        assert self._process.stdout is not None
-        if self._process.stdout.readline() != "ready\n":
-            raise node.NodeError("the agent does not run")
+        if self.line() != "ready":
+            raise NodeError("the agent does not run")
 
     def serve(self, name: str) -> None:
         """Starts one more tool server."""
-        assert self._process.stdin is not None
-        print(name, file=self._process.stdin, flush=True)
+        self.say(name)
         self._ready()
 
-    def end(self) -> None:
-        """It and its servers end with its input."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(node.SECONDS)
 
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A place for the files, which the classifier may enter without privileges."""
-    made = Path(tempfile.mkdtemp(prefix="driftline-inventory-"))
-    made.chmod(0o755)
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+def folder() -> AbstractContextManager[Path]:
+    """A place for the files."""
+    return watch.passable("driftline-inventory-")
 
 
 def tell(folder: Path, say: Callable[[str], None] = lambda _: None) -> Told:
@@ -117,7 +104,7 @@ def _cgroup() -> Iterator[Path]:
     try:
         yield made
     finally:
-        node.remove(made)
+        remove(made)
 
 
 def _live(driftline: Watch, cgroup: Path, told: Told, agents: list[Agent], say: Callable[[str], None]) -> None:

@@ -1,19 +1,17 @@
 """Three moments around a change of model and a side-loaded tool server: three answers, live and from the trace."""
 
-import os
-
 import pytest
 
 from tests.inventory.live import story
 from tests.kernel import lab
+from tests.observe.capability import possible
 
 pytestmark = pytest.mark.kernel
 
 
 @pytest.fixture(scope="module")
 def told():
-    if why := lab.missing():
-        (pytest.fail if os.environ.get("DRIFTLINE_REQUIRE_KERNEL") == "1" else pytest.skip)(why)
+    possible(lab.missing())
     with story.folder() as folder:
         return story.tell(folder)
 
