@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sensor.observe.digest import Digester
 from sensor.observe.layers import layer_of
-from wire.records import Behaviour, Event, Replica
+from sensor.observe.once import Once
+from wire.records import Event, Replica
 
 LIMIT = 65536  # (replica, behaviour) pairs remembered
 
@@ -22,21 +23,18 @@ class Binaries:
     def __init__(self, cgroup_of: Callable[[Replica], Path | None], *, digest: bool = True) -> None:
         self._cgroup_of = cgroup_of
         self._digester = Digester() if digest else None
-        self._seen: set[tuple[Replica, Behaviour]] = set()
+        self._seen = Once(LIMIT)
         self._asked: dict[str, Event] = {}
         self.refused = 0  # questions that found the queue full
 
     def see(self, event: Event) -> None:
         """Asks for the digest of an exec that is new to its replica; the layer is read while the process lives."""
-        key = (event.replica, event.behaviour or Behaviour(""))
-        if key in self._seen or len(self._seen) >= LIMIT:
+        if self._digester is None or not self._seen.is_new(event.replica, event.behaviour):
             return
-        self._seen.add(key)
+        self._seen.add(event.replica, event.behaviour)
         pid, path = int(event.data["pid"]), str(event.data["path"])
         layer = layer_of(pid, path)
         found = replace(event, id=f"{event.id}d", kind="digest", data={"path": path, "layer": layer, "pid": pid})
-        if self._digester is None:
-            return
         if self._digester.ask(found.id, pid, path, self._cgroup_of(event.replica)):
             self._asked[found.id] = found
         else:
@@ -52,7 +50,7 @@ class Binaries:
 
     def forget(self, replica: Replica) -> None:
         """A replica has ended."""
-        self._seen = {k for k in self._seen if k[0] != replica}
+        self._seen.forget(replica)
 
     def close(self) -> None:
         if self._digester is not None:

@@ -22,6 +22,7 @@ from pathlib import Path
 import xxhash
 
 from sensor.errands import Errands
+from sensor.observe.once import Once
 from sensor.observe.roots import MEMBERS, listed, open_in_root
 from wire.records import Event, Replica, Window
 
@@ -52,7 +53,7 @@ class Packages:
 
     def __init__(self, cgroup_of: Callable[[Replica], Path | None], *, on: bool = True, proc: str = "/proc") -> None:
         self._cgroup_of, self._on, self._proc = cgroup_of, on, proc
-        self._seen: set[tuple[Replica, str, str]] = set()
+        self._seen = Once(SEEN)
         self._found: deque[Event] = deque(maxlen=QUEUE)
         self._errands: Errands[Asked] = Errands("packages", self._answer, passes=(OSError, ValueError, RecursionError))
         self._indexes: OrderedDict[tuple[str | int, ...], dict[str, str]] = (
@@ -78,7 +79,7 @@ class Packages:
 
     def forget(self, replica: Replica) -> None:
         """A replica has ended."""
-        self._seen = {k for k in self._seen if k[0] != replica}
+        self._seen.forget(replica)
 
     def close(self) -> None:
         """Ends the thread."""
@@ -88,14 +89,14 @@ class Packages:
         found = CODE.match(path) if self._on and ("-packages/" in path or "/node_modules/" in path) else None
         if found is None:
             return
-        key = (replica, found["place"], found["name"])
-        if key in self._seen or len(self._seen) >= SEEN:
+        key = found["place"], found["name"]
+        if not self._seen.is_new(replica, key):
             return
         if len(self._errands) >= QUEUE:
             self.refused += 1
             return
-        self._seen.add(key)
-        asked = Asked(replica, self._cgroup_of(replica), time, found["place"], found["name"], found["node"] is not None)
+        self._seen.add(replica, key)
+        asked = Asked(replica, self._cgroup_of(replica), time, *key, found["node"] is not None)
         self._errands.put(asked)
 
     # reading, in the thread -----------------------------------------------------------------------------------------
