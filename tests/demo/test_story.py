@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from classifier.drift.finding import EXPECTED, RISKY
+from classifier.pipeline import Pipeline
+from console.cli.policies import named
 from console.demo import ground, peers, story
 from console.demo.lab import Lab
 from sensor.probes import client, pins
+from wire.records import Deploy
+from wire.trace import read
 
 DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
 
@@ -47,6 +53,14 @@ def test_theft_of_the_recording_names_what_was_run_read_and_reached():
 )
 def test_story_ends_well_only_with_one_of_each(labels, good):
     assert story.as_it_must_end([{"label": label} for label in labels]) is good
+
+
+def test_rollout_is_explained_where_programs_take_a_second_to_start():
+    """Recorded under a load of 18, with a scope that left out what sort opens: it was for review, and the demo failed."""
+    pipeline = Pipeline(named("demo"))
+    for record in read(Path(__file__).with_name("busy.trace")):
+        pipeline.feed(structs.replace(record, scope=story.SCOPE) if isinstance(record, Deploy) else record)
+    assert [f.label for f in pipeline.findings()] == [EXPECTED]
 
 
 def test_replay_says_that_it_is_one_and_why():
