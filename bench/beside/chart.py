@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from bench.beside.figures import PEERS, Figure, figures, loads, nanoseconds
+from bench.beside.figures import PEERS, Figure, duration, figures, loads, nanoseconds
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -35,7 +35,9 @@ def draw(results: dict[str, Any]) -> bytes:
         canvas = Canvas(figsize=(11, 0.9 + 2.6 * rows), layout="constrained")
         panels = canvas.subplots(rows, WIDE, sharey=True, sharex=True, squeeze=False).flat
         for panel, load in zip(panels, names, strict=False):
-            _panel(panel, [f for f in found if f.load == load], f"{load}, {_time(nanoseconds(results, load))} without")
+            _panel(
+                panel, [f for f in found if f.load == load], f"{load}, {duration(nanoseconds(results, load))} without"
+            )
         for panel in list(panels)[len(names) :]:
             panel.set_visible(False)
         _axes(canvas.axes[0], found)
@@ -85,10 +87,6 @@ def _legend() -> list[Line2D]:
         Line2D([], [], label="what the tool watches", **common),
         Line2D([], [], label="the same load beside it, not watched", markerfacecolor="white", **common),
     ]
-
-
-def _time(ns: float) -> str:
-    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1e3:.3g} µs" if ns < 1e6 else f"{ns / 1e6:.3g} ms"
 
 
 def _svg(canvas: Canvas) -> bytes:

@@ -56,6 +56,15 @@ def _sums(rows: list[list[int | None]]) -> tuple[int, int, int | None]:
     return made, min(made, sum(row[1] for row in rows)), sum(told) if told else None
 
 
+def duration(ns: float) -> str:
+    """Three digits and a unit.
+
+    >>> duration(17_432)
+    '17.4 us'
+    """
+    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1e3:.3g} us" if ns < 1e6 else f"{ns / 1e6:.3g} ms"
+
+
 def nanoseconds(results: dict[str, Any], load: str) -> float:
     """Of an operation with nothing attached, inside."""
     return statistics.median(results["samples"][f"{load}, {WITHOUT}, inside"])

@@ -132,10 +132,10 @@ def _timed(stage: Stage, cgroup: Path, operations: int, *argv: object) -> float:
 
 
 KINDS = (
-    Kind("getppid", "getppid", 2_000, _loop("call")),
-    Kind("open and close", "openat", 1_000, _loop("file")),
-    Kind("redis SET", "write", 400, _redis, ("redis-server", "redis-benchmark")),
-    Kind("nginx", "writev", 200, _nginx, ("nginx", "ab")),
-    Kind("Python HTTP", "connect", 50, _http),
+    Kind("getppid", "getppid", 3_000, _loop("call")),
+    Kind("open and close", "openat", 1_200, _loop("file")),
+    Kind("redis SET", "write", 600, _redis, ("redis-server", "redis-benchmark")),
+    Kind("nginx", "writev", 300, _nginx, ("nginx", "ab")),
+    Kind("Python HTTP", "connect", 60, _http),
     Kind("fork and exec", "execve", 30, _loop("storm"), (), True),
 )

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from bench.beside.figures import PEERS, Figure, figures, loads, nanoseconds
+from bench.beside.figures import PEERS, Figure, duration, figures, loads, nanoseconds
 from bench.beside.peers import FLOOR, OURS
 from bench.beside.tools import REFUSED, TOOLS
 from bench.statistic import Estimate
@@ -22,10 +22,11 @@ WHY = {
     )
 }
 NOTES = (
-    "Each cell is the median over rounds of time with / time without, wall clock, with its 95 % bootstrap interval. *Inside*: the",
-    "load is what the tool watches. *Outside*: the same load beside it, in a cgroup that the tool was not asked about, while it",
-    "watches the idle other copy. Clients of redis and nginx and the server of the Python loop are never watched. All tools are",
-    "narrowed in the kernel to what the run made. The time that a tool takes until it watches is in no cell.",
+    "Each cell is the median over rounds of time with / time without, wall clock, with its 95 % bootstrap interval; of a round",
+    "the best of three pieces counts. *Inside*: the load is what the tool watches. *Outside*: the same load beside it, in a cgroup",
+    "that the tool was not asked about, while it watches the idle other copy. Clients of redis and nginx and the server of the",
+    "Python loop are never watched. All tools are narrowed in the kernel to what the run made. The time until a tool watches is",
+    "in no cell.",
 )
 
 
@@ -56,7 +57,7 @@ def _matrix(
     *,
     without: tuple[str, ...] = (),
 ) -> list[str]:
-    head = [title, *(f"{load} ({_time(nanoseconds(results, load))})" for load in names)]
+    head = [title, *(f"{load} ({duration(nanoseconds(results, load))})" for load in names)]
     body = []
     for peer in (p for p in PEERS if p not in without):
         cells = [cell(found[load, peer]) if (load, peer) in found else "did not run" for load in names]
@@ -84,7 +85,8 @@ def _cpu(f: Figure) -> str:
 def _gives(results: dict[str, Any]) -> list[list[str]]:
     rows = [[name, "the scope, a cgroup and all below it", gives] for name, (_, gives) in OURS.items()]
     rows += [[tool.name, tool.narrowed, tool.gives] for tool in TOOLS]
-    return [[*row, _attach(results, row[0])] for row in rows] + [[name, why, "", ""] for name, why in REFUSED.items()]
+    rows += [[name, why, "calls with their arguments"] for name, why in REFUSED.items()]
+    return [[*row, _attach(results, row[0])] for row in rows]
 
 
 def _attach(results: dict[str, Any], peer: str) -> str:
@@ -119,10 +121,6 @@ def _span(e: Estimate) -> str:
 def _figure(value: float) -> str:
     """Three digits, no more than two after the point."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
-
-
-def _time(ns: float) -> str:
-    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1e3:.3g} us" if ns < 1e6 else f"{ns / 1e6:.3g} ms"
 
 
 def table(head: list[str], body: list[list[str]]) -> list[str]:

@@ -15,10 +15,7 @@ from sensor.probes import client
 
 SYSCOUNT_ROWS = 1000
 REFUSED = {
-    "sysdig, live": (
-        "not run: its probes hand over the calls of every process of the machine and its filters apply afterwards, in user space; "
-        "how fast it reads a file stands under Reading captures"
-    ),
+    "sysdig, live": "cannot be, so not run: its probes hand over the calls of every process, its filters apply in user space",
 }
 
 

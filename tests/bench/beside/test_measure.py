@@ -7,11 +7,11 @@ import pytest
 
 from bench.beside.attached import ToolError
 from bench.beside.loads import Kind, Load
-from bench.beside.measure import Record, _guarded
+from bench.beside.measure import PIECES, Record, _guarded
 from bench.beside.peers import Session
 from bench.beside.tools import Target
 
-KIND = Kind("getppid", "getppid", 10, None)
+KIND = Kind("getppid", "getppid", 12, None)
 
 
 class Peer:
@@ -41,7 +41,7 @@ class Peer:
 
 def turns(peer, times=1):
     record = Record()
-    record.operations = {"getppid, a tool, inside": 20, "getppid, a tool, outside": 30}
+    record.operations = {"getppid, a tool, inside": 21, "getppid, a tool, outside": 30}
     loads = peer.load(watched=True), peer.load(watched=False)
     for number in range(times):
         _guarded(record, {}, peer, *loads, number)
@@ -52,7 +52,7 @@ def turns(peer, times=1):
 def test_a_turn_gives_one_sample_of_each_place_and_what_was_seen(failures):
     record = turns(Peer(failures), times=2)
     assert record.samples == {"getppid, a tool, inside": [5.0, 5.0], "getppid, a tool, outside": [4.0, 4.0]}
-    assert record.seen == {"getppid, a tool": [[20, 20, 3], [20, 20, 3]]}
+    assert record.seen == {"getppid, a tool": [[21, 21, 3], [21, 21, 3]]}
     assert record.failed == {}
 
 
@@ -71,4 +71,4 @@ def test_the_pilot_tells_how_many_operations_fill_a_run():
     peer, record = Peer(), Record()
     _guarded(record, {}, peer, peer.load(watched=True), peer.load(watched=False), 0, pilot=True)
     assert set(record.operations) == {"getppid, a tool, inside", "getppid, a tool, outside"}
-    assert all(n >= KIND.pilot for n in record.operations.values()) and not record.samples
+    assert all(n >= KIND.pilot and n % PIECES == 0 for n in record.operations.values()) and not record.samples
