@@ -16,12 +16,13 @@ from sensor.observe.observer import Observer
 from sensor.observe.plaintext.streams import Streams
 from sensor.observe.stdio.lane import LONGEST
 from sensor.observe.told import Told
+from sensor.probes import abi
 from sensor.probes.kernel import RINGS
 from sensor.probes.stdio import DATA, ENDED, LEFT_ALONE
 from sensor.probes.tls import CLOSED
 from tests.fuzz.damage import EDGES, damaged
 from tests.fuzz.decoder import Decoder
-from tests.observe import test_observer as rows
+from tests.observe import rings
 from tests.observe.applayer.test_chunks import STREAMS
 from tests.observe.plaintext.test_streams import chunk, end
 from tests.observe.stdio.pipes import CLIENT, SERVER, TO_CLIENT, TO_SERVER, Pipes, lines
@@ -55,15 +56,15 @@ class Strict(Calls):
 
 def batches() -> list[dict[str, bytes]]:
     """Records that say something, so that rounds begin deep inside."""
-    shell = rows.ran(10, 5, "bin", "sh", argv=np.void(ARGV[0].ljust(512, b"\0")), argv_bytes=len(ARGV[0]))
-    opened = {"kind": rows.abi.OPEN, "time": 20, "pid": 5, "image": 1, "a": 2, "path": rows.path("etc", "x")}
-    answer = {"kind": rows.abi.DNS, "time": 30, "pid": 5}
-    facts = ({"kind": k, "time": 40, "pid": 5, "a": 3} for k in (rows.abi.FORK, rows.abi.FLOW, rows.abi.EXIT))
-    made = rows.batch(
-        paths=rows.rows("paths", rows.SEAT, opened),
-        execs=rows.rows("execs", shell),
-        payloads=rows.rows("payloads", answer),
-        facts=rows.rows("facts", *facts),
+    shell = rings.ran(10, 5, "bin", "sh", argv=np.void(ARGV[0].ljust(512, b"\0")), argv_bytes=len(ARGV[0]))
+    opened = {"kind": abi.OPEN, "time": 20, "pid": 5, "image": 1, "a": 2, "path": rings.path("etc", "x")}
+    answer = {"kind": abi.DNS, "time": 30, "pid": 5}
+    facts = ({"kind": k, "time": 40, "pid": 5, "a": 3} for k in (abi.FORK, abi.FLOW, abi.EXIT))
+    made = rings.batch(
+        paths=rings.rows("paths", rings.SEAT, opened),
+        execs=rings.rows("execs", shell),
+        payloads=rings.rows("payloads", answer),
+        facts=rings.rows("facts", *facts),
     )
     return [{name: getattr(made, name).tobytes() for name in RINGS}]
 
@@ -72,7 +73,7 @@ def scrambled(rng: random.Random, whole: dict[str, bytes]) -> dict[str, Any]:
     """Noise in rows of kinds and slots that exist, with texts of workloads in some; tables of noise."""
     case: dict[str, Any] = {"seed": rng.randrange(2**32)}
     for number, ring in enumerate(RINGS):
-        made = rows.noise(ring, [case["seed"], number], rng.randint(0, 12))
+        made = rings.noise(ring, [case["seed"], number], rng.randint(0, 12))
         for row in made:
             _dress(rng, ring, row)
         case[ring] = made.tobytes()
@@ -95,17 +96,20 @@ def _dress(rng: random.Random, ring: str, row: np.void) -> None:
 
 def read_rings(case: dict[str, Any]) -> None:
     """Whatever the rings and tables hold: records that can be sent, with nothing unprintable in them."""
-    observer, kernel = rows.observer(), rows.kernel()
+    observer, kernel = rings.observer(), rings.kernel()
     random = np.random.default_rng(case.get("seed", 0))
     if "seed" in case:
         for name in ("files", "flows", "slots"):
             table = getattr(kernel, name)
             table[:] = np.frombuffer(random.bytes(table.nbytes), table.dtype)
         for table in (kernel.files, kernel.flows):
-            table["slot"], table["used"] = random.integers(0, rows.SLOTS, rows.ROWS), random.integers(0, 2, rows.ROWS)
-            table["generation"] = random.integers(0, 2, rows.ROWS)
-        kernel.slots["generation"] = random.integers(0, 2, rows.SLOTS)
-    batch = rows.batch(**{name: np.frombuffer(case[name], dtype) for name, dtype in RINGS.items()})
+            table["slot"], table["used"] = (
+                random.integers(0, rings.SLOTS, rings.ROWS),
+                random.integers(0, 2, rings.ROWS),
+            )
+            table["generation"] = random.integers(0, 2, rings.ROWS)
+        kernel.slots["generation"] = random.integers(0, 2, rings.SLOTS)
+    batch = rings.batch(**{name: np.frombuffer(case[name], dtype) for name, dtype in RINGS.items()})
     _check(observer, kernel, batch)
 
 
@@ -120,7 +124,7 @@ def _check(observer: Observer, kernel: Any, batch: Any) -> None:
         if isinstance(record, Event):
             texts = (v for v in (record.behaviour or "", *record.data.values()) if isinstance(v, str))
             assert all(text.isprintable() for text in texts), record
-    again = rows.observer()
+    again = rings.observer()
     again.recall(observer.kept(), kernel)
 
 
