@@ -27,7 +27,8 @@ class Programs:
         with (self._folder / f"{name}.log").open("w") as log:
             self._running[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
 
-    def end(self, name: str) -> None:
+    def end(self, name: str, seconds: float = READY) -> None:
+        """Ends it, and kills it if it has not ended in time."""
         program = self._running.pop(name, None)
         if program is None:
             return
@@ -36,7 +37,7 @@ class Programs:
         else:
             program.terminate()
         try:
-            program.wait(READY)
+            program.wait(seconds)
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()

@@ -25,7 +25,7 @@ def main() -> int:
     options = _options()
     if lacking := cluster.missing():
         print(f"Error: this machine lacks {lacking}\nHint: sudo make containers", file=sys.stderr)
-        return 2
+        return 3
     begun = time.monotonic()
 
     def say(what: str) -> None:

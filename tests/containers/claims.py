@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,10 +64,15 @@ class Work:
 
 def row(scene: Scene, done: str, said: Said) -> Row:
     """What became of a scene that was acted."""
+    return looked(scene.claim, done, lambda: scene.look(said))
+
+
+def looked(claim: str, done: str, look: Callable[[], str]) -> Row:
+    """What a look at something that was done says."""
     try:
-        return Row(scene.claim, done, scene.look(said), True)
-    except Claim as e:
-        return Row(scene.claim, done, str(e), False)
+        return Row(claim, done, look(), True)
+    except (Claim, TimeoutError) as e:
+        return Row(claim, done, str(e), False)
 
 
 def checked(work: Work, said: Said, *, revision: str | None = None) -> Seen:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,11 +17,13 @@ from typing import Any
 
 from console.cli.control import Control
 from console.cli.failure import Failure
+from console.demo.programs import LabError, Programs
 from console.supervise import unprivileged, user_ids
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
-from tests.containers.cluster import Cluster, until
+from tests.containers.cluster import Cluster
 from tests.identity.node import PACE
+from tests.waiting import until
 from wire.records import Record
 from wire.trace import read
 
@@ -33,10 +34,6 @@ PATIENCE = (
 )
 
 
-class ProductError(RuntimeError):
-    """A program of driftline ended or did not answer; the text has its last words."""
-
-
 class Product:
     """Both programs. `stop` ends them in order, so that everything observed is in the trace."""
 
@@ -44,7 +41,7 @@ class Product:
         self.name = f"containers-{os.getpid()}"  # one at a time
         self.folder, self.trace = folder, folder / "state/all.trace"
         self._control = Control(str(folder / "run/control.sock"))
-        self._programs: dict[str, subprocess.Popen[bytes]] = {}
+        self._programs = Programs(folder)
         self._settings = SensorSettings(name=self.name, run_dir=folder / "sensor")
         self._configure(cluster, time_scale)
 
@@ -55,13 +52,13 @@ class Product:
             (self.folder / name).mkdir(mode=0o750)
             os.chown(self.folder / name, uid, gid)
         driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.folder / "driftline.yaml")]
-        self._launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
+        self._programs.launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
         self._until(lambda: self._asked("health"), "the classifier")
-        self._launch("sensor", [*driftline, "sensor"])
+        self._programs.launch("sensor", [*driftline, "sensor"])
         self._until(lambda: (self._asked("health") or {}).get("sensors"), "the sensor")
         off = {name: why for name, why in self.probes().items() if why != "on"}
         if off:
-            raise ProductError(f"probes are off: {off}")
+            raise LabError(f"probes are off: {off}")
 
     def settle(self, workloads: set[str]) -> None:
         """Until the classifier knows all of them, so that no owner is still being asked for."""
@@ -69,17 +66,17 @@ class Product:
 
     def stop(self) -> None:
         """The sensor first; the classifier when it has taken everything that the sensor sent."""
-        self._end("sensor")
+        self._programs.end("sensor", READY)
         self._until(lambda: (self._asked("health") or {}).get("sensors") == [], "the last records")
-        self._end("classifier")
+        self._programs.end("classifier", READY)
 
     def clear(self) -> None:
         """Nothing of it stays in the kernel, whatever happened before."""
-        for name in list(self._programs):
-            self._end(name)
+        for name in ("sensor", "classifier"):
+            self._programs.end(name, READY)
         client.unload(self._settings)
         if left := [p.name for p in pins.BPFFS.glob(f"{pins.folder(self.name).name}*")]:
-            raise ProductError(f"left in the kernel: {left}")
+            raise LabError(f"left in the kernel: {left}")
 
     def probes(self) -> dict[str, str]:
         return json.loads((self.folder / f"sensor/{self.name}.json").read_text())["probes"]
@@ -124,38 +121,11 @@ class Product:
         }
         (self.folder / "driftline.yaml").write_text(json.dumps(settings))
 
-    def _launch(self, name: str, command: list[str]) -> None:
-        with (self.folder / f"{name}.log").open("wb") as log:
-            self._programs[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
-            )
-
-    def _end(self, name: str) -> None:
-        program = self._programs.pop(name, None)
-        if program is None:
-            return
-        program.terminate()
-        try:
-            program.wait(READY)
-        except subprocess.TimeoutExpired:
-            program.kill()
-            program.wait()
-
     def _until(self, found: Callable[[], object], what: str) -> None:
         try:
-            until(lambda: self._alive() and found(), what, READY)
+            until(lambda: (self._programs.alive(), found())[1], what, seconds=READY)
         except TimeoutError as e:
-            raise ProductError(f"{e}; {self._last_words()}") from e
-
-    def _alive(self) -> bool:
-        for name, program in self._programs.items():
-            if program.poll() is not None:
-                raise ProductError(f"the {name} ended with {program.returncode}; {self._last_words()}")
-        return True
-
-    def _last_words(self) -> str:
-        logs = {p.stem: p.read_text(errors="replace").strip().splitlines()[-1:] for p in self.folder.glob("*.log")}
-        return "; ".join(f"{name} said: {lines[0][:300]}" for name, lines in sorted(logs.items()) if lines) or "no log"
+            raise LabError(f"{e}; {self._programs.last_words()}") from e
 
     def _asked(self, what: str) -> Any:
         try:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import asdict
 
+from tests import pages
 from tests.containers.claims import Row
 
 HEAD = """# Containers
@@ -27,15 +28,16 @@ name too. crun needs an ordinary kernel, so its pods run in a guest of `make ker
 def page(rows: Iterable[Row]) -> str:
     """The whole page.
 
-    >>> page([Row("a restart", "two lives", "two replicas", True)]).splitlines()[-4]
-    '| a restart | two lives | two replicas |'
+    >>> "| a restart | two lives | two replicas |" in page([Row("a restart", "two lives", "two replicas", True)])
+    True
     """
     return "\n".join([HEAD, body(rows), TAIL])
 
 
 def body(rows: Iterable[Row]) -> str:
     """The table."""
-    return "\n".join(["| claim | what was done | what driftline saw |", "|---|---|---|", *map(_line, rows)])
+    cells = ((r.claim, r.done, r.seen if r.holds else f"**Red**: {r.seen}") for r in rows)
+    return "\n".join(pages.table(("claim", "what was done", "what driftline saw"), cells))
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -46,15 +48,6 @@ def table(rows: Iterable[Row]) -> str:
 def answer(rows: list[Row], seconds: float) -> dict[str, object]:
     """For a program."""
     return {"holds": all(r.holds for r in rows), "seconds": round(seconds, 1), "rows": [asdict(r) for r in rows]}
-
-
-def _line(row: Row) -> str:
-    seen = row.seen if row.holds else f"**Red**: {row.seen}"
-    return f"| {' | '.join(_cell(text) for text in (row.claim, row.done, seen))} |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
 def _paragraph(row: Row) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from classifier.drift.finding import EXPECTED
 from classifier.policy import DAY
-from tests.containers.claims import Claim, Row, hold
+from tests.containers.claims import Row, hold, looked
 from tests.containers.cluster import NEWCOMER, PORT, STRANGER, Cluster, until
 from tests.containers.pods import key
 from tests.containers.product import Product, observed
@@ -94,7 +94,9 @@ def _declared(product: Product, deployment: Deployment) -> Row:
         deployment.start(NEW, number)
         deployment.stop_oldest()
     pods = f"{half} pods of revision {OLD} beside {half} of {NEW}, with a new tool and a new peer"
-    return _row("declared", f"{REPLICAS} pods for {LEARN:g} days, a deploy event, {pods}", lambda: _explained(product))
+    return looked(
+        CLAIMS["declared"], f"{REPLICAS} pods for {LEARN:g} days, a deploy event, {pods}", lambda: _explained(product)
+    )
 
 
 def _explained(product: Product) -> str:
@@ -111,13 +113,13 @@ def _explained(product: Product) -> str:
 def _undeclared(product: Product, deployment: Deployment) -> Row:
     pod = deployment.execute("/bin/call", STRANGER, str(PORT), "stolen")
     stranger = f"egress:tcp:{STRANGER}:{PORT}"
-    return _row("undeclared", f"`exec` in {pod}: a call to a stranger", lambda: _refused(product, stranger))
+    return looked(CLAIMS["undeclared"], f"`exec` in {pod}: a call to a stranger", lambda: _refused(product, stranger))
 
 
 def _escape(product: Product, deployment: Deployment) -> Row:
     pod = deployment.execute("/bin/busybox", "touch", "/go")
     done = f"the program of {pod} unshares its mounts, as runc did for each of the {REPLICAS + REPLICAS // 2} pods"
-    return _row("escape", done, lambda: _refused(product, "syscall:unshare"))
+    return looked(CLAIMS["escape"], done, lambda: _refused(product, "syscall:unshare"))
 
 
 def _refused(product: Product, behaviour: str) -> str:
@@ -134,10 +136,3 @@ def _refused(product: Product, behaviour: str) -> str:
 
 def _findings(product: Product) -> list[dict[str, Any]]:
     return [f for f in product.rows("findings") if f["workload"] == WORKLOAD]
-
-
-def _row(which: str, done: str, look: Any) -> Row:
-    try:
-        return Row(CLAIMS[which], done, look(), True)
-    except (Claim, TimeoutError) as e:
-        return Row(CLAIMS[which], done, str(e), False)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests import pages
 from tests.faults.catalogue import Fault, Peer
 
 HEAD = """# Faults
@@ -85,28 +86,21 @@ def page(rows: Sequence[Row], peers: Sequence[Peer], about: str) -> str:
 
 
 def _faults(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| fault | what was done | lost | where it is reported | how long |"
-    yield "|---|---|---|---|---|"
-    for r in rows:
-        lost = f"**Red**: {'; '.join(r.red)}" if r.red else r.lost
-        yield f"| {r.fault} | {_cell(r.done)} | {_cell(lost)} | {_cell(r.told)} | {r.seconds:.0f} s |"
+    names = ("fault", "what was done", "lost", "where it is reported", "how long")
+    lost = (f"**Red**: {'; '.join(r.red)}" if r.red else r.lost for r in rows)
+    cells = ((r.fault, r.done, what, r.told, f"{r.seconds:.0f} s") for r, what in zip(rows, lost, strict=True))
+    yield from pages.table(names, cells)
     yield ""
 
 
 def _peers(rows: Sequence[Row], peers: Sequence[Peer]) -> Iterator[str]:
     yield "## Where other tools lose, and what happens here\n"
     yield "Their points of loss as read from their source in November 2026.\n"
-    yield "| tool | where it loses | told there | the same here | lost here | told here |"
-    yield "|---|---|---|---|---|---|"
+    names = ("tool", "where it loses", "told there", "the same here", "lost here", "told here")
     by_name = {r.name: r for r in rows}
-    for p in peers:
-        for own in (by_name[n] for n in p.ours if n in by_name):
-            lost = "**Red**" if own.red else own.lost
-            yield f"| {p.peer} | {p.point} | {p.told} | {own.fault} | {_cell(lost)} | {_cell(own.told)} |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    pairs = ((p, by_name[n]) for p in peers for n in p.ours if n in by_name)
+    cells = ((p.peer, p.point, p.told, r.fault, "**Red**" if r.red else r.lost, r.told) for p, r in pairs)
+    yield from pages.table(names, cells)
 
 
 def plain(rows: Iterable[Row]) -> list[dict]:

@@ -190,6 +190,8 @@ def quiet(lab, tmp_path):
         box = sensor.cgroup("work")
         load = [WORKLOAD, tmp_path / "notes.txt", lab.scope.programs / "tool"]
         work = box.start(PYTHON, "-S", "-E", "-c", *load, stdin=-1, stdout=-1, text=True)
-        until(lambda: any("/tool<" in name for name in sensor.of(box).counts("exec:")), "its fifth round, which does all")
+        until(
+            lambda: any("/tool<" in name for name in sensor.of(box).counts("exec:")), "its fifth round, which does all"
+        )
         work.communicate("end\n")
         return sums(sensor.all_of(box).windows())[0]

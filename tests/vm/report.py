@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tests import pages
+
 HEAD = """# Kernels
 
 Written by `make kernel`, which boots Debian's kernels under qemu with this machine's own files as their root, runs the
@@ -63,11 +65,9 @@ def page(columns: list[Column]) -> str:
 
 def _facts(columns: list[Column]) -> Iterator[str]:
     yield "## The same loads, seen by driftline's probes\n"
-    yield from _header(("probe", "load"), columns)
-    for index, fact in enumerate(columns[0].facts):
-        yield _row([fact["probe"], fact["load"], *(_fact(c, index) for c in columns)])
-    yield _row(["", "kernel tests", *(c.tests or "in `make test`" for c in columns)])
-    yield ""
+    rows = [[f["probe"], f["load"], *(_fact(c, n) for c in columns)] for n, f in enumerate(columns[0].facts)]
+    rows.append(["", "kernel tests", *(c.tests or "in `make test`" for c in columns)])
+    yield from _table(("probe", "load"), columns, rows)
 
 
 def _fact(column: Column, index: int) -> str:
@@ -80,11 +80,11 @@ def _fact(column: Column, index: int) -> str:
 def _hooks(columns: list[Column]) -> Iterator[str]:
     yield "## Better hooks, and what stands in for them\n"
     yield "The same load seen by hooks that only an ordinary kernel has, tried in the guests beside driftline's own.\n"
-    yield from _header(("hook", "must see"), columns, "driftline uses")
-    for index, hook in enumerate(max((c.hooks for c in columns), key=len)):
-        cells = (_hook(c, index) for c in columns)
-        yield _row([hook["hook"], f"{hook['wanted']:,} {hook['load']}", *cells, hook["stand_in"]])
-    yield ""
+    rows = [
+        [hook["hook"], f"{hook['wanted']:,} {hook['load']}", *(_hook(c, index) for c in columns), hook["stand_in"]]
+        for index, hook in enumerate(max((c.hooks for c in columns), key=len))
+    ]
+    yield from _table(("hook", "must see"), columns, rows, "driftline uses")
 
 
 def _hook(column: Column, index: int) -> str:
@@ -96,11 +96,10 @@ def _hook(column: Column, index: int) -> str:
 
 def _facilities(columns: list[Column]) -> Iterator[str]:
     yield "## What `driftline doctor` says\n"
-    yield from _header(("probe or facility",), columns)
-    for row in columns[0].doctor["rows"]:
-        states = [{r["probe"]: r for r in c.doctor["rows"]}.get(row["probe"]) for c in columns]
-        yield _row([row["probe"], *(_state(s) for s in states)])
-    yield ""
+    said = [{row["probe"]: row for row in c.doctor["rows"]} for c in columns]
+    yield from _table(
+        ("probe or facility",), columns, ([name, *(_state(s.get(name)) for s in said)] for name in said[0])
+    )
 
 
 def _state(row: dict | None) -> str:
@@ -114,10 +113,10 @@ def _services(columns: list[Column]) -> Iterator[str]:
     if not tried:
         return
     yield "## Both units under systemd, observing the whole guest\n"
-    yield from _header(("claim",), tried)
-    for claim in (s["claim"] for s in max((c.services for c in tried), key=len)):
-        yield _row([claim, *(_service({s["claim"]: s for s in c.services}.get(claim)) for c in tried)])
-    yield ""
+    said = [{s["claim"]: s for s in c.services} for c in tried]
+    yield from _table(
+        ("claim",), tried, ([claim, *(_service(s.get(claim)) for s in said)] for claim in max(said, key=len))
+    )
 
 
 def _service(found: dict | None) -> str:
@@ -126,14 +125,9 @@ def _service(found: dict | None) -> str:
     return _text(found["seen"]) if found["holds"] else f"**Red**: {_text(found['seen'])}"
 
 
-def _header(first: Iterable[str], columns: list[Column], *last: str) -> Iterator[str]:
-    names = [*first, *(f"{c.series} ({c.release})" for c in columns), *last]
-    yield _row(names)
-    yield "|" + "---|" * len(names)
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(first: Iterable[str], columns: list[Column], rows: Iterable[list[str]], *last: str) -> Iterator[str]:
+    yield from pages.table([*first, *(f"{c.series} ({c.release})" for c in columns), *last], rows)
+    yield ""
 
 
 def _text(value: object) -> str:
@@ -142,5 +136,4 @@ def _text(value: object) -> str:
         return ", ".join(f"{k}: {_text(v)}" for k, v in sorted(value.items())) or "nothing"
     if isinstance(value, list | tuple):
         return ", ".join(_text(v) for v in value) or "nothing"
-    text = f"{value:,}" if isinstance(value, int) else str(value)
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    return f"{value:,}" if isinstance(value, int) else str(value)
