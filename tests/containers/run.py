@@ -58,10 +58,12 @@ def acted(
     wanted: Sequence[Scene], say: Callable[[str], None] = lambda text: None, runtime: Runtime = RUNC
 ) -> list[Row]:
     """One row for each scene, in order."""
+    say("containerd begins")
     made = tempfile.TemporaryDirectory(prefix="driftline-pods-")
     with made as folder, clusters.started(Path(folder), runtime) as cluster:
         for scene in wanted:
             scene.before(cluster)
+        say("driftline begins")
         with observed(cluster) as product:
             done = [_done(scene, cluster, say) for scene in wanted]
             product.settle({owner for scene in wanted for owner in scene.owners})

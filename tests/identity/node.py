@@ -42,6 +42,7 @@ class Runtime:
 RUNC = Runtime()
 
 ENTER = """
+[ "$(stat -f -c %T /sys/fs/cgroup)" != cgroup2fs ] || umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/system.slice/node
 echo $$ > /sys/fs/cgroup/system.slice/node/cgroup.procs
@@ -199,7 +200,7 @@ def started(programs: Mapping[str, Path] = NONE, runtime: Runtime = RUNC) -> Ite
     try:
         with open(base / "log", "wb") as log:
             process = _start(base, cgroup, log, programs, runtime)
-            _wait_for(base)
+            _wait_for(base, process)
         yield Node(base, cgroup, process.pid)
     finally:
         _end(cgroup)
@@ -234,11 +235,11 @@ def _runtime(base: Path, runtime: Runtime) -> str:
     return f"{base}/runtime"
 
 
-def _wait_for(base: Path) -> None:
+def _wait_for(base: Path, process: subprocess.Popen) -> None:
     """Until containerd takes the image. Raises RuntimeError with its log."""
     until = time.monotonic() + START
     command = ["ctr", "-a", f"{base}/cri.sock", "-n", "k8s.io", "images", "import", f"{base}/image.tar"]
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         if (base / "cri.sock").exists() and subprocess.run(command, capture_output=True).returncode == 0:
             return
         time.sleep(0.1)

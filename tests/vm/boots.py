@@ -15,10 +15,11 @@ tests/kernel/test_scripts.py
 """.split()
 
 ENTER = f"cd {ROOT}; set -o pipefail; export PYTHONDONTWRITEBYTECODE=1"
-# From here on the machine around the guest compiles. What is compiled in the guest: the hooks, and all that the units load.
+# From here on the machine around the guest compiles. What clang compiles in the guest: the hooks, and all that the units load.
 COMPILER = """
 to=/usr/local/lib/$(basename "$(readlink -f /usr/bin/python3)")/dist-packages
 install -D -m 644 -t "$to" tests/vm/guest/bcc.py
+install -m 755 -t /usr/local/bin tests/vm/guest/gcc
 """
 PLAIN = f"""{ENTER}
 echo "@@ doctor"

@@ -1,17 +1,17 @@
 #!/bin/bash
 # Boots one guest. Runs in a mount namespace of its own, so the machine's mounts stay as they are.
-# From the environment: QEMU IMAGE INITRD LAYER BYTECODE TREE VENV AT RUN SECONDS_MAX MEMORY ARGUMENTS
+# From the environment: QEMU IMAGE INITRD LAYER MADE TREE VENV AT RUN SECONDS_MAX MEMORY ARGUMENTS
 set -eu
 E=$RUN/export
 mkdir -p "$E"; mount -t tmpfs export "$E"
-mkdir -p "$E"/{root,layer,bytecode,share}
+mkdir -p "$E"/{root,layer,made,share}
 readonly_bind() { mkdir -p "$2"; mount --bind "$1" "$2"; mount -o remount,bind,ro "$2"; }
 for l in bin sbin lib lib64; do ln -s usr/$l "$E/root/$l"; done
 for d in usr etc opt var/lib; do readonly_bind "/$d" "$E/root/$d"; done
 readonly_bind "$TREE" "$E/root$AT"
 [ "$TREE/.venv" -ef "$VENV" ] || readonly_bind "$VENV" "$E/root$AT/.venv"
 readonly_bind "$LAYER" "$E/layer"
-readonly_bind "$BYTECODE" "$E/bytecode"
+readonly_bind "$MADE" "$E/made"
 mount --bind "$RUN/share" "$E/share"
 LIBRARIES=$QEMU/usr/lib/x86_64-linux-gnu
 export LD_LIBRARY_PATH=$LIBRARIES:$QEMU/lib/x86_64-linux-gnu QEMU_MODULE_DIR=$LIBRARIES/qemu

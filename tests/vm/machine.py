@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-from tests.vm import bytecode, initrd, packages
+from tests.vm import bytecode, initrd, loads, packages
 from tests.vm.compiler import Compiler
 from tests.vm.packages import Kernel
 from tests.vm.stages import Stages, cpu
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 MEMORY = 3072  # MiB
 CONSOLE_LINES = 25
-UP_SECONDS = 240  # the longest from power-on to the guest's first word; an idle machine takes 3, with systemd 17
+UP_SECONDS = 300  # the longest from power-on to the guest's first word; an idle machine takes 3, with systemd 17
 LOOK = 0.5  # seconds between two looks at what a guest says
 NICE = 5  # a machine that does other things too goes on with them
 
@@ -52,7 +52,7 @@ class Machine:
     initrd: Path
     folder: Path
     tree: Path  # what the guest sees where this checkout lies
-    bytecode: Path  # what Python makes of it
+    made: Path  # a layer of what Python and gcc make of it
     over: Event = field(default_factory=Event)  # set: whatever runs is ended
 
     def run(self, script: str, *, seconds: int, say: Callable[[str], None] = print, systemd: bool = False) -> Outcome:
@@ -110,7 +110,7 @@ class Machine:
             "IMAGE": self.kernel.image,
             "INITRD": self.initrd,
             "LAYER": self.kernel.layer,
-            "BYTECODE": self.bytecode,
+            "MADE": self.made,
             "TREE": self.tree,
             "VENV": ROOT / ".venv",
             "AT": ROOT,
@@ -131,7 +131,9 @@ def make(series: str, folder: Path, tree: Path) -> Machine:
     folder.mkdir(parents=True, exist_ok=True)
     kernel = packages.kernel(series, folder)
     qemu, first = packages.emulator(folder), initrd.build(kernel, folder)
-    return Machine(kernel, qemu, first, folder, tree, bytecode.build(tree, folder / "bytecode"))
+    made = bytecode.build(tree, folder / "made")
+    loads.build(tree, made)
+    return Machine(kernel, qemu, first, folder, tree, made)
 
 
 def _outcome(run: Path, **measured: float) -> Outcome:
