@@ -2,7 +2,7 @@
 # packages.sh PACKAGE...: installs those that are missing, and starts no service of theirs, now or at the next boot: ports 80 and
 # 6379 are not ours. Debian asks /usr/sbin/policy-rc.d before it starts anything; where there is none, there is one meanwhile.
 set -eu
-POLICY=/usr/sbin/policy-rc.d
+POLICY=${POLICY:-/usr/sbin/policy-rc.d}
 UNITS="redis-server nginx"
 
 command -v dpkg-query >/dev/null || { echo "set-up: no dpkg here; the equivalents of these packages are needed: $*"; exit 0; }

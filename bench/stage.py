@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -179,11 +179,33 @@ def hooked() -> int:
     return found
 
 
-def alone(seconds: float = 120.0) -> None:
-    """Waits until nobody else's program is on the system call path."""
-    end = time.monotonic() + seconds
-    while hooked() and time.monotonic() < end:
-        time.sleep(0.2)
+class Neighbours:
+    """Programs of others on the system call path: waited for, but not twice for those that stay.
+
+    Args:
+        count: How many programs are on the path.
+    """
+
+    def __init__(self, count: Callable[[], int] = hooked) -> None:
+        self._count = count
+        self.staying = 0  # at most
+
+    def leave(self, seconds: float) -> None:
+        """Waits until nobody is there but who stayed the last time."""
+        end = time.monotonic() + seconds
+        while (found := self._count()) > self.staying:
+            if time.monotonic() > end:
+                self.staying = found
+                break
+            time.sleep(0.2)
+
+
+NEIGHBOURS = Neighbours()
+
+
+def alone(seconds: float = 60.0) -> None:
+    """Waits until nobody else's program is on the system call path; what stays, all configurations pay."""
+    NEIGHBOURS.leave(seconds)
 
 
 def cpu_of(cgroup: Path) -> int:

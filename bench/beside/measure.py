@@ -77,7 +77,7 @@ def _load(stage: Stage, kind: Kind, peers: list[Peer], rounds: int, record: Reco
             _guarded(record, made, peer, watched, neighbour, 0, pilot=True)
         for number in range(rounds):
             say(f"{kind.name}: round {number + 1} of {rounds}")
-            alone(0.0 if record.others else PATIENCE)
+            alone(PATIENCE)
             record.others = max(record.others, hooked())
             record.busy.append(round(os.getloadavg()[0], 2))
             for peer in peers if number % 2 else peers[::-1]:
