@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 FILE = "originals.db"
-FORMAT = 1
+FORMAT = 2
 BUSY = 5.0  # seconds to wait for a reader's lock
 STEP = 64  # rows that go at a time when it is full
 TABLES = """
@@ -29,6 +29,19 @@ CREATE INDEX originals_last ON originals (last);
 CREATE INDEX originals_workload ON originals (workload, last);
 CREATE TABLE gone (reason TEXT PRIMARY KEY, texts INTEGER NOT NULL);
 """
+HELD = """
+CREATE TABLE held (workload TEXT PRIMARY KEY, bytes INTEGER NOT NULL);
+INSERT INTO held SELECT workload, sum(size) FROM originals GROUP BY workload;
+CREATE TRIGGER originals_come AFTER INSERT ON originals BEGIN
+    INSERT OR IGNORE INTO held VALUES (new.workload, 0);
+    UPDATE held SET bytes = bytes + new.size WHERE workload = new.workload;
+END;
+CREATE TRIGGER originals_go AFTER DELETE ON originals BEGIN
+    UPDATE held SET bytes = bytes - old.size WHERE workload = old.workload;
+    DELETE FROM held WHERE workload = old.workload AND bytes <= 0;
+END;
+"""  # what each workload holds: to add it up would read all texts, each time that one is put
+STEPS = {0: TABLES + HELD, 1: HELD}  # from a format to the newest
 COLUMNS = ("digest", "workload", "kind", "node", "cgroup", "first", "last", "length")
 
 
@@ -78,8 +91,8 @@ class Shelf:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > FORMAT:
             raise sqlite3.DatabaseError(f"format {version}, this driftline writes {FORMAT}")
-        if not version:
-            self._db.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT;")
+        if version in STEPS:
+            self._db.executescript(f"BEGIN IMMEDIATE; {STEPS[version]} PRAGMA user_version = {FORMAT}; COMMIT;")
 
     def put(self, found: Iterable[Original], *, before: float) -> None:
         """Keep texts, let go of those that were last said before a time, and of what is too much.
@@ -128,13 +141,15 @@ class Shelf:
         self._db.execute("INSERT INTO originals VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
     def _make_room(self) -> None:
-        (held,) = self._db.execute("SELECT coalesce(sum(size), 0) FROM originals").fetchone()
+        (held,) = self._db.execute("SELECT coalesce(sum(bytes), 0) FROM held").fetchone()
         while held > self._most:
-            heaviest = "SELECT workload FROM originals GROUP BY workload ORDER BY sum(size) DESC LIMIT 1"
+            heaviest = "SELECT workload FROM held ORDER BY bytes DESC LIMIT 1"
             oldest = f"SELECT rowid FROM originals WHERE workload = ({heaviest}) ORDER BY last LIMIT {STEP}"
             rows = self._db.execute(
                 f"SELECT rowid, size FROM originals WHERE rowid IN ({oldest}) ORDER BY last"
             ).fetchall()
+            if not rows:  # somebody else has written to the file
+                return
             for rowid, size in rows:
                 self._forget("room", "rowid = ?", rowid)
                 held -= size
