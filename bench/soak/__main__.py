@@ -33,27 +33,41 @@ def main() -> int:
         "--folder", type=Path, help="keep logs, trace, state and raw.json here; else they go with the run"
     )
     parser.add_argument("--from", dest="raw", type=Path, help="evaluate this raw.json of a run, over or under way")
+    parser.add_argument("--beside", type=Path, help="with --from: raw.json of a steady run, whose slopes go beside")
     parser.add_argument(
         "--steady", action="store_true", help="every replica stays to the end: what grows grows with time alone"
     )
     parser.add_argument("--json", action="store_true", help="print the whole result")
     options = parser.parse_args()
     if options.raw:
-        raw = json.loads(options.raw.read_text())
-        if not isinstance(raw.get("samples"), list):
-            print(f"Error: {options.raw} is no raw result\nHint: --folder FOLDER keeps raw.json", file=sys.stderr)
-            return 2
-        results = result.of(raw)
+        results = _read(options.raw)
+        if options.beside:
+            results["steady"] = _read(options.beside)["slopes"]
     elif os.geteuid() == 0:
         results = _run(options)
     else:
-        print("Error: the soak loads probes and makes cgroups\nHint: run it as root", file=sys.stderr)
-        return 3
+        return _refused("the soak loads probes and makes cgroups", "run it as root", 3)
     keep(result.kept(results), options.output)
     print(json.dumps(results, indent=1) if options.json else table(results))
     for line in results["wrong"]:
         print(f"wrong: {line}", file=sys.stderr)
     return 1 if results["wrong"] else 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The result of a run from its raw values."""
+    try:
+        raw = json.loads(path.read_text())
+    except (OSError, ValueError) as e:
+        sys.exit(_refused(f"{path}: {e}", "--folder FOLDER keeps raw.json"))
+    if not isinstance(raw, dict) or not isinstance(raw.get("samples"), list):
+        sys.exit(_refused(f"{path} is no raw result", "--folder FOLDER keeps raw.json"))
+    return result.of(raw)
+
+
+def _refused(error: str, hint: str, code: int = 2) -> int:
+    print(f"Error: {error}\nHint: {hint}", file=sys.stderr)
+    return code
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:

@@ -13,11 +13,13 @@ def rows(results: dict[str, Any]) -> list[dict[str, Any]]:
     Args:
         results: As `bench.soak.result.of` or `kept` gives it.
     """
-    return [*_memory(results["slopes"]), *_cpu(results["cpu"]), *_counters(results), *_said(results)]
+    steady = _steady(results.get("steady") or {})
+    return [*_memory(results["slopes"]), *steady, *_cpu(results["cpu"]), *_counters(results), *_said(results)]
 
 
 def _memory(slopes: dict[str, Any]) -> list[dict[str, Any]]:
-    found = []
+    minutes = slopes.get("until", 0.0) / 60
+    found = [_row("observed", minutes, f"{minutes:.0f}", "minutes")]
     for name in ("sensor", "classifier"):
         if last := slopes.get(name, {}).get("at_last"):
             found.append(_row(f"memory of the {name} at the end", last / 1024, f"{last / 1024:.1f}", "MiB"))
@@ -28,6 +30,21 @@ def _memory(slopes: dict[str, Any]) -> list[dict[str, Any]]:
     kernel = slopes.get("kernel")
     if kernel and kernel["value"] is not None:
         found.append(_row("memory of the kernel's tables, slope", kernel["value"], _span(kernel), "KiB an hour", "0"))
+    return found
+
+
+def _steady(slopes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of a run in which no replica came or went; the slope with that, and until when it went."""
+    found = []
+    for name in ("sensor", "classifier"):
+        s = slopes.get(name, {}).get("rss")
+        if s and s["value"] is not None:
+            until = (
+                f"KiB an hour, minutes {slopes['warm_up'] / 60:.0f} to {slopes['until'] / 60:.0f} of a run of its own"
+            )
+            found.append(
+                _row(f"memory of the {name}, no replica comes or goes, slope", s["value"], _span(s), until, "0")
+            )
     return found
 
 

@@ -101,6 +101,11 @@ def test_a_value_that_only_some_samples_have_keeps_its_place():
     assert columns([{"at": 1}, {"at": 2, "x": {"y": 5}}]) == {"at": [1, 2], "x.y": [None, 5]}
 
 
+def test_slopes_of_a_steady_run_stand_beside():
+    found = of(raw()) | {"steady": of(raw())["slopes"]}
+    assert sum("no replica comes or goes" in row["what"] for row in page.rows(found)) == 2
+
+
 def test_rows_have_what_a_page_asks_for():
     for row in page.rows(of(raw())):
         assert row.keys() == {"what", "value", "measured", "unit", "asked"}
