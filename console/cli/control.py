@@ -14,7 +14,9 @@ TIMEOUT = 30.0  # seconds; an envelope of 100,000 behaviours takes under one
 LIMIT = 256 << 20  # bytes of an answer
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
@@ -51,7 +53,7 @@ class Control:
         return self._ask("POST", "/" + "/".join(quote(part, safe="") for part in parts), json.dumps(body).encode())
 
     def _ask(self, method: str, url: str, body: bytes | None) -> Any:
-        connection = _UnixConnection(self.path, self.timeout)
+        connection = UnixConnection(self.path, self.timeout)
         try:
             connection.request(method, url, body, {"Content-Type": "application/json"} if body else {})
             answer = connection.getresponse()

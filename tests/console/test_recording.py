@@ -7,16 +7,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from console.cli.recording import TraceSink
 from tests.factories import head, window
+from tests.kernel.lab import remove
+from tests.waiting import DEADLINE, until
 from wire.trace import read, verify
 
-DEADLINE = 60.0  # seconds, for a machine that does other things too
 DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
 RULE = 'identity:\n  rules:\n  - match: "/(?P<name>driftline-record-[0-9]+)"\n    workload: "unit:{name}"\n'
 
@@ -38,9 +38,7 @@ def cgroup():
     folder = cgroup_root() / f"driftline-record-{os.getpid()}"
     folder.mkdir()
     yield folder
-    (folder / "cgroup.kill").write_text("1")
-    until(lambda: "populated 0" in (folder / "cgroup.events").read_text())
-    folder.rmdir()
+    remove(folder)
 
 
 def spawn(cgroup, times):
@@ -70,15 +68,6 @@ def test_a_recording_holds_every_exec_and_leaves_nothing_in_the_kernel(cgroup, t
     execs = [r for r in read(output) if getattr(r, "kind", "") == "exec" and "/true<" in (r.behaviour or "")]
     assert (len(execs), summary["head"], verify(output).complete) == (23, 1, True)
     assert not pins.exists()
-
-
-def until(true):
-    """The first true answer; fails past the deadline."""
-    end = time.monotonic() + DEADLINE
-    while not (answer := true()):
-        assert time.monotonic() < end, "too late"
-        time.sleep(0.02)
-    return answer
 
 
 def test_a_killed_recording_keeps_what_was_flushed(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from console.cli.control import UnixConnection
 from tests.waiting import DEADLINE, until
 from wire.bus import Sender
 
@@ -39,17 +39,6 @@ def free_address():
     host = f"127.{64 + (pid >> 16)}.{pid >> 8 & 255}.{pid & 255}"
     with socket.create_server((host, 0)) as probe:
         return probe.getsockname()
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=DEADLINE)
-        self._path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 @dataclass
@@ -107,7 +96,7 @@ class Daemon:
         return self.ask("GET", url)
 
     def ask(self, method, url, body=None):
-        connection = UnixConnection(self.folder / "control.sock")
+        connection = UnixConnection(str(self.folder / "control.sock"), DEADLINE)
         try:
             connection.request(method, quote(url, safe="/%?=&"), None if body is None else json.dumps(body))
             answer = connection.getresponse()
