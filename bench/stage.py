@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sensor.probes import client
-from sensor.probes.catalogue import BY_NAME, RAW_TRACEPOINT, Hook
+from sensor.probes.catalogue import BY_NAME, RAW, RAW_TRACEPOINT, TRACING, Hook
 from sensor.probes.maps import LIB
 from sensor.settings import SensorSettings
 
@@ -104,8 +104,8 @@ class Probes:
             raise client.ProbeError(f"not all probes are on: {wrong}")
         self._programs: list[tuple[Hook, int]] = []
         for name in self.loaded.probes:
-            for hook in BY_NAME[name].hooks:
-                link = self.loaded.folder / f"link_{hook.function}"
+            for hook in BY_NAME[name].hooks_of(self.loaded.hooks.get(name, RAW)):
+                link = self.loaded.folder / hook.link
                 self._programs.append((hook, _program_of(link)))
                 link.unlink()
         self._scope = os.open(settings.scope, os.O_RDONLY | os.O_DIRECTORY)
@@ -120,6 +120,8 @@ class Probes:
                 os.close(link)
 
     def _attach(self, hook: Hook, fd: int) -> int:
+        if hook.kind == TRACING:
+            return _checked(LIB.bpf_raw_tracepoint_open(None, fd), hook.target)
         if hook.kind == RAW_TRACEPOINT:
             return _checked(LIB.bpf_raw_tracepoint_open(hook.target.encode(), fd), hook.target)
         return _checked(LIB.bpf_link_create(fd, self._scope, hook.attach, None), hook.function)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
-/* File opens per cgroup and process image: counts, and one record per file that is new. Raw tracepoint sys_exit, taken
- * only where the thread's last call was an open, so the file is the kernel's own and not a string that may change.
+/* File opens per cgroup and process image: counts, and one record per file that is new. Taken at the return of an open, so the
+ * file is the kernel's own and not a string that may change. FILES_BY_FEXIT: at the return of the kernel's two functions that
+ * open for a system call, so that nothing else pays. Else at raw tracepoint sys_exit, where the thread's last call was an open.
  * Sees: open, openat, openat2, creat, open_by_handle_at that succeeded. Misses: opens by io_uring, by 32-bit calls and by exec.
  * Costs: see docs/probes.md#files. */
 
@@ -27,7 +28,6 @@ struct file_id {
 BPF_F_TABLE("array", u32, struct file_use, files, MAX_FILES, BPF_F_MMAPABLE);
 BPF_TABLE("hash", struct file_id, u32, file_rows, MAX_FILES);
 BPF_QUEUE(free_files, u32, MAX_FILES);
-BPF_PROG_ARRAY(exit_more, MAX_SLOTS);  /* slot -> the optional program that has more to do for it: bpf/stdio.c, of agents */
 
 #define FMODE_WRITE_ 2
 #define PROC_MAGIC 0x9fa0
@@ -137,6 +137,19 @@ static inline void maybe_open(u64 task, u64 fd) {
         note_open(slot, task, fd);
 }
 
+#ifdef FILES_BY_FEXIT
+/* One text for both functions, for the loader attaches it twice: compiled twice it would take twice as long. Each has three
+ * arguments and then its result; an error is no descriptor, and of an int the upper half is not defined. The thread's last call is
+ * asked for here as well, so that both variants tell the same: a runtime that sets a container up is not counted. */
+int files_opened(u64 *ctx) {
+    u64 result = ctx[3];
+    if (result <= 1 << 20)
+        maybe_open(task_btf(), result);
+    return 0;
+}
+#else
+BPF_PROG_ARRAY(exit_more, MAX_SLOTS);  /* slot -> the optional program that has more to do for it: bpf/stdio.c, of agents */
+
 /* A second program on this tracepoint would cost every call of the machine some 100 ns; the call of an empty entry costs nothing. */
 RAW_TRACEPOINT_PROBE(sys_exit) {
     u64 result = ctx->args[1];
@@ -150,3 +163,4 @@ RAW_TRACEPOINT_PROBE(sys_exit) {
         exit_more.call(ctx, slot);
     return 0;
 }
+#endif

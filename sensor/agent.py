@@ -27,6 +27,7 @@ from sensor.observe.told import Told
 from sensor.originals import keeper
 from sensor.probes import client, stdio_hook
 from sensor.probes.kernel import Kernel
+from sensor.probes.skipped import Skipped
 from sensor.reading import Reading
 from sensor.settings import SensorSettings
 from sensor.sight import Sight
@@ -106,7 +107,7 @@ class Agent:
             to_time=self.to_time,
             directory=self._directory,
         )
-        self.told = Told(self.kernel)
+        self.told, self._skipped = Told(self.kernel), Skipped(self.loaded.folder)
         epoch, before = getattr(sink, "told", None) or (None, None)
         if epoch == self.loaded.epoch:
             self.told.resume(before)
@@ -215,6 +216,7 @@ class Agent:
         self._retire(now)
         waiting = int(getattr(self.sink, "waiting", 0))
         state = health(self.kernel, self.observer, self.sent, waiting) | self.hearing.health() | self.originals.health()
+        state |= self.loaded.health() | self._skipped.health()
         self._send(Tick(self.node, self.to_time(now), state))
         self._make_room(now)
         self._round("end_round", lambda: [self.loaded.epoch, self.told.state()])
@@ -292,11 +294,13 @@ class Agent:
             self._announce()
 
     def _unseated(self, now: int) -> None:
-        """Looks at new cgroups that found no free slot: nobody knows whose they were. Slot 0 counts them."""
+        """Looks at what is lost of nobody knows whom: of new cgroups that found no free slot, which slot 0 counts, and of opens."""
+        start = self.to_time(now) - self.settings.interval
+        # Without the number, which is in the tick: envelopes keep a count per reason.
         if self.told.losses(0, now).get("seats", 0):
-            start = self.to_time(now) - self.settings.interval
-            # Without the number, which is in the tick: envelopes keep a count per reason.
             self._send(Gap(self.node, start, self.to_time(now), "no free slot for new cgroups"))
+        if self._skipped.grew():
+            self._send(Gap(self.node, start, self.to_time(now), "the kernel did not run a program at some opens"))
 
     def _make_room(self, now: int) -> None:
         if self._memory.full:

@@ -13,8 +13,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import btf, client, headers, pins, stdio_loader, trial, uprobes
-from sensor.probes.catalogue import PROBES, Probe
+from sensor.probes import btf, choice, client, headers, pins, stdio_loader, trial, uprobes
+from sensor.probes.catalogue import FEXIT, PROBES, RAW, Probe
 from sensor.settings import SensorSettings
 
 GOOD, CANNOT = 0, 3  # exit codes
@@ -25,11 +25,12 @@ class Row:
     """One line of the report."""
 
     probe: str
-    state: str  # "yes", "no", or "stand-in": works, but a better hook is missing
+    state: str  # "yes", "no", or "stand-in": works, but at a hook that costs more than the one that is missing
     needs: str
     sees: str
     misses: str
     stand_in: str  # what does its work here, or what this one stands in for
+    hook: str = ""  # of a probe: where it is attached here, and why there
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,10 @@ class Facility:
 def examine(settings: SensorSettings) -> Report:
     """Looks at this machine. Needs root to see everything; without it, what cannot be tried is "no"."""
     basics = _basics()
-    probes = [_probe_row(p, basics) for p in PROBES if p.name in settings.probes]
+    taken, raw = choice.of([p for p in PROBES if p.name in settings.probes], settings.hooks)
+    probes = [
+        _probe_row(p, basics, taken.get(p.name, RAW), raw.get(p.name, "")) for p in PROBES if p.name in settings.probes
+    ]
     rows = (*(_row(f) for f in basics), *probes, *(_row(f) for f in _better()))
     lacking = [r.probe for r in (*rows[: len(basics)], *probes) if r.state == "no"]
     if lacking:
@@ -71,14 +75,25 @@ def _row(f: Facility) -> Row:
     return Row(f.name, "yes" if f.present else "no", f.needs, f.sees, f.misses, "" if f.present else f.stand_in)
 
 
-def _probe_row(probe: Probe, basics: list[Facility]) -> Row:
-    """A probe works where all basics do and the kernel's types have its members."""
+def _probe_row(probe: Probe, basics: list[Facility], variant: str, raw: str) -> Row:
+    """A probe works where all basics do and the kernel's types have its members.
+
+    Args:
+        raw: Why a probe that has a better hook is not at it; "" where it is, or has none.
+    """
     lacking = [o for o in probe.offsets if o not in _offsets()]
     works = not lacking and all(f.present for f in basics)
-    state = {"on": "yes"}.get(probe.state, probe.state) if works else "no"
-    why = f"BTF lacks {', '.join(lacking)}; " if lacking else ""
-    stands = f"stands in for {probe.stand_in_for}" if works and probe.stand_in_for else ""
-    return Row(f"probe {probe.name}", state, why + probe.needs, probe.sees, "; ".join(probe.misses), stands)
+    state = ("stand-in" if raw else "yes") if works else "no"
+    needs = (f"BTF lacks {', '.join(lacking)}; " if lacking else "") + probe.needs
+    stands = f"stands in for {probe.place(FEXIT)}: {raw}" if works and raw else ""
+    hook = f"{probe.place(variant)}; {_because(probe, variant, raw)}" if works else ""
+    return Row(f"probe {probe.name}", state, needs, probe.sees, "; ".join(probe.misses), stands, hook)
+
+
+def _because(probe: Probe, variant: str, raw: str) -> str:
+    if variant == FEXIT:
+        return f"tried here: only opens pay, where the {probe.place(RAW)} is paid by every system call"
+    return "every system call pays, at its end" if raw else f"nothing better is needed: {probe.enough}"
 
 
 def _offsets() -> dict[str, int]:

@@ -52,6 +52,7 @@ class SensorSettings:
     node: str = ""  # "" takes the host name
     interval: float = 10.0  # seconds between windows
     probes: tuple[str, ...] = ("syscalls", "process", "files", "network")
+    hooks: str = "auto"  # "raw": no hook but those that every kernel takes
     sizes: Sizes = field(default_factory=Sizes)
     run_dir: Path = Path("/run/driftline")  # lock, plan and socket
     socket: Path | None = None  # of the classifier; None: <run_dir>/classifier.sock

@@ -12,7 +12,7 @@ import click
 from console.cli.configured import settings
 from console.cli.output import COLOURS, emit_json, json_option, say
 
-WORDS = (("needs", "needs"), ("sees", "sees"), ("misses", "misses"), ("stand_in", "instead"))
+WORDS = (("hook", "hook"), ("needs", "needs"), ("sees", "sees"), ("misses", "misses"), ("stand_in", "instead"))
 INDENT = 20  # columns before the words of a row
 
 

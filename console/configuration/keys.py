@@ -37,6 +37,13 @@ KEYS: dict[str, Key] = {
     "sensor.scope": Key("path", None, "Observe only this cgroup and what is below it; the whole machine where empty."),
     "sensor.interval": Key("number", 10.0, "Seconds between windows.", 0.1, 3600),
     "sensor.probes": Key("texts", ("syscalls", "process", "files", "network"), "Probes to load."),
+    "sensor.hooks": Key(
+        "text",
+        "auto",
+        "Where probes are attached: `auto` (the hook that costs least of those that this kernel takes; `driftline doctor` says "
+        "which), or `raw` (only what every kernel takes).",
+        choices=("auto", "raw"),
+    ),
     "sensor.run_dir": Key("path", "/run/driftline-sensor", "The sensor's lock and plan; only root enters."),
     "sensor.socket": Key("path", None, "The classifier's socket; `<run_dir>/classifier.sock` where empty."),
     "sensor.keep_pinned": Key("flag", True, "Keep counting in the kernel while the sensor is stopped."),

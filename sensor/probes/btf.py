@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 
-STRUCT, UNION = 4, 5
+STRUCT, UNION, FUNCTION = 4, 5, 12
 MODIFIERS = {8, 9, 10, 11, 18}  # typedef, volatile, const, restrict, type_tag
 
 # What a probe calls it → struct and member, alternatives for renamed ones.
@@ -132,6 +132,10 @@ class Kernel:
                 return None
             total, type_id = total + found[0], found[1]
         return total
+
+    def function(self, name: str) -> int:
+        """Id of a function's type, by which a program is attached to it; 0 where there is none of this name."""
+        return max(0, self._lib.btf__find_by_name_kind(self._btf, name.encode(), FUNCTION))
 
     def _member(self, type_id: int, name: str) -> tuple[int, int] | None:
         """Offset in bytes and type of a member, looked for in anonymous members as well."""

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RAW_TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR = 17, 8, 9, 18  # enum bpf_prog_type
+RAW_TRACEPOINT, CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR, TRACING = 17, 8, 9, 18, 26  # enum bpf_prog_type
+KINDS = {
+    RAW_TRACEPOINT: "raw tracepoint",
+    CGROUP_SKB: "cgroup program",
+    CGROUP_SOCK: "cgroup program",
+    CGROUP_SOCK_ADDR: "cgroup program",
+    TRACING: "fexit",
+}
+RAW, FEXIT = "raw", "fexit"  # variants of a probe
 
 
 @dataclass(frozen=True)
@@ -16,8 +24,13 @@ class Hook:
 
     function: str
     kind: int  # enum bpf_prog_type
-    target: str = ""  # name of the raw tracepoint
+    target: str = ""  # name of the raw tracepoint, or of the kernel's function
     attach: int = 0  # enum bpf_attach_type, for cgroup programs
+
+    @property
+    def link(self) -> str:
+        """What it is pinned as."""
+        return f"link_fexit_{self.target}" if self.kind == TRACING else f"link_{self.function}"
 
 
 @dataclass(frozen=True)
@@ -30,17 +43,32 @@ class Probe:
     misses: tuple[str, ...]
     needs: str = "CAP_BPF, CAP_PERFMON; Linux 5.8"
     offsets: tuple[str, ...] = ()  # members of `btf.MEMBERS` without which it cannot run
-    stand_in_for: str = ""  # the better hook that this one replaces where that is missing
+    stand_in_for: str = ""  # a hook that would see more and is not used: what is missed is told as a blind spot
     after: tuple[str, ...] = ()  # probes that it cannot do without
+    fexit: tuple[Hook, ...] = ()  # instead of `hooks` where the kernel takes them: the same facts at a lower cost
+    enough: str = ""  # why `hooks` are as good as any, in words
 
     @property
     def state(self) -> str:
-        """What a loaded probe is: the best there is, or the stand-in for a better hook that driftline does not use yet."""
+        """What a loaded probe is: nothing would see more, or something would."""
         return "stand-in" if self.stand_in_for else "on"
+
+    def hooks_of(self, variant: str) -> tuple[Hook, ...]:
+        return self.fexit if variant == FEXIT else self.hooks
+
+    def place(self, variant: str) -> str:
+        """Where it is attached, in words."""
+        named = [(KINDS[h.kind], h.target or h.function) for h in self.hooks_of(variant)]
+        kinds = dict.fromkeys(kind for kind, _ in named)
+        return "; ".join(f"{kind} {', '.join(name for k, name in named if k == kind)}" for kind in kinds)
 
 
 def raw(name: str) -> Hook:
     return Hook(f"raw_tracepoint__{name}", RAW_TRACEPOINT, name)
+
+
+def at_return(name: str, function: str) -> Hook:
+    return Hook(function, TRACING, name)
 
 
 PROBES: tuple[Probe, ...] = (
@@ -55,6 +83,7 @@ PROBES: tuple[Probe, ...] = (
             "arguments",
         ),
         offsets=("TASK_STATUS", "TASK_PID"),
+        enough="it is the one place that every system call passes",
     ),
     Probe(
         "process",
@@ -68,6 +97,7 @@ PROBES: tuple[Probe, ...] = (
         ),
         offsets=("TASK_TGID", "BPRM_FILE", "BPRM_FILENAME", "BPRM_INTERP", "MM_ARG_START"),
         stand_in_for="LSM bprm_committed_creds (digest and denial at the exec itself)",
+        enough="they fire when it has happened, and at nothing else",
     ),
     Probe(
         "files",
@@ -79,8 +109,9 @@ PROBES: tuple[Probe, ...] = (
             "reads and writes of a file opened before the sensor started",
         ),
         offsets=("TASK_FILES", "FILES_FDT", "FDT_FD"),
-        stand_in_for="LSM or fentry file_open (every way to open a file, and its denial)",
+        stand_in_for="LSM file_open (every way to open a file, and its denial)",
         after=("syscalls",),
+        fexit=(at_return("do_sys_openat2", "files_opened"), at_return("do_handle_open", "files_opened")),
     ),
     Probe(
         "network",
@@ -103,6 +134,7 @@ PROBES: tuple[Probe, ...] = (
         offsets=("SOCK_NUM", "TASK_TGID"),
         stand_in_for="kprobe or fentry on tcp_sendmsg and udp_sendmsg (bytes by the process that wrote them)",
         after=("process",),
+        enough="each packet of the scope, TCP and UDP, both ways, and none of others",
     ),
     Probe(
         "capture",

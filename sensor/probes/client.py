@@ -15,10 +15,11 @@ import secrets
 import socket
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sensor.probes import pins
+from sensor.probes.catalogue import BY_NAME, RAW
 from sensor.settings import SensorSettings
 
 log = logging.getLogger("driftline.sensor")
@@ -46,6 +47,11 @@ class Loaded:
     scope: str  # cgroup path, "/" for the machine
     base: Path  # directory of the cgroup v2 root
     offset: int  # ns from CLOCK_BOOTTIME to event time
+    hooks: dict[str, str] = field(default_factory=dict)  # name → variant, of probes that have more than one
+
+    def health(self) -> dict[str, float]:
+        """Which variant is on, as a metric: 1."""
+        return {f"hook/{probe}:{variant}": 1.0 for probe, variant in self.hooks.items()}
 
 
 class Lock:
@@ -103,8 +109,11 @@ def ensure(settings: SensorSettings) -> Loaded:
         "probes": report["probes"],
         "existing": sorted(existing),
         "offset": _offset(),
+        "hooks": report["hooks"],
     }
     _keep(settings, state)
+    for name, why in report["raw"].items():
+        log.info("probe %s is at the %s: %s", name, BY_NAME[name].place(RAW), why)
     return _loaded(settings, state, plan, base, fresh=True)
 
 
@@ -146,6 +155,7 @@ def _plan(settings: SensorSettings) -> tuple[dict, Path]:
         "scope_level": len(scope.relative_to(base).parts),
         "scope_path": str(scope),
         "probes": list(settings.probes),
+        "hooks": settings.hooks,
         "sizes": {
             "MAX_SLOTS": min(sizes.slots, 16382),
             "CPUS": _cpus(),
@@ -199,6 +209,7 @@ def _loaded(settings: SensorSettings, state: dict, plan: dict, base: Path, *, fr
         "/" if scope == "/." else scope,
         base,
         state["offset"],
+        state["hooks"],
     )
 
 

@@ -14,8 +14,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sensor.probes import btf, headers, pins
-from sensor.probes.catalogue import CGROUP_SKB, CGROUP_SOCK, CGROUP_SOCK_ADDR, MAPS, PROBES, RAW_TRACEPOINT, Hook, Probe
+from sensor.probes import btf, choice, fexit, headers, pins
+from sensor.probes.catalogue import (
+    CGROUP_SKB,
+    CGROUP_SOCK,
+    CGROUP_SOCK_ADDR,
+    FEXIT,
+    MAPS,
+    PROBES,
+    RAW,
+    RAW_TRACEPOINT,
+    TRACING,
+    Hook,
+    Probe,
+)
 
 SOURCES = Path(__file__).resolve().parents[2] / "bpf"
 
@@ -39,26 +51,41 @@ def load(plan: dict) -> dict:
     """Loads and pins the probes of a plan.
 
     Args:
-        plan: name, scope_cgroup (id), scope_level, scope_path (absolute), probes (names), sizes (flag → number).
+        plan: name, scope_cgroup (id), scope_level, scope_path (absolute), probes (names), sizes (flag → number), hooks ("auto" or
+            "raw").
 
     Returns:
-        probes: name → "on" or the reason why not; seconds of compiling.
+        probes: name → "on" or the reason why not; hooks: name → variant, of those that have more than one; raw: name → why it is
+        not the better one.
     """
     pins.ensure_bpffs()
     known = btf.offsets()
     wanted, refused = _possible(plan["probes"], known)
-    program = _compile(wanted, _flags(plan, known, wanted))
+    taken, why = choice.of(wanted, plan["hooks"])
+    attached = _load(plan, wanted, known, taken)
+    broken = [n for n, variant in taken.items() if variant == FEXIT and attached.get(n, "on") != "on"]
+    if broken:  # it passed its trial, and yet the real programs are refused
+        why |= {n: attached[n] for n in broken}
+        taken |= dict.fromkeys(broken, RAW)
+        shutil.rmtree(pins.folder(plan["name"]))
+        attached = _load(plan, wanted, known, taken)
+    return {"probes": refused | attached, "hooks": taken, "raw": why}
+
+
+def _load(plan: dict, wanted: list[Probe], known: dict[str, int], taken: dict[str, str]) -> dict[str, str]:
+    """Compiles, attaches and pins; name of the probe → "on" or the reason why not."""
+    program = _compile(wanted, _flags(plan, known, taken))
     target = pins.unfinished(plan["name"], os.getpid())
     target.mkdir()
     try:
         _fill_queues(program, plan["sizes"])  # before the first call can ask for a slot
-        attached = _attach_all(program, wanted, target, plan["scope_path"])
+        attached = _attach_all(program, wanted, taken, target, plan["scope_path"])
         _pin_maps(program, target)
         os.rename(target, pins.folder(plan["name"]))
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    return {"probes": refused | attached}
+    return attached
 
 
 def _possible(names: list[str], known: dict[str, int]) -> tuple[list[Probe], dict[str, str]]:
@@ -73,12 +100,13 @@ def _possible(names: list[str], known: dict[str, int]) -> tuple[list[Probe], dic
     return wanted, refused
 
 
-def _flags(plan: dict, known: dict[str, int], wanted: list[Probe]) -> list[str]:
+def _flags(plan: dict, known: dict[str, int], taken: dict[str, str]) -> list[str]:
     numbers = dict(plan["sizes"]) | {"SCOPE_LEVEL": plan["scope_level"], "SCOPE_CGROUP": f"{plan['scope_cgroup']}ULL"}
     flags = [f"-D{name}={value}" for name, value in numbers.items()]
     flags += [f"-DOFF_{name}={value}" for name, value in known.items()]
     flags += [f"-D{name}={int.from_bytes(os.urandom(8), 'little')}ULL" for name in ("NAME_KEY", "NAME_KEY2")]
     flags += [f"-D{name}" for name in plan.get("options", ())]
+    flags += [f"-D{name.upper()}_BY_FEXIT" for name, variant in taken.items() if variant == FEXIT]
     return [*flags, "-Wno-macro-redefined", "-Wno-unused-function"]
 
 
@@ -106,23 +134,23 @@ def _bpf(text: str, flags: list[str]):
         raise LoadError(f"cannot compile the probes: {e}") from e
 
 
-def _attach_all(program, wanted: list[Probe], target: Path, scope: str) -> dict[str, str]:
+def _attach_all(program, wanted: list[Probe], taken: dict[str, str], target: Path, scope: str) -> dict[str, str]:
     result: dict[str, str] = {}
     for probe in wanted:
         if any(result.get(p) != "on" for p in probe.after):
             result[probe.name] = f"needs {', '.join(probe.after)}"
             continue
-        result[probe.name] = _attach_probe(program, probe, target, scope)
+        result[probe.name] = _attach_probe(program, probe.hooks_of(taken.get(probe.name, RAW)), target, scope)
     if "on" not in result.values():
         raise LoadError("; ".join(f"{n}: {why}" for n, why in result.items()))
     return result
 
 
-def _attach_probe(program, probe: Probe, target: Path, scope: str) -> str:
+def _attach_probe(program, hooks: tuple[Hook, ...], target: Path, scope: str) -> str:
     pinned: list[Path] = []
-    for hook in probe.hooks:
+    for hook in hooks:
         try:
-            path = target / f"link_{hook.function}"
+            path = target / hook.link
             _pin(_attach(program, hook, scope), path)
             pinned.append(path)
         except Exception as e:  # bcc raises bare Exception; a probe is on as a whole or not at all
@@ -135,6 +163,9 @@ def _attach_probe(program, probe: Probe, target: Path, scope: str) -> str:
 def _attach(program, hook: Hook, scope: str) -> int:
     """File descriptor of a link that keeps the program attached."""
     lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    if hook.kind == TRACING:
+        code = program.dump_func(hook.function.encode())
+        return fexit.attach(fexit.load(hook.target, hook.function, code), hook.target)
     loaded = program.load_func(hook.function, hook.kind, None, hook.attach if hook.kind == CGROUP_SOCK_ADDR else -1)
     if hook.kind == RAW_TRACEPOINT:
         return _checked(lib.bpf_raw_tracepoint_open(hook.target.encode(), loaded.fd), hook.target)

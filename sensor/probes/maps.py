@@ -42,10 +42,10 @@ class Map:
 
     def __init__(self, source: Path | int, name: str = "") -> None:
         if isinstance(source, Path):
-            name, source = source.name, _checked(LIB.bpf_obj_get(os.fsencode(source)), str(source))
+            name, source = source.name, checked(LIB.bpf_obj_get(os.fsencode(source)), str(source))
         self.name, self.fd = name, source
         info, size = _Info(), ctypes.c_uint32(ctypes.sizeof(_Info))
-        _checked(LIB.bpf_obj_get_info_by_fd(self.fd, ctypes.byref(info), ctypes.byref(size)), self.name)
+        checked(LIB.bpf_obj_get_info_by_fd(self.fd, ctypes.byref(info), ctypes.byref(size)), self.name)
         self.key_size, self.value_size, self.entries = info.key, info.value, info.entries
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class Map:
             yield key
 
 
-def _checked(result: int, what: str) -> int:
+def checked(result: int, what: str) -> int:
     if result < 0:
         code = ctypes.get_errno() or -result
         raise MapError(code, f"{what}: {os.strerror(code)}")

@@ -25,7 +25,7 @@ def test_without_root_the_configured_mode_cannot_be_honoured():
 
 def test_a_row_says_what_is_missed_and_what_stands_in_folded_to_the_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    words = {"needs": "CONFIG_X", "sees": "things " * 12, "misses": "a\x1bb", "stand_in": "another"}
+    words = {"needs": "CONFIG_X", "sees": "things " * 12, "misses": "a\x1bb", "stand_in": "another", "hook": ""}
     print_row({"probe": "x", "state": "no", **words})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "no        x" and lines[1] == "          needs     CONFIG_X"

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from sensor.agent import Agent
-from sensor.probes import client, pins
+from sensor.probes import choice, client, pins
+from sensor.probes.catalogue import BY_NAME, RAW
 from sensor.settings import SensorSettings, Sizes
 from tests.waiting import DEADLINE, until
 from wire import codec
@@ -249,6 +250,12 @@ def is_loaded(program: str) -> bool:
     return subprocess.run(["bpftool", "prog", "show", "id", program], capture_output=True).returncode == 0
 
 
+def variants() -> list[str]:
+    """Of the probe of files, what this kernel takes: the chosen one first."""
+    taken, _ = choice.of([BY_NAME["files"]], choice.AUTO)
+    return list(dict.fromkeys([taken["files"], RAW]))
+
+
 def build(into: Path) -> Path:
     """Compiles the loads."""
     here = Path(__file__).with_name("loads")
@@ -290,4 +297,5 @@ __all__ = [
     "missing",
     "programs_of",
     "until",
+    "variants",
 ]

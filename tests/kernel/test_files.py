@@ -1,6 +1,23 @@
-"""Files: what was opened, how often, to read or to write, by whom."""
+"""Files: what was opened, how often, to read or to write, by whom; at each hook that this kernel takes."""
 
 import pytest
+
+from tests.kernel import lab as labs
+from tests.kernel.conftest import shared
+
+
+@pytest.fixture(scope=shared, params=labs.variants())
+def sensor(request, sensor, programs, tmp_path_factory):
+    if sensor.agent.loaded.hooks["files"] == request.param:
+        yield sensor
+        return
+    lab = labs.Lab(tmp_path_factory.mktemp("run"), programs)
+    try:
+        with lab.sensor(hooks=request.param) as other:
+            assert other.agent.loaded.hooks == {"files": request.param}
+            yield other
+    finally:
+        lab.clear()
 
 
 def opened(said, name):
@@ -34,6 +51,15 @@ def test_every_way_to_open_is_seen_with_its_intent(sensor, box, tmp_path):
     said = sensor.all_of(box)
     intent = {e.data["path"].rpartition("/")[2]: e.behaviour.partition(":")[0] for e in opened(said, "/by-")}
     assert intent == {"by-openat2": "open", "by-creat": "write", "by-open": "open", "by-openat": "write"}
+
+
+def test_an_open_by_handle_is_seen(sensor, box, tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    done = box.load("handle", tmp_path, "notes.txt")
+    if not done.stdout:
+        pytest.skip("files have no handles here")
+    [event] = opened(sensor.all_of(box), "notes.txt")
+    assert event.behaviour.startswith("open:data:")
 
 
 CLASSES = [

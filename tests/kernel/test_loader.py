@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sensor.probes import client, pins
-from sensor.probes.catalogue import MAPS, PROBES
+from sensor.probes.catalogue import BY_NAME, MAPS, PROBES, RAW
 from tests.kernel.lab import Lab, left_in_kernel, until
 
 
@@ -17,7 +17,8 @@ def test_everything_is_pinned_and_unloading_leaves_nothing(lab):
     settings = lab.settings()
     loaded = client.ensure(settings)
     assert set(loaded.probes.values()) == {"on"}
-    links = {f"link_{h.function}" for p in PROBES if p.name in settings.probes for h in p.hooks}
+    taken = [(p, loaded.hooks.get(p.name, RAW)) for p in PROBES if p.name in settings.probes]
+    links = {h.link for p, variant in taken for h in p.hooks_of(variant)}
     assert set(os.listdir(loaded.folder)) >= links
     assert set(os.listdir(loaded.folder)) - links <= set(MAPS)
     assert client.unload(settings)
@@ -31,7 +32,8 @@ def test_pins_that_fit_are_found_again_and_others_are_replaced(lab):
     other = client.ensure(lab.settings(probes=("syscalls", "process")))
     assert (first.fresh, again.fresh, other.fresh) == (True, False, True)
     assert first.epoch == again.epoch != other.epoch
-    assert "link_sys_exit" not in os.listdir(other.folder)
+    hooks = (*BY_NAME["files"].hooks, *BY_NAME["files"].fexit)
+    assert not {h.link for h in hooks} & set(os.listdir(other.folder))
 
 
 @pytest.mark.parametrize("probe", ["syscalls", "process"])

@@ -588,7 +588,7 @@ def entries(folder):
 
 
 def test_in_a_sensor_only_the_slots_of_agents_are_called_for(lab):
-    with lab.sensor() as sensor:
+    with lab.sensor(hooks="raw") as sensor:
         folder = sensor.agent.loaded.folder
         box, other = sensor.cgroup("box"), sensor.cgroup("other")
         for cgroup in (box, other):

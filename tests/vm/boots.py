@@ -11,7 +11,7 @@ FULL = "6.12"  # the kernel under which the units are asked everything; systemd 
 TESTS = """
 tests/probes/test_btf.py tests/probes/test_headers.py tests/probes/test_pins.py
 tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_network.py tests/kernel/test_syscalls.py
-tests/kernel/test_scripts.py
+tests/kernel/test_scripts.py tests/kernel/test_hooks.py
 """.split()
 
 ENTER = f"cd {ROOT}; set -o pipefail; export PYTHONDONTWRITEBYTECODE=1"
@@ -27,7 +27,7 @@ echo "@@ doctor"
 echo "@@ hooks"
 /usr/bin/python3 -m tests.vm.hooks /share/hooks.json
 {COMPILER}
-export DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1
+export DRIFTLINE_TEST_HOOKS=/share/hooks.json DRIFTLINE_REQUIRE_KERNEL=1 DRIFTLINE_TEST_INTERVAL=0.6 DRIFTLINE_TEST_ONE_SENSOR=1
 echo "@@ facts"
 .venv/bin/python -m tests.vm.facts /share/facts.json
 echo "@@ tests"

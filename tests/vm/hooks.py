@@ -20,6 +20,8 @@ from pathlib import Path
 
 BOX = Path("/sys/fs/cgroup/hooks")
 
+FILES = "fexit do_sys_openat2, do_handle_open (probe files)"
+
 # hook, how it is attached, what it counts, what driftline uses instead, the load that it must see
 ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     ("kprobe", "tcp_sendmsg", "bytes", "cgroup_skb (probe network)", "bytes"),
@@ -27,17 +29,19 @@ ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     ("fentry", "tcp_sendmsg", "bytes", "cgroup_skb (probe network)", "bytes"),
     ("fentry", "tcp_connect", "calls", "cgroup connect4 (probe network)", "connects"),
     ("LSM", "socket_connect", "calls", "cgroup connect4 (probe network)", "connects"),
-    ("LSM", "file_open", "writes", "raw tracepoint sys_exit after an open (probe files)", "writes"),
+    ("LSM", "file_open", "writes", FILES, "writes"),
     ("LSM", "bprm_committed_creds", "calls", "raw tracepoint sched_process_exec (probe process)", "execs"),
     ("LSM", "bprm_check_security denies", "denied", "nothing: an exec cannot be denied", "denied"),
+    ("fexit", "do_sys_openat2", "writes", FILES, "writes"),
+    ("fexit", "do_handle_open", "calls", FILES, "handles"),
 )
-WANTED = {"bytes": 23_000, "connects": 23, "writes": 10, "execs": 5, "denied": 1}
+WANTED = {"bytes": 23_000, "connects": 23, "writes": 10, "execs": 5, "denied": 1, "handles": 3}
 
 # No kernel header but what bcc brings: net/sock.h and linux/fs.h cost half a minute under emulation and break bcc 0.26 on
 # newer kernels. f_mode is found by the offset that this kernel's BTF gives, as driftline's own probes find it.
 PROGRAM = """
 #include <uapi/linux/ptrace.h>
-BPF_ARRAY(seen, u64, 8);
+BPF_ARRAY(seen, u64, 10);
 BPF_ARRAY(deny, u32, 1);
 static int ours(void) { return bpf_get_current_cgroup_id() == BOX; }
 static void add(int row, u64 n) { u64 *c = seen.lookup(&row); if (c) __sync_fetch_and_add(c, n); }
@@ -64,10 +68,18 @@ LSM_PROBE(bprm_check_security, void *bprm) {
     add(7, 1);
     return -1;  /* EPERM */
 }
+KRETFUNC_PROBE(do_sys_openat2, int directory, void *name, void *how, u64 result) {
+    u64 flags = 0;
+    bpf_probe_read_kernel(&flags, sizeof(flags), how);
+    if (ours() && flags & 3 && result < 1 << 20)
+        add(8, 1);
+    return 0;
+}
+KRETFUNC_PROBE(do_handle_open, int mount, void *handle, int how, u64 result) { return result < 1 << 20 ? one(9) : 0; }
 """
 
 LOAD = """
-import socket, subprocess, sys
+import ctypes, os, socket, subprocess, sys
 for _ in range(23):
     with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as c:
         c.sendall(b"x" * 1000)
@@ -76,6 +88,12 @@ for _ in range(10):
     open(sys.argv[2], "a").close()
 for _ in range(4):
     subprocess.run(["/bin/true"])
+libc, folder, mount = ctypes.CDLL(None), os.open("/tmp", os.O_RDONLY), ctypes.c_int()
+handle = (ctypes.c_uint * 34)(128)
+if libc.name_to_handle_at(folder, b"hooks.txt", handle, ctypes.byref(mount), 0):
+    sys.exit("no handle")
+for _ in range(3):
+    libc.open_by_handle_at(folder, handle, os.O_RDONLY)
 """
 
 
@@ -120,6 +138,8 @@ ATTACH: tuple[Callable, ...] = (
     lambda b: b.attach_lsm("file_open"),
     lambda b: b.attach_lsm("bprm_committed_creds"),
     lambda b: b.attach_lsm("bprm_check_security"),
+    lambda b: b.attach_kretfunc("do_sys_openat2"),
+    lambda b: b.attach_kretfunc("do_handle_open"),
 )
 
 

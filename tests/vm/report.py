@@ -79,7 +79,8 @@ def _fact(column: Column, index: int) -> str:
 
 def _hooks(columns: list[Column]) -> Iterator[str]:
     yield "## Better hooks, and what stands in for them\n"
-    yield "The same load seen by hooks that only an ordinary kernel has, tried in the guests beside driftline's own.\n"
+    yield "The same load seen by hooks that only an ordinary kernel has, tried in the guests beside driftline's own; and what runs"
+    yield "where driftline takes one of two, for the probe of files ([probes.md](probes.md#which-hook-is-taken)).\n"
     rows = [
         [hook["hook"], f"{hook['wanted']:,} {hook['load']}", *(_hook(c, index) for c in columns), hook["stand_in"]]
         for index, hook in enumerate(max((c.hooks for c in columns), key=len))
@@ -90,6 +91,8 @@ def _hooks(columns: list[Column]) -> Iterator[str]:
 def _hook(column: Column, index: int) -> str:
     if not column.hooks:
         return "not tried"
+    if index >= len(column.hooks):
+        return "**Red**: no answer"
     hook = column.hooks[index]
     return f"{hook['seen']:,}" if hook["seen"] == hook["wanted"] else f"**Red**: {_text(hook['seen'])}"
 
@@ -105,7 +108,10 @@ def _facilities(columns: list[Column]) -> Iterator[str]:
 def _state(row: dict | None) -> str:
     if row is None:
         return "**Red**: not named"
-    return row["state"] if row["state"] != "no" else f"not on this kernel; {row['stand_in']}"
+    if row["state"] == "no":
+        return f"not on this kernel; {row['stand_in']}"
+    words = (row["state"], row.get("hook"), row["stand_in"] if row["state"] == "stand-in" else "")
+    return ": ".join(_text(w) for w in words if w)
 
 
 def _services(columns: list[Column]) -> Iterator[str]:

@@ -33,6 +33,7 @@ def test_a_page_in_which_everything_holds_has_no_red():
         pytest.param({"services": (CLAIM | {"holds": False},)}, id="claim"),
         pytest.param({"services": ()}, id="no-claims"),
         pytest.param({"hooks": ()}, id="no-hooks"),
+        pytest.param({"hooks": (HOOK, HOOK | {"seen": "absent"})}, id="a-hook-of-one-kernel"),
         pytest.param({"cut": ("a boot",)}, id="cut"),
     ],
 )
@@ -40,6 +41,21 @@ def test_whatever_differs_is_red(changes):
     bad = replace(GOOD, **changes)
     assert len(bad.red) == 1
     page([HERE, bad])
+
+
+def test_a_kernel_that_lacks_a_row_of_another_says_so():
+    more = replace(GOOD, hooks=(HOOK, HOOK | {"hook": "fexit"}))
+    assert "| fexit | 10 writes | not tried | 10 | **Red**: no answer | sys_exit |" in page([HERE, more, GOOD])
+
+
+def test_a_probe_is_told_with_its_hook_and_a_stand_in_with_its_reason():
+    rows = [
+        {"probe": "probe files", "state": "stand-in", "hook": "sys_exit", "stand_in": "refused"},
+        {"probe": "probe process", "state": "yes", "hook": "exec", "stand_in": ""},
+    ]
+    text = page([replace(HERE, doctor={"rows": rows})])
+    assert "| probe files | stand-in: sys_exit: refused |" in text
+    assert "| probe process | yes: exec |" in text
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,15 @@ static int open_all_ways(char *directory) {
     return 0;
 }
 
+static int open_by_handle(char *directory, char *name) {
+    struct { struct file_handle head; char rest[MAX_HANDLE_SZ]; } handle = {.head.handle_bytes = MAX_HANDLE_SZ};
+    int mount, in = open(directory, O_RDONLY | O_DIRECTORY);
+    if (name_to_handle_at(in, name, &handle.head, &mount, 0))
+        return 0;
+    int fd = open_by_handle_at(in, &handle.head, O_RDONLY);
+    return fd < 0 || puts("opened") < 0;
+}
+
 /* Opens a file, then makes 32-bit calls whose results look like descriptors that are open. */
 static int confuse(char *name) {
     int fd = open(name, O_RDONLY);
@@ -143,6 +152,8 @@ int main(int argc, char **argv) {
             close(open(argv[3], O_RDONLY));
     else if (!strcmp(what, "ways"))
         return open_all_ways(argv[2]);
+    else if (!strcmp(what, "handle"))
+        return open_by_handle(argv[2], argv[3]);
     else if (!strcmp(what, "confuse"))
         return confuse(argv[2]);
     else if (!strcmp(what, "into"))

@@ -55,11 +55,15 @@ class BPF:
             self.funcs[name] = _Function(name, self._load(name, kind, max(attach_type, 0)))
         return self.funcs[name]
 
-    def _load(self, name, kind, attach):
-        found = self._functions[name]
+    def dump_func(self, name):
+        found = self._functions[name.decode()]
         code = bytearray(base64.b64decode(found["code"]))
         for at, number in found["maps"]:
             code[at + 4 : at + 8] = self._fds[number].to_bytes(4, "little")
+        return bytes(code)
+
+    def _load(self, name, kind, attach):
+        code = bytearray(self.dump_func(name.encode()))
         options = _Options(ctypes.sizeof(_Options), 0, attach)
         text = (ctypes.c_char * len(code)).from_buffer(code)
         said = ctypes.create_string_buffer(1 << 16)
