@@ -46,7 +46,6 @@ ENTER = """
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/system.slice/node
 echo $$ > /sys/fs/cgroup/system.slice/node/cgroup.procs
-for c in {controllers}; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; done
 for d in /run/containerd /run/netns /run/runc; do mkdir -p $d; mount -t tmpfs t $d; done
 mount -t tmpfs t /var/lib
 mount --make-shared /run/netns
@@ -200,6 +199,8 @@ def started(programs: Mapping[str, Path] = NONE, runtime: Runtime = RUNC) -> Ite
     try:
         with open(base / "log", "wb") as log:
             process = _start(base, cgroup, log, programs, runtime)
+            if runtime.limits:
+                _control(cgroup, process)
             _wait_for(base, process)
         yield Node(base, cgroup, process.pid)
     finally:
@@ -217,8 +218,7 @@ def _start(base: Path, cgroup: Path, log, programs: Mapping[str, Path], runtime:
     (base / "cni").mkdir()
     (base / "cni/pods.conf").write_text(json.dumps(NETWORK | {"ipam": NETWORK["ipam"] | {"dataDir": f"{base}/ipam"}}))
     _image(base / "image.tar", {"busybox": _busybox()} | dict(programs))
-    enter = ENTER.format(controllers="cpu memory pids" if runtime.limits else "")
-    inner = ["bash", "-ec", enter, "enter", "containerd", "--config", f"{base}/config.toml"]
+    inner = ["bash", "-ec", ENTER, "enter", "containerd", "--config", f"{base}/config.toml"]
     outer = f'echo $$ > {cgroup}/cgroup.procs; exec unshare -C -m -n -p -f --mount-proc --propagation private "$@"'
     command = ["bash", "-ec", outer, "outer", *inner]
     return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -233,6 +233,15 @@ def _runtime(base: Path, runtime: Runtime) -> str:
     (base / "runtime").write_text(WRAPPER.format(python=sys.executable, base=base, runtime=found))
     (base / "runtime").chmod(0o755)
     return f"{base}/runtime"
+
+
+def _control(cgroup: Path, process: subprocess.Popen) -> None:
+    """Controllers for what is below a cgroup, which then may hold no process itself: not the one either that waits for the node."""
+    home, until = cgroup / "system.slice/node/cgroup.procs", time.monotonic() + START
+    while not (home.exists() and home.read_text()) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    home.write_text(str(process.pid))
+    (cgroup / "cgroup.subtree_control").write_text("+cpu +memory +pids")
 
 
 def _wait_for(base: Path, process: subprocess.Popen) -> None:

@@ -8,7 +8,10 @@ mkdir -p "$E"/{root,layer,made,share}
 readonly_bind() { mkdir -p "$2"; mount --bind "$1" "$2"; mount -o remount,bind,ro "$2"; }
 for l in bin sbin lib lib64; do ln -s usr/$l "$E/root/$l"; done
 for d in usr etc opt var/lib; do readonly_bind "/$d" "$E/root/$d"; done
-readonly_bind "$TREE" "$E/root$AT"
+if [ -d "$TREE/.venv" ]; then readonly_bind "$TREE" "$E/root$AT"
+else  # a place to mount one at
+  mkdir -p "$RUN/below/.venv" "$E/root$AT"; mount -t overlay tree -o "ro,lowerdir=$TREE:$RUN/below" "$E/root$AT"
+fi
 [ "$TREE/.venv" -ef "$VENV" ] || readonly_bind "$VENV" "$E/root$AT/.venv"
 readonly_bind "$LAYER" "$E/layer"
 readonly_bind "$MADE" "$E/made"

@@ -11,6 +11,8 @@ HEAD = """# Kernels
 
 Written by `make kernel`, which boots Debian's kernels under qemu with this machine's own files as their root, runs the
 kernel tests in them and makes known loads; edit `tests/vm`, not this page. Emulation is for correctness: no times here.
+What the loads and the tests attach is compiled on the machine itself, with the offsets that the guest tells, and verified, loaded
+and attached by the guest's kernel; the hooks and all that the units load are compiled in the guest.
 
 A cell is what was seen of the load. **Red** means that it differs from what was done.
 """
