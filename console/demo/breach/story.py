@@ -171,7 +171,7 @@ def _warm_up(lab: Lab) -> None:
     for number in itertools.count(1):
         lab.start(FIRST, "v1", number)
         with contextlib.suppress(LabError):
-            lab.until(lambda: _is_heard(lab, FIRST), "listening to an agent", 10)
+            lab.until(lambda: _is_heard(lab, FIRST), "listening to an agent", 10 * number)  # it may start slowly
         lab.stop(FIRST, "v1", number)
         if _is_heard(lab, FIRST):
             return
