@@ -28,7 +28,7 @@ NOTES = "/srv/demo/notes.csv"
 ROUND = 0.25  # seconds between two rounds of the agent
 INTERVAL = 1.0  # seconds of a window here
 PATIENCE = 600.0  # seconds that one step may take, on a machine that does other things too
-SHIPPED = ("bpf", "classifier", "console", "guard", "sensor", "systemd", "wire")  # what runs; copying the rest takes time
+SHIPPED = ("bpf", "classifier", "console", "guard", "sensor", "systemd", "wire")  # what runs
 CAPABILITIES = {
     "CAP_DAC_READ_SEARCH": 2,
     "CAP_NET_ADMIN": 12,
