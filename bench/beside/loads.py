@@ -116,7 +116,12 @@ def _redis(stack: ExitStack, stage: Stage, word: str, watched: bool):
 def _nginx(stack: ExitStack, stage: Stage, word: str, watched: bool):
     server = stack.enter_context(servers.nginx(stage, stage.cgroup(word, inside=watched)))
     client = stage.cgroup(word + "-client", inside=False)
-    return _pids(server), lambda n: _timed(stage, client, n, *servers.nginx_client(server.port, n))
+
+    def run(operations: int) -> float:
+        return _timed(stage, client, operations, *servers.nginx_client(server.port, operations))
+
+    run(10)  # it listens before it has the worker that answers
+    return _pids(server), run
 
 
 def _pids(server: servers.Server) -> tuple[int, ...]:
