@@ -22,6 +22,7 @@ class Memory:
 
     def __init__(self, path: Path | None, epoch: str) -> None:
         self._path, self._epoch, self._file = path, epoch, None
+        self._size = 0  # bytes of the file
         self.full = False
 
     def recall(self) -> Iterator[list[Any]]:
@@ -44,20 +45,21 @@ class Memory:
                 f.write(b"".join(map(msgpack.packb, [self._epoch, *rows])))
             draft.replace(self._path)
             self._file = self._path.open("ab", buffering=0)
+            self._size = self._file.tell()
         except OSError:  # the disk is full: go on, a restart will know less
             self._file, self.full = None, False
             return
-        self.full = self._file.tell() > LARGEST
+        self.full = self._size > LARGEST
 
     def keep(self, *row: Any) -> None:
         if self._file is None or self.full:
             return
         try:
-            self._file.write(msgpack.packb(row))
+            self._size += self._file.write(msgpack.packb(row)) or 0
         except OSError:  # the disk is full: go on, a restart will know less
             self.full = True
             return
-        self.full = self._file.tell() > LARGEST
+        self.full = self._size > LARGEST
 
 
 def _private(path: str, flags: int) -> int:
