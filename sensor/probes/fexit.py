@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gzip
 import os
 import platform
 import re
@@ -30,6 +31,7 @@ CALLS = {  # machine → call → number; what a machine does not have is not tr
 }
 SEEN = struct.Struct("<qi4x")  # how often, and the last result
 MODE, COMMAND_LINE = Path("/sys/kernel/debug/sched/preempt"), Path("/proc/cmdline")
+CONFIGS = (Path("/proc/config.gz"), Path(f"/boot/config-{platform.release()}"))
 
 
 class FexitError(RuntimeError):
@@ -84,12 +86,23 @@ def preempted() -> bool:
 
     A program at a function is not entered a second time on one CPU, so what runs there meanwhile is not seen.
     """
-    if MODE.exists():
-        return bool(re.search(r"\((full|lazy)\)", MODE.read_text()))
-    asked = re.search(r"\bpreempt=(\w+)", COMMAND_LINE.read_text())
-    if asked:
-        return asked[1] in ("full", "lazy")
-    return bool(re.search(r"\bPREEMPT(_RT|_LAZY)?\b", platform.version()))
+    now = re.search(r"\((\w+)\)", _text(MODE)) or re.search(r"\bpreempt=(\w+)", _text(COMMAND_LINE))
+    if now:
+        return now[1] in ("full", "lazy")
+    built = "".join(map(_text, CONFIGS))
+    return bool(
+        re.search(r"^CONFIG_PREEMPT(_RT|_LAZY)?=y$", built, re.M)
+        or re.search(r"\bPREEMPT(_RT|_LAZY)?\b", platform.version())
+    )
+
+
+def _text(path: Path) -> str:
+    """What a file says, packed or not; "" where it is not there, or not for us."""
+    try:
+        raw = path.read_bytes()
+        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode(errors="replace")
+    except (OSError, EOFError):
+        return ""
 
 
 def load(function: str, name: str, code: bytes) -> int:

@@ -1,5 +1,6 @@
 """Programs at a function's return: what is tried, on which kernels it is not, and that a trial leaves nothing."""
 
+import gzip
 import os
 import platform
 import struct
@@ -10,6 +11,9 @@ import pytest
 
 from sensor.probes import btf, client, fexit
 from sensor.probes.catalogue import PROBES
+
+VOLUNTARY = "CONFIG_PREEMPT_VOLUNTARY=y\n# CONFIG_PREEMPT is not set\nCONFIG_PREEMPT_DYNAMIC=y\nCONFIG_PREEMPT_RCU=y\n"
+FULL = "# CONFIG_PREEMPT_VOLUNTARY is not set\nCONFIG_PREEMPT=y\nCONFIG_PREEMPT_DYNAMIC=y\n"
 
 
 def jumps(code):
@@ -36,23 +40,28 @@ def test_every_hook_at_a_return_has_its_trial():
 
 
 @pytest.mark.parametrize(
-    "mode,line,version,wanted",
+    "mode,line,built,version,wanted",
     [
-        pytest.param("none (voluntary) full \n", "quiet preempt=full", "", False, id="mode-voluntary"),
-        pytest.param("none voluntary (full) \n", "quiet", "", True, id="mode-full"),
-        pytest.param("full (lazy)\n", "quiet", "", True, id="mode-lazy"),
-        pytest.param(None, "quiet preempt=full x=1", "#1 SMP PREEMPT_DYNAMIC Debian", True, id="asked-for"),
-        pytest.param(None, "preempt=none", "#1 SMP PREEMPT Debian", False, id="asked-against"),
-        pytest.param(None, "quiet", "#1 SMP PREEMPT_DYNAMIC Debian 6.1", False, id="dynamic"),
-        pytest.param(None, "quiet", "#1 SMP PREEMPT_RT Debian 6.1", True, id="real-time"),
-        pytest.param(None, "quiet", "#1 SMP PREEMPT Debian 6.1", True, id="always"),
-        pytest.param(None, "quiet", "#1 SMP Debian 6.1", False, id="never"),
+        pytest.param("none (voluntary) full \n", "quiet preempt=full", FULL, "", False, id="mode-voluntary"),
+        pytest.param("none voluntary (full) \n", "quiet", None, "", True, id="mode-full"),
+        pytest.param("full (lazy)\n", "quiet", None, "", True, id="mode-lazy"),
+        pytest.param(None, "quiet preempt=full x=1", None, "#1 SMP PREEMPT_DYNAMIC Debian", True, id="asked-for"),
+        pytest.param(None, "preempt=none", FULL, "#1 SMP PREEMPT Debian", False, id="asked-against"),
+        pytest.param(None, "quiet", None, "#1 SMP PREEMPT_DYNAMIC Debian 6.1", False, id="dynamic"),
+        pytest.param(None, "quiet", VOLUNTARY, "#1 SMP PREEMPT_DYNAMIC Debian 6.1", False, id="dynamic-voluntary"),
+        pytest.param(None, "quiet", FULL, "#1 SMP PREEMPT_DYNAMIC Debian 6.1", True, id="dynamic-full"),
+        pytest.param(None, "quiet", None, "#1 SMP PREEMPT_RT Debian 6.1", True, id="real-time"),
+        pytest.param(None, "quiet", None, "#1 SMP PREEMPT Debian 6.1", True, id="always"),
+        pytest.param(None, None, None, "#1 SMP Debian 6.1", False, id="never"),
     ],
 )
-def test_a_kernel_that_interrupts_programs_is_known_by_what_it_says(tmp_path, monkeypatch, mode, line, version, wanted):
-    files = {"MODE": mode, "COMMAND_LINE": line}
+def test_a_kernel_that_interrupts_programs_is_known_by_what_it_says(
+    tmp_path, monkeypatch, mode, line, built, version, wanted
+):
+    files = {"MODE": mode, "COMMAND_LINE": line, "config": built}
+    monkeypatch.setattr(fexit, "CONFIGS", (tmp_path / "config", tmp_path / "absent.gz"))
     for name, text in files.items():
-        monkeypatch.setattr(fexit, name, tmp_path / name)
+        monkeypatch.setattr(fexit, name, tmp_path / name, raising=False)
         if text is not None:
             (tmp_path / name).write_text(text)
     monkeypatch.setattr(fexit.platform, "version", lambda: version)
@@ -66,6 +75,15 @@ def test_whatever_this_kernel_answers_is_an_answer_and_leaves_nothing_open():
     answer = fexit.refused(fexit.FUNCTIONS)
     assert answer == "" or "kernel" in answer
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_a_packed_configuration_is_read_and_a_damaged_one_says_nothing(tmp_path):
+    (tmp_path / "config.gz").write_bytes(gzip.compress(FULL.encode()))
+    assert fexit._text(tmp_path / "config.gz") == FULL
+    for damaged in (b"", b"\x1f\x8b", b"no gzip", gzip.compress(FULL.encode())[:-9]):
+        (tmp_path / "config.gz").write_bytes(damaged)
+        assert fexit._text(tmp_path / "config.gz") == ""
+    assert fexit._text(tmp_path) == "", "what is not for us to read is as if it was not there"
 
 
 FILTERED = """
