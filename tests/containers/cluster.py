@@ -8,14 +8,15 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from pyroute2 import IPRoute
 
+from tests import waiting
 from tests.identity import node as nodes
 from tests.identity.node import PACE, RUNC, Node, Runtime
 
@@ -23,8 +24,10 @@ CLONE_NEWNET = 0x40000000
 PLUGINS = ("bridge", "host-local", "loopback")
 PEER, NEWCOMER, STRANGER = "10.99.0.1", "10.99.0.2", "10.99.0.66"  # in the node's network, which is nobody else's
 PORT = 9000
+LOOK = 0.05 * PACE  # seconds between two looks, which take time from who is looked at
 DEADLINE = 60.0 * PACE  # seconds, for a machine that does other things too
 EXITED = 2  # CRI's CONTAINER_EXITED
+T = TypeVar("T")
 
 
 def missing() -> str:
@@ -35,14 +38,9 @@ def missing() -> str:
     return ", ".join(filter(None, [nodes.missing(), *tools, *network]))
 
 
-def until(found: Callable[[], object], what: str, seconds: float = DEADLINE) -> object:
-    """What `found` gives as soon as it gives something. Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not (answer := found()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.05)
-    return answer
+def until(found: Callable[[], T], what: str, seconds: float = DEADLINE) -> T:
+    """As everywhere, with the patience that this machine asks for."""
+    return waiting.until(found, what, seconds=seconds, pause=LOOK)
 
 
 class Peer:

@@ -21,9 +21,8 @@ from console.demo.programs import LabError, Programs
 from console.supervise import unprivileged, user_ids
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
-from tests.containers.cluster import Cluster
+from tests.containers.cluster import Cluster, until
 from tests.identity.node import PACE
-from tests.waiting import until
 from wire.records import Record
 from wire.trace import read
 
@@ -123,7 +122,7 @@ class Product:
 
     def _until(self, found: Callable[[], object], what: str) -> None:
         try:
-            until(lambda: (self._programs.alive(), found())[1], what, seconds=READY)
+            until(lambda: (self._programs.alive(), found())[1], what, READY)
         except TimeoutError as e:
             raise LabError(f"{e}; {self._programs.last_words()}") from e
 

@@ -38,7 +38,7 @@ UNITS = f"""{ENTER}
 # Pods take longer to come and go than on the machine itself.
 PODS = f"""{ENTER}
 {COMPILER}
-export DRIFTLINE_TEST_PACE=5
+export DRIFTLINE_TEST_PACE=10
 .venv/bin/python -m tests.containers.crun /share/pods.json
 """
 PLAIN_NAME, UNITS_NAME, PODS_NAME = "kernel tests", "units under systemd", "pods under crun"
