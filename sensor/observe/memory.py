@@ -30,7 +30,12 @@ class Memory:
         if self._path is None or not self._path.exists():
             return
         with self._path.open("rb") as f, contextlib.suppress(msgpack.UnpackException, ValueError, TypeError):
-            rows = msgpack.Unpacker(f, raw=False, strict_map_key=False)
+            most = {
+                "max_buffer_size": LARGEST,
+                "max_array_len": 1 << 16,
+                "max_map_len": 1 << 16,
+            }  # a damaged length asks for all
+            rows = msgpack.Unpacker(f, raw=False, strict_map_key=False, **most)
             if next(rows, None) == self._epoch:
                 yield from (r for r in rows if isinstance(r, list) and r)
 
