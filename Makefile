@@ -27,7 +27,7 @@ help:
 	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
 	@echo "make faults  every fault on this machine: what is lost and who is told; writes docs/faults.md (root)"
 	@echo "make lint    ruff and the import contracts"
-	@echo "make bench   costs, measured on this machine beside other tools; BENCH=--quick takes a third of the time (root)"
+	@echo "make bench   costs, measured on this machine beside other tools; some 25 minutes, BENCH=--quick 15 (root)"
 	@echo "make soak    50 workloads for MINUTES=120: memory, and counters against the kernel's own (root)"
 	@echo "make fuzz    hostile input for every decoder, MINUTES=$(MINUTES) of CPU time each"
 	@echo "make sbom    build/driftline.cdx.json: of what a release is made; make lock pins it anew"

@@ -73,7 +73,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
         "--only", action="append", choices=list(SECTIONS), help="one section; may be given more than once"
     )
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--quick", action="store_true", help="a third of the rounds")
+    size.add_argument("--quick", action="store_true", help="few rounds: wide intervals in two thirds of the time")
     size.add_argument("--full", action="store_true", help="40 rounds, 25 pairs, 15 turns, 64 simulated deployments")
     parser.add_argument("--rounds", type=int, help=f"rounds of the system call path; {USUAL.rounds} unless said")
     parser.add_argument("--pairs", type=int, help=f"pairs of redis, nginx and fork/exec; {USUAL.pairs} unless said")

@@ -26,7 +26,7 @@ class Sizes:
     halves: int = 5  # pairs of the published load
 
 
-QUICK, USUAL, FULL = Sizes(4, 3, 3, 4, 2, 2), Sizes(12, 9, 6, 16), Sizes(40, 25, 15, 64, 9, 15)
+QUICK, USUAL, FULL = Sizes(4, 3, 2, 4, 2, 2), Sizes(12, 9, 6, 16), Sizes(40, 25, 15, 64, 9, 15)
 
 
 @dataclass(frozen=True, slots=True)
