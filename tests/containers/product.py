@@ -22,7 +22,7 @@ from console.supervise import unprivileged, user_ids
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
 from tests.containers.cluster import Cluster, until
-from tests.identity.node import PACE
+from tests.waiting import PACE
 from wire.records import Record
 from wire.trace import read
 

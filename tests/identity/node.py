@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from tests.waiting import DEADLINE
+
 PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox", "unshare")
 PACKAGES = "containerd, runc and busybox-static"
 IMAGE = "docker.io/driftline/busybox:1"
 NONE: Mapping = MappingProxyType({})
-PACE = float(os.environ.get("DRIFTLINE_TEST_PACE", "1"))  # how much longer everything takes here: more under emulation
-START = 60.0 * PACE  # seconds, for a machine that does other things too
+START = DEADLINE  # seconds, for a machine that does other things too
 
 
 @dataclass(frozen=True, slots=True)
