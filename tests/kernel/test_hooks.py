@@ -25,7 +25,7 @@ FILES = BY_NAME["files"]
 VARIANTS = labs.variants()
 PROBES = ("syscalls", "process", "files")
 CALLS = 10_000
-GETPPID = "runs at sys_exit, at least, in 10,000 calls of getppid"
+GETPPID = "at sys_exit in 10,000 calls of getppid"
 OTHERS = """
 import os
 for p in [1, "self"]: open(f"/proc/{p}/status").close()
@@ -88,10 +88,16 @@ def test_a_call_that_opens_nothing_runs_a_program_at_its_end_only_at_the_raw_tra
     assert sensor.all_of(box).calls()[number("getppid")] == CALLS
     if variant == RAW:
         assert ran >= CALLS
-        note("raw tracepoint sys_exit (probe files)", GETPPID, CALLS, min(ran, CALLS), "where fexit fails its trial")
+        note(
+            f"{FILES.place(RAW)} (probe files)",
+            f"runs or more {GETPPID}",
+            CALLS,
+            min(ran, CALLS),
+            "this, where fexit is refused",
+        )
     else:
         assert ran == 0
-        note(f"{FILES.place(FEXIT)} (probe files)", GETPPID, 0, ran, "this one, where it passes its trial")
+        note(f"{FILES.place(FEXIT)} (probe files)", f"runs {GETPPID}", 0, ran, "this, where it passes its trial")
 
 
 def facts(sensor, folder):
@@ -117,14 +123,8 @@ def facts(sensor, folder):
 def test_both_hooks_tell_the_same_rows_with_the_same_fields(sensors, tmp_path):
     seen = {variant: facts(sensor, tmp_path) for variant, sensor in sensors.items()}
     assert seen[FEXIT] == seen[RAW]
-    counts = seen[RAW]["counts"]
-    note(
-        "both of these, files opened in six ways",
-        "opens told",
-        sum(counts.values()),
-        sum(seen[FEXIT]["counts"].values()),
-        "",
-    )
+    counts, opens = seen[RAW]["counts"], [sum(seen[variant]["counts"].values()) for variant in (RAW, FEXIT)]
+    note("the two above, files opened in six ways", "opens told", *opens, "either: event for event the same")
     assert sum(n for name, n in counts.items() if name.endswith("notes.txt")) == 1002
     assert not seen[RAW]["loss"]
 
