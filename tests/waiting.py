@@ -18,11 +18,11 @@ def until(found: Callable[[], T], what: str = "", *, seconds: float = DEADLINE, 
     """The first true answer. Raises TimeoutError.
 
     Args:
-        pause: seconds between two looks; more where a look takes time from who is waited for.
+        pause: seconds between two looks; more where a look takes time from who is waited for, as all do under emulation.
     """
     end = time.monotonic() + seconds
     while not (answer := found()):
         if time.monotonic() > end:
             raise TimeoutError(f"waited {seconds:g} s for {what or found}")
-        time.sleep(pause)
+        time.sleep(pause * PACE)
     return answer

@@ -19,13 +19,13 @@ from pyroute2 import IPRoute
 from tests import waiting
 from tests.identity import node as nodes
 from tests.identity.node import RUNC, Node, Runtime
-from tests.waiting import DEADLINE, PACE
+from tests.waiting import DEADLINE
 
 CLONE_NEWNET = 0x40000000
 PLUGINS = ("bridge", "host-local", "loopback")
 PEER, NEWCOMER, STRANGER = "10.99.0.1", "10.99.0.2", "10.99.0.66"  # in the node's network, which is nobody else's
 PORT = 9000
-LOOK = 0.05 * PACE  # seconds between two looks, which take time from who is looked at
+LOOK = 0.05  # seconds between two looks, which take time from who is looked at
 EXITED = 2  # CRI's CONTAINER_EXITED
 T = TypeVar("T")
 
