@@ -48,13 +48,8 @@ class Soak:
         self._folder, self._seconds, self._say, self._keep = folder, 60 * minutes, say, keep
         self._between = min(BETWEEN, max(40.0, self._seconds / 4))
         self._asked, self._steady = 0, steady
-        self.raw: dict[str, Any] = {
-            "machine": _machine(minutes, steady),
-            "samples": [],
-            "rests": [],
-            "trouble": [],
-            "left": [],
-        }
+        self.raw: dict[str, Any] = {"machine": _machine(minutes, steady)}
+        self.raw |= {name: [] for name in ("samples", "missed", "rests", "trouble", "left")}
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
@@ -105,17 +100,22 @@ class Soak:
         self._sample(field, programs, time.monotonic() - begun)
 
     def _sample(self, field: Field, programs: Programs, seconds: float) -> None:
+        try:
+            self._taken(field, programs, seconds)
+        except (OSError, psutil.Error) as e:  # a file went while we looked; the next sample has it
+            self.raw["missed"].append([round(seconds, 2), str(e)])
+
+    def _taken(self, field: Field, programs: Programs, seconds: float) -> None:
+        """Not of the loads' processes: outside of a rest one may end at any moment."""
         own = psutil.Process().cpu_times()
-        kernel = field.kernel()
         self.raw["samples"].append(
             {
                 "at": round(seconds, 2),
                 **sample(programs),
                 "loads_cpu": cpu_of(field.base) / 1e6,
                 "soak_cpu": own.user + own.system,
-                "started": kernel["started"],
-                "ended": kernel["ended"],
-                "reads": kernel["reads"],
+                "started": field.totals.started,
+                "ended": field.totals.ended,
                 "rounds": field.own()["rounds"],
             }
         )
