@@ -1,6 +1,6 @@
 """`make kernel`: boots every kernel, as many at a time as there are cores, asks each the same, and writes docs/kernels.md.
 
-python -m tests.vm [--folder /tmp] [--only 6.1] [--tree DIR] [--page FILE] [--keep]
+python -m tests.vm [--folder /tmp] [--only 6.1] [--tree DIR] [--page FILE] [--pods] [--keep]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> int:
     try:
         machines = [machine.make(series, folder, options.tree) for series in options.only]
         _say("all", f"packages: {time.monotonic() - begun:.0f} s")
-        columns, rows = _asked(machines)
+        columns, rows = _asked(machines, options.pods)
     except PackageError as e:
         print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
         return 1
@@ -58,13 +58,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SERIES, default=list(SERIES), help="series of kernels")
     parser.add_argument("--tree", type=Path, default=ROOT, help="a checkout that the guests see in place of this one")
     parser.add_argument("--page", type=Path, help="where the tables are written")
+    parser.add_argument("--pods", action="store_true", help="pods under crun in the guest of 6.12, too")
     parser.add_argument("--keep", action="store_true", help="leave the folder, so that the next run fetches nothing")
     return parser.parse_args()
 
 
-def _asked(machines: list[Machine]) -> tuple[list[report.Column], tuple[Row, ...]]:
+def _asked(machines: list[Machine], with_pods: bool) -> tuple[list[report.Column], tuple[Row, ...]]:
     """One guest for each core, the longest boots first; this machine's own part is done beside them."""
-    jobs = [(m, boot) for m in machines for boot in boots.of(m.kernel.series)]
+    jobs = [(m, boot) for m in machines for boot in boots.of(m.kernel.series, with_pods=with_pods)]
     jobs.sort(key=lambda job: job[1].weight, reverse=True)
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         try:

@@ -55,11 +55,11 @@ class Boot:
     seconds: int = 1200  # the longest it may take; then it is ended and what it said is shown
 
 
-def of(series: str) -> tuple[Boot, ...]:
+def of(series: str, *, with_pods: bool = True) -> tuple[Boot, ...]:
     """The boots of one kernel."""
     full = series == FULL
     found = (
         Boot(UNITS_NAME, series, UNITS + ("" if full else "short"), 280 if full else 160, systemd=True),
         Boot(PLAIN_NAME, series, PLAIN, 200),
     )
-    return (*found, Boot(PODS_NAME, series, PODS, 100)) if full else found
+    return (*found, Boot(PODS_NAME, series, PODS, 100)) if full and with_pods else found
