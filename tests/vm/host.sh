@@ -16,6 +16,7 @@ fi
 readonly_bind "$LAYER" "$E/layer"
 readonly_bind "$MADE" "$E/made"
 mount --bind "$RUN/share" "$E/share"
+echo "$AT" >"$E/at"
 LIBRARIES=$QEMU/usr/lib/x86_64-linux-gnu
 export LD_LIBRARY_PATH=$LIBRARIES:$QEMU/lib/x86_64-linux-gnu QEMU_MODULE_DIR=$LIBRARIES/qemu
 "$QEMU/usr/lib/qemu/virtiofsd" --socket-path="$RUN/socket" -o "source=$E" -o cache=always -o sandbox=chroot \
