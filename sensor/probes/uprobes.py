@@ -17,10 +17,10 @@ import fcntl
 import functools
 import os
 import platform
-import queue
-import threading
 from collections.abc import Iterable
 from pathlib import Path
+
+from sensor.errands import Errands
 
 PMU = Path("/sys/bus/event_source/devices/uprobe")
 SET_BPF, ENABLE, CLOSE_ON_EXEC = 0x40042408, 0x2400, 8  # linux/perf_event.h
@@ -96,22 +96,13 @@ def watch_bare(file: int, offset: int, *, pid: int, at_return: bool) -> int:
     return event
 
 
+_leaving = Errands("uprobes", os.close, passes=(OSError,), urgent=True)
+
+
 def release(events: Iterable[int]) -> None:
     """Gives descriptors back without waiting for it; the end of this process does not wait for it either."""
     for event in events:
-        _leaving().put(event)
-
-
-@functools.cache
-def _leaving() -> queue.SimpleQueue[int]:
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-
-    def run() -> None:
-        while True:
-            os.close(waiting.get())
-
-    threading.Thread(target=run, name="uprobes", daemon=True).start()
-    return waiting
+        _leaving.put(event)
 
 
 @functools.cache
