@@ -115,13 +115,13 @@ class Loads:
         port = serve(answer)
         said = self._said(lambda box: box.python(CONNECTS, str(port)))
         name = f"egress:tcp:127.0.0.1:{port}"
-        return [said.counts("egress:")[name], *said.bytes(name)], [23, 23_000, 23]
+        return [said.begun("egress:")[name], *said.bytes(name)], [23, 23_000, 23]
 
     def stream6(self) -> tuple[object, object]:
         port = serve(send_back, socket.AF_INET6)
         said = self._said(lambda box: box.python(SMALL_MOVE, str(port)))
         name = f"egress:tcp:[::1]:{port}"
-        return [said.counts("egress:")[name], *said.bytes(name)], [1, 300_000, 150_000]
+        return [said.begun("egress:")[name], *said.bytes(name)], [1, 300_000, 150_000]
 
     def datagrams(self) -> tuple[object, object]:
         port = serve(half_back, kind=socket.SOCK_DGRAM)
@@ -131,7 +131,7 @@ class Loads:
     def dns(self) -> tuple[object, object]:
         reply = dns_answer("api.example.org.", "edge.example.net.").hex()
         said = self._said(lambda box: box.python(NAMED, reply, "connect", "1"))
-        return dict(said.counts("egress:tcp:")), {"egress:tcp:api.example.org:8443": 1}
+        return dict(said.begun("egress:tcp:")), {"egress:tcp:api.example.org:8443": 1}
 
     def hello(self) -> tuple[object, object]:
         port = serve(refuse_tls)

@@ -24,6 +24,7 @@ from console.cli.main import root
 ROOT = Path(__file__).parents[2]
 HOME = Path("/opt/driftline")
 COMMAND = HOME / ".venv/bin/driftline"
+LENT = Path("/opt/driftline-packages")
 SENSOR, CLASSIFIER = "driftline-sensor", "driftline-classifier"
 PINS = Path("/sys/fs/bpf/driftline")
 AGENT = "unit:demo-agent.service"
@@ -137,8 +138,9 @@ def installs() -> object:
     run("cp", "-r", *(ROOT / name for name in SHIPPED), HOME)
     run("/usr/bin/python3", "-m", "venv", "--without-pip", HOME / ".venv")
     [packages] = (ROOT / ".venv/lib").glob("python3*/site-packages")
-    borrowed = HOME / packages.relative_to(ROOT) / "borrowed.pth"
-    borrowed.write_text(f"{HOME}\n{packages}\n")
+    LENT.mkdir()
+    run("mount", "--bind", packages, LENT)  # by a place that the units see, whose /tmp is their own
+    (HOME / packages.relative_to(ROOT) / "lent.pth").write_text(f"{HOME}\n{LENT}\n")
     script = (ROOT / ".venv/bin/driftline").read_text()
     COMMAND.write_text(script.replace(f"{ROOT}/.venv", f"{HOME}/.venv", 1))
     COMMAND.chmod(0o755)
@@ -303,12 +305,12 @@ def no_finding() -> object:
 
 
 def stops() -> object:
-    begun = time.monotonic()
+    """Within the seconds of the units: whoever takes longer is killed by systemd, which keeps that as the result."""
+    hold([shown(u, "TimeoutStopUSec") for u in (SENSOR, CLASSIFIER)] == ["5s", "5s"], "the units give another time")
     run("systemctl", "stop", SENSOR, CLASSIFIER)
-    took = time.monotonic() - begun
     hold([shown(u, "Result") for u in (SENSOR, CLASSIFIER)] == ["success", "success"], "the stop was not clean")
     hold(PINS.is_dir(), "the pins are gone")
-    return "cleanly, pins kept" if took < 5 else hold(False, f"it took {took:.1f} s")
+    return "cleanly, pins kept"
 
 
 def removes() -> object:
