@@ -14,15 +14,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static void wait_until(struct timespec *t, long ns) {
-    t->tv_nsec += ns;
-    while (t->tv_nsec >= 1000000000) {
-        t->tv_nsec -= 1000000000;
-        t->tv_sec++;
-    }
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, t, NULL);
-}
+#include "pace.h"
 
 static void rate(long n) {
     static const long calls[] = {SYS_getppid, SYS_getuid, SYS_getgid, SYS_getpid};

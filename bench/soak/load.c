@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "../loads/pace.h"
 
 #define SEATS 64
 #define PAGE_FD 3
@@ -58,15 +59,6 @@ static void map_seat(int number) {
     if (page == MAP_FAILED || number < 0 || number >= SEATS)
         _exit(8);
     me = (volatile struct seat *)page + number;
-}
-
-static void sleep_until(struct timespec *t, long ns) {
-    t->tv_nsec += ns;
-    while (t->tv_nsec >= 1000000000) {
-        t->tv_nsec -= 1000000000;
-        t->tv_sec++;
-    }
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, t, NULL);
 }
 
 static void read_file(const char *path) {
@@ -177,11 +169,11 @@ static void work(int number, const char *self, const char *child) {
     int port = 10000 + number, listener = listen_at(port);
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    sleep_until(&t, (number * 37 % 64) * 15000000L + 1);  /* not all in the same millisecond */
+    wait_until(&t, (number * 37 % 64) * 15000000L + 1);  /* not all in the same millisecond */
     for (uint64_t round = 0;; round++) {
         while (me->order == PAUSE) {
             me->rests = 1;
-            sleep_until(&t, 200000000);
+            wait_until(&t, 200000000);
         }
         me->rests = 0;
         if (me->order == STOP) {
@@ -203,7 +195,7 @@ static void work(int number, const char *self, const char *child) {
         if (round % 7 == 3)
             start_child(0, child);
         me->rounds++;
-        sleep_until(&t, 1000000000);
+        wait_until(&t, 1000000000);
     }
 }
 

@@ -86,7 +86,7 @@ class Soak:
         due, rest_due = begun, begun + self._between
         while time.monotonic() < begun + self._seconds and not self._asked:
             field.step()
-            programs.check()
+            programs.alive()
             if time.monotonic() >= due:
                 self._sample(field, programs, time.monotonic() - begun)
                 due += EVERY * (1 + (time.monotonic() - due) // EVERY)
@@ -141,7 +141,7 @@ class Soak:
             "kernel_started": field.totals.started,
             "own": dict(field.own()),
         }
-        if "sensor" in programs.running:
+        if "sensor" in programs.pids():
             time.sleep(1.2 * INTERVAL)
             programs.stop()
         self.raw["end"] |= {"words": programs.last_words()}

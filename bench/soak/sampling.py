@@ -16,7 +16,7 @@ def sample(programs: Programs) -> dict[str, Any]:
     """Plain values: KiB, seconds, bytes, numbers."""
     health = programs.asked("health") or {}
     return {
-        "programs": {name: program(p.pid) for name, p in programs.running.items()},
+        "programs": {name: program(pid) for name, pid in programs.pids().items()},
         "maps": maps(programs.pins()),
         "state": sizes(programs.folder / "state"),
         "spool": sum(sizes(programs.folder / "sensor").values()),

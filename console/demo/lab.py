@@ -23,8 +23,7 @@ from classifier.policy import DAY
 from console.cli.control import Control
 from console.cli.failure import Failure
 from console.cli.output import say
-from console.demo.programs import READY, LabError, Programs
-from console.supervise import unprivileged, user_ids
+from console.demo.programs import READY, LabError, Programs, driftline
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
 
@@ -78,14 +77,10 @@ class Lab:
         self.cgroup.mkdir()
         self._made = True
         self._configure()
-        uid, gid = user_ids(None)
-        for name in ("run", "state"):
-            (self.folder / name).mkdir(mode=0o750)
-            os.chown(self.folder / name, uid, gid)
-        driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.config)]
-        self._programs.launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
+        commands = driftline(self.config)
+        self._programs.launch("classifier", commands["classifier"])
         self.until(lambda: self.ask("health") is not None, "the classifier")
-        self._programs.launch("sensor", [*driftline, "sensor"])
+        self._programs.launch("sensor", commands["sensor"])
         self.until(lambda: pins.exists(self.name), "the sensor")
         day = DAY / self._scenery.time_scale
         self.tell(f"sensor and classifier run; a day of the policy takes {day:g} second{'' if day == 1 else 's'}")

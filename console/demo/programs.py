@@ -1,12 +1,16 @@
-"""The programs of a demo: begun with a log each, watched, given orders, ended."""
+"""Programs of a demo, of a test, of a long run: begun with a log each, watched, given orders, ended."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from console.supervise import unprivileged, user_ids
 
 READY = 60.0  # seconds for programs to answer, or to end
 
@@ -15,17 +19,38 @@ class LabError(RuntimeError):
     """Something of the demo's surroundings failed; the text has its last words."""
 
 
-class Programs:
-    """Child processes by name. The one called "stage" takes orders: a line of JSON each, answered with one."""
+def driftline(config: Path) -> dict[str, list[str]]:
+    """Command lines of the classifier and the sensor. Makes `run` and `state` beside the configuration, for the classifier."""
+    uid, gid = user_ids(None)
+    for name in ("run", "state"):
+        (config.parent / name).mkdir(mode=0o750)
+        os.chown(config.parent / name, uid, gid)
+    command = [sys.executable, "-m", "console.cli.main", "--config", str(config)]
+    return {"classifier": unprivileged([*command, "classifier"], (uid, gid)), "sensor": [*command, "sensor"]}
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder  # of the logs
+
+class Programs:
+    """Child processes by name. The one called "stage" takes orders: a line of JSON each, answered with one.
+
+    Args:
+        folder: Of the logs.
+        apart: Each in a session of its own: what a terminal sends to all, such as Ctrl-C, is for whoever began them to pass on.
+    """
+
+    def __init__(self, folder: Path, *, apart: bool = False) -> None:
+        self._folder, self._apart = folder, apart
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def launch(self, name: str, command: list[str]) -> None:
         pipe = subprocess.PIPE if name == "stage" else subprocess.DEVNULL
         with (self._folder / f"{name}.log").open("w") as log:
-            self._running[name] = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+            self._running[name] = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=log, text=True, start_new_session=self._apart
+            )
+
+    def pids(self) -> dict[str, int]:
+        """Of those that were launched and not ended."""
+        return {name: program.pid for name, program in self._running.items()}
 
     def end(self, name: str, seconds: float = READY) -> None:
         """Ends it, and kills it if it has not ended in time."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +16,7 @@ from typing import Any
 
 from console.cli.control import Control
 from console.cli.failure import Failure
-from console.demo.programs import LabError, Programs
-from console.supervise import unprivileged, user_ids
+from console.demo.programs import LabError, Programs, driftline
 from sensor.probes import client, pins
 from sensor.settings import SensorSettings
 from tests.containers.cluster import Cluster, until
@@ -46,14 +44,10 @@ class Product:
 
     def start(self) -> None:
         """Both programs run, and every probe is on."""
-        uid, gid = user_ids(None)
-        for name in ("run", "state"):
-            (self.folder / name).mkdir(mode=0o750)
-            os.chown(self.folder / name, uid, gid)
-        driftline = [sys.executable, "-m", "console.cli.main", "--config", str(self.folder / "driftline.yaml")]
-        self._programs.launch("classifier", unprivileged([*driftline, "classifier"], (uid, gid)))
+        commands = driftline(self.folder / "driftline.yaml")
+        self._programs.launch("classifier", commands["classifier"])
         self._until(lambda: self._asked("health"), "the classifier")
-        self._programs.launch("sensor", [*driftline, "sensor"])
+        self._programs.launch("sensor", commands["sensor"])
         self._until(lambda: (self._asked("health") or {}).get("sensors"), "the sensor")
         off = {name: why for name, why in self.probes().items() if why != "on"}
         if off:

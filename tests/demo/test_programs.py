@@ -10,7 +10,7 @@ import time
 import pytest
 
 from console.demo.lab import workplace
-from console.demo.programs import LabError, Programs
+from console.demo.programs import LabError, Programs, driftline
 
 ECHO = "import sys\nprint('{\"ready\": true}', flush=True)\nfor line in sys.stdin: print(line.strip(), flush=True)"
 WORDS = "import sys; print('first\\nlast words', file=sys.stderr)"
@@ -30,6 +30,22 @@ def test_the_stage_answers_each_order_and_ends_with_its_input(programs):
     assert programs.order({"start": "agent"}) == {"start": "agent"}
     programs.end("stage")
     programs.alive()  # nobody is left to miss
+
+
+def test_programs_apart_have_sessions_of_their_own_and_are_listed_until_they_end(tmp_path):
+    found = Programs(tmp_path, apart=True)
+    found.launch("sensor", [sys.executable, "-c", "import time; time.sleep(600)"])
+    [(name, pid)] = found.pids().items()
+    assert name == "sensor" and os.getsid(pid) == pid
+    found.end("sensor")
+    assert found.pids() == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_the_classifier_is_nobody_in_particular_and_owns_its_folders(tmp_path):
+    commands = driftline(tmp_path / "driftline.yaml")
+    assert {p.name: p.stat().st_uid != 0 for p in tmp_path.iterdir()} == {"run": True, "state": True}
+    assert commands["sensor"][0] == sys.executable and commands["classifier"][0] != sys.executable
 
 
 def test_a_program_that_ended_is_told_with_its_last_words(programs):
