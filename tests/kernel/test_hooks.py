@@ -119,7 +119,7 @@ def facts(sensor, folder):
     return {"events": events, "uses": uses, "counts": counts, "loss": said.loss()}
 
 
-@pytest.mark.skipif(len(VARIANTS) < 2, reason="this kernel has one hook for files")
+@pytest.mark.skipif(len(VARIANTS) < 2, reason="asked in `make kernel`: this one has one hook for files")
 def test_both_hooks_tell_the_same_rows_with_the_same_fields(sensors, tmp_path):
     seen = {variant: facts(sensor, tmp_path) for variant, sensor in sensors.items()}
     assert seen[FEXIT] == seen[RAW]

@@ -6,16 +6,25 @@ import os
 
 import pytest
 
+# Reasons that are no gap of the run: what such a test asks is asked somewhere else.
+ELSEWHERE = ("asked in `make kernel`: ", "asked in `make bench`: ")
+
+
+def required() -> bool:
+    """Whether a skip is a failure (see tests/conftest.py), as in the project's CI."""
+    return os.environ.get("DRIFTLINE_REQUIRE_KERNEL") == "1"
+
+
+def elsewhere(reason: str) -> bool:
+    return reason.removeprefix("Skipped: ").startswith(ELSEWHERE)
+
 
 def need(present: bool, what: str) -> None:
-    """Ends the test without `what`: with a failure where DRIFTLINE_REQUIRE_KERNEL=1 is set, as in the project's CI."""
+    """Skips the test without `what`."""
     possible("" if present else f"needs {what}")
 
 
 def possible(obstacle: str) -> None:
     """The same for a reason why it cannot be; "" for none."""
-    if not obstacle:
-        return
-    if os.environ.get("DRIFTLINE_REQUIRE_KERNEL") == "1":
-        pytest.fail(obstacle)
-    pytest.skip(obstacle)
+    if obstacle:
+        pytest.skip(obstacle)

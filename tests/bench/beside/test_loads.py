@@ -33,7 +33,7 @@ def stage():
 @pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
 def test_a_load_makes_its_call_once_an_operation(stage, kind):
     if absent := [program for program in kind.needs if not shutil.which(program)]:
-        pytest.skip(f"{absent} not installed; make packages-bench")
+        pytest.skip(f"asked in `make bench`: {absent} not installed; make packages-bench")
     with (
         standing(kind, stage, watched=True) as watched,
         standing(kind, stage, watched=False) as neighbour,

