@@ -17,7 +17,8 @@ from wire.records import Workload
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST = 1 << 20  # bytes of one answer
-PATIENCE = 5.0  # seconds for one answer, with the start of the child
+PATIENCE = 5.0  # seconds for one answer
+START = 60.0  # seconds for the child to begin: gRPC is slow to load where the machine is busy
 NO_GRPC = 3  # the child's exit code without the extra
 
 
@@ -27,6 +28,8 @@ class Cri:
     def __init__(self, socket: str, *, cluster: str, owners: Owners, idle: float) -> None:
         self.socket, self._cluster, self._owners, self._idle = socket, cluster, owners, idle
         self._child: subprocess.Popen | None = None
+        self._begun = 0.0  # when the child was started, in monotonic seconds
+        self._ready = False  # whether it takes questions
         self._rest = b""
         self._hopeless = False  # no gRPC here: a child for every question would tell us no more
 
@@ -39,7 +42,7 @@ class Cri:
 
     def close(self) -> None:
         """Ends the child; a later question starts another."""
-        child, self._child, self._rest = self._child, None, b""
+        child, self._child, self._rest, self._ready = self._child, None, b"", False
         if child is not None:
             child.kill()
             child.wait()
@@ -58,17 +61,29 @@ class Cri:
                 if attempt == 2:
                     raise SourceError(f"{self.socket}: its reader ended") from e
             except (TimeoutError, ValueError) as e:
+                if isinstance(e, TimeoutError) and self._begins():  # ended now, the next one would be as late
+                    raise SourceError(f"{self.socket}: its reader still begins") from e
                 self.close()
                 raise SourceError(f"{self.socket}: {e}") from e
         raise AssertionError("unreachable")
 
+    def _begins(self) -> bool:
+        return not self._ready and time.monotonic() < self._begun + START
+
     def _exchange(self, container: str) -> dict:
-        child = self._child = self._child or self._start()
-        child.stdin.write(container.encode() + b"\n")
-        answer = json.loads(self._line(child.stdout.fileno()))
-        if not isinstance(answer, dict):
+        if self._child is None:
+            self._child, self._begun = self._start(), time.monotonic()
+        if not self._ready:
+            self._said(self._child)
+            self._ready = True
+        self._child.stdin.write(container.encode() + b"\n")
+        return self._said(self._child)
+
+    def _said(self, child: subprocess.Popen) -> dict:
+        said = json.loads(self._line(child.stdout.fileno()))
+        if not isinstance(said, dict):
             raise ValueError("its reader said no object")
-        return answer
+        return said
 
     def _line(self, fd: int) -> bytes:
         until = time.monotonic() + PATIENCE

@@ -1,4 +1,4 @@
-"""The process that speaks CRI: container ids on standard input, one JSON line for each on standard output.
+"""The process that speaks CRI: container ids on standard input, one JSON line for each on standard output, and one before all: {}.
 
 A process of its own, because grpcio costs 26 MiB resident, half of what the whole sensor may take. It leaves when
 nobody has asked for a while, or when its parent closes the pipe. `python -m sensor.identity.cri_child SOCKET IDLE`
@@ -20,6 +20,7 @@ def main() -> int:
         client = Client(sys.argv[1])
     except ImportError:
         return 3
+    _say({})
     rest = b""
     while select.select([0], [], [], float(sys.argv[2]))[0]:
         data = os.read(0, 65536)
@@ -27,9 +28,13 @@ def main() -> int:
             break
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            sys.stdout.write(json.dumps(client.answer(line.decode())) + "\n")
-            sys.stdout.flush()
+            _say(client.answer(line.decode()))
     return 0
+
+
+def _say(answer: dict) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 class Client:

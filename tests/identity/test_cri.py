@@ -88,7 +88,7 @@ def test_socket_without_a_server_is_an_error_of_the_source(tmp_path, client):
 
 
 def test_machine_without_grpc_says_what_to_install(client, monkeypatch):
-    monkeypatch.setattr(client, "_start", lambda: _child("import os; os.read(0, 9); raise SystemExit(3)"))
+    monkeypatch.setattr(client, "_start", lambda: _child("raise SystemExit(3)"))
     with pytest.raises(SourceError, match=r"install driftline\[cri\]"):
         client.fetch(A)
 
@@ -103,9 +103,33 @@ def test_child_that_talks_nonsense_is_replaced(client, monkeypatch, says, reason
     assert client._child is None
 
 
-def _child(code: str):
+def test_child_that_begins_slowly_is_waited_for(tmp_path, client, monkeypatch):
+    """It was ended after each question that it was too late for, so on a machine that is slow for long it never was there (#5)."""
+    gate, code = tmp_path / "gate", "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)\n"
+    code += "print('{}')\nfor line in sys.stdin: print('{}')"
+    begun = []
+    monkeypatch.setattr(client, "_start", lambda: begun.append(1) or _child(code, str(gate)))
+    monkeypatch.setattr(cri, "PATIENCE", 0.05)
+    for _ in range(3):
+        with pytest.raises(SourceError, match="still begins"):
+            client.fetch(A)
+    monkeypatch.setattr(cri, "PATIENCE", 60.0)
+    gate.touch()
+    assert client.fetch(A) is None and len(begun) == 1
+
+
+def test_child_that_never_begins_is_replaced(client, monkeypatch):
+    monkeypatch.setattr(cri, "PATIENCE", 0.05)
+    monkeypatch.setattr(cri, "START", 0.0)
+    monkeypatch.setattr(client, "_start", lambda: _child("import time; time.sleep(600)"))
+    with pytest.raises(SourceError, match="no answer"):
+        client.fetch(A)
+    assert client._child is None
+
+
+def _child(code: str, *arguments: str):
     import subprocess
     import sys
 
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-uc", code], bufsize=0, stdin=pipe, stdout=pipe)
+    return subprocess.Popen([sys.executable, "-uc", code, *arguments], bufsize=0, stdin=pipe, stdout=pipe)
