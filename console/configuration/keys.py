@@ -83,7 +83,7 @@ KEYS: dict[str, Key] = {
     "sensor.sizes.flows": Key("whole", 8192, "Rows of (replica, image, peer, port).", 64, 1 << 20),
     "sensor.sizes.fact_pages": Key("pages", 128, "Ring of facts, in pages of 4 KiB, a power of two.", 1, 65536),
     "sensor.sizes.path_pages": Key("pages", 128, "Ring of paths, likewise.", 1, 65536),
-    "sensor.sizes.exec_pages": Key("pages", 128, "Ring of execs, likewise.", 1, 65536),
+    "sensor.sizes.exec_pages": Key("pages", 256, "Ring of execs, likewise.", 1, 65536),
     "sensor.sizes.payload_pages": Key("pages", 64, "Ring of DNS answers and TLS names, likewise.", 1, 65536),
     "classifier.socket": Key("path", None, "Where sensors send; `<run_dir>/classifier.sock` where empty."),
     "classifier.control": Key("path", None, "Socket for questions; `<run_dir>/control.sock` where empty."),
