@@ -23,7 +23,7 @@
 
 enum fact_kind {
     FACT_SEAT = 1, FACT_LEFT, FACT_SYSCALL, FACT_GRAM, FACT_FORK, FACT_EXIT, FACT_EXEC, FACT_FLOW, FACT_OPEN,
-    FACT_DNS, FACT_HELLO, FACT_FOUND, FACT_DIAL
+    FACT_DNS, FACT_HELLO, FACT_FOUND, FACT_DIAL, FACT_RING
 };
 
 /* Why something was lost; one counter per slot and reason. Slot 0 holds what belongs to no slot. */
@@ -74,7 +74,7 @@ struct slot {
     u64 taken;       /* ns, CLOCK_BOOTTIME */
     u64 left;        /* ns; 0 while the cgroup lives */
     u32 generation;
-    u32 reserved;
+    u32 rings;       /* 1: something was asked of io_uring */
     u64 told;        /* ns; end of the last window that was accepted. Written by the daemon, kept here across its death */
     u64 lost[LOSSES];
     u64 lost_told[LOSSES];

@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from sensor.probes import btf, choice, client, headers, pins, stdio_loader, trial, uprobes
+from sensor.probes import btf, choice, client, headers, pins, stdio_loader, tracepoints, trial, uprobes
 from sensor.probes.catalogue import FEXIT, PROBES, RAW, Probe
 from sensor.settings import SensorSettings
 
@@ -63,7 +63,8 @@ def examine(settings: SensorSettings) -> Report:
         _probe_row(p, basics, taken.get(p.name, RAW), raw.get(p.name, "")) for p in PROBES if p.name in settings.probes
     ]
     rows = (*(_row(f) for f in basics), *probes, *(_row(f) for f in _better()))
-    lacking = [r.probe for r in (*rows[: len(basics)], *probes) if r.state == "no"]
+    optional = {f"probe {p.name}" for p in PROBES if p.optional}
+    lacking = [r.probe for r in (*rows[: len(basics)], *probes) if r.state == "no" and r.probe not in optional]
     if lacking:
         verdict = f"monitor: not possible here; missing: {', '.join(lacking)}"
     else:
@@ -76,15 +77,16 @@ def _row(f: Facility) -> Row:
 
 
 def _probe_row(probe: Probe, basics: list[Facility], variant: str, raw: str) -> Row:
-    """A probe works where all basics do and the kernel's types have its members.
+    """A probe works where all basics do and the kernel has its tracepoints, and the members it reads.
 
     Args:
         raw: Why a probe that has a better hook is not at it; "" where it is, or has none.
     """
+    probe, unfit = _here(probe)
     lacking = [o for o in probe.offsets if o not in _offsets()]
-    works = not lacking and all(f.present for f in basics)
+    works = not lacking and not unfit and all(f.present for f in basics)
     state = ("stand-in" if raw else "yes") if works else "no"
-    needs = (f"BTF lacks {', '.join(lacking)}; " if lacking else "") + probe.needs
+    needs = (f"BTF lacks {', '.join(lacking)}; " if lacking else f"{unfit}; " if unfit else "") + probe.needs
     stands = f"stands in for {probe.place(FEXIT)}: {raw}" if works and raw else ""
     hook = f"{probe.place(variant)}; {_because(probe, variant, raw)}" if works else ""
     return Row(f"probe {probe.name}", state, needs, probe.sees, "; ".join(probe.misses), stands, hook)
@@ -94,6 +96,13 @@ def _because(probe: Probe, variant: str, raw: str) -> str:
     if variant == FEXIT:
         return f"tried here: only opens pay, where the {probe.place(RAW)} is paid by every system call"
     return "every system call pays, at its end" if raw else f"nothing better is needed: {probe.enough}"
+
+
+def _here(probe: Probe) -> tuple[Probe, str]:
+    try:
+        return tracepoints.found(probe)
+    except (btf.BtfError, OSError):
+        return probe, ""
 
 
 def _offsets() -> dict[str, int]:

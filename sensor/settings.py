@@ -51,7 +51,7 @@ class SensorSettings:
     scope: Path | None = None  # directory of the observed cgroup subtree; None: the whole machine
     node: str = ""  # "" takes the host name
     interval: float = 10.0  # seconds between windows
-    probes: tuple[str, ...] = ("syscalls", "process", "files", "network")
+    probes: tuple[str, ...] = ("syscalls", "process", "files", "network", "io_uring")
     hooks: str = "auto"  # "raw": no hook but those that every kernel takes
     sizes: Sizes = field(default_factory=Sizes)
     run_dir: Path = Path("/run/driftline")  # lock, plan and socket

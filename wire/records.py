@@ -84,8 +84,8 @@ class Identity(Struct, **SHAPE):
 class Event(Struct, **SHAPE):
     """One fact with its evidence: an exec, a first connection, a first open, a name, a digest.
 
-    `kind` is "exec", "fork", "exit", "egress", "ingress", "dial", "open", "identity", "dns", "tls", "syscall", "digest" or
-    "package"; of what agents say "llm", "tool", "mcp" and "coverage". `data` holds plain values only, lists as JSON;
+    `kind` is "exec", "fork", "exit", "egress", "ingress", "dial", "open", "identity", "dns", "tls", "syscall", "io_uring",
+    "digest" or "package"; of what agents say "llm", "tool", "mcp" and "coverage". `data` holds plain values only, lists as JSON;
     docs/records.md lists the fields per kind.
     """
 

@@ -32,7 +32,7 @@ def kind_of(behaviour: str, why: str) -> str:
     if behaviour.startswith(MODELS):
         return "model"
     head = behaviour.split(":", 1)[0]
-    return head if head in BASE else "file"
+    return "syscall" if head == "io_uring" else head if head in BASE else "file"
 
 
 def fits(change: str, kind: str) -> float:

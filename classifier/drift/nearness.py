@@ -15,7 +15,7 @@ def nearness(s: Sighting, envelope: Envelope) -> float:
     kind, _, rest = s.behaviour.partition(":")
     if kind == "egress":
         return envelope.names.host(rest)
-    if kind in ("ingress", "syscall", "identity"):
+    if kind in ("ingress", "syscall", "io_uring", "identity"):
         return 0.0
     return envelope.names.folder(kind, rest)
 

@@ -15,6 +15,9 @@ TOOLS = (
 CALLS = (
     r"(?:ptrace|mount|bpf|setns|unshare|init_module|finit_module|delete_module|kexec_load|pivot_root|process_vm_writev)"
 )
+RINGS = (  # what a monitor of system calls would have seen
+    r"(?:openat2?|unnamed_open|socket|connect|bind|listen|accept|send\w*|(?:rename|unlink|link|symlink|mkdir)at|f?setxattr|uring_cmd)"
+)
 
 HOST = (  # files through which a container reaches its host, or learns where it is weak
     r"(?:open|write):\w+:(?:/(?:host|hostfs|rootfs)/|/proc/(?:\*|\d+|self|sys/kernel)/(?:root/|kallsyms|kcore|mem$|core_pattern|modprobe)|/proc/(?:kallsyms|kcore|sysrq)"
@@ -34,10 +37,12 @@ TABLE: tuple[tuple[str, int, str], ...] = (
     (rf"exec:[^<]*/{SHELLS}(?:<|$)", 2, "T1059 command interpreter"),
     (rf"exec:[^<]*/{TOOLS}[\d.]*(?:<|$)", 2, "T1105 transfer or inspection tool"),
     (r"egress:[a-z]+:(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.%]+\]):", 2, "T1041 peer without a name"),
+    (rf"io_uring:{RINGS}$", 2, "T1562 past monitors of system calls"),
     (r"write:(?:model|secret):", 2, "T1565 stored data changed"),
     (r"egress:", 1, "T1071 application protocol"),
     (r"exec:", 1, "T1204 execution"),
     (r"ingress:", 1, "T1571 new listener"),
+    (r"io_uring:", 1, "T1106 work without system calls"),
     (r"open:model:", 1, "model artefact"),
     (r"self_report_conflict:", 1, "T1036 masquerading"),
     (r"write:", 0, "file"),

@@ -6,7 +6,7 @@ from classifier.drift.compatibility import KINDS, C
 
 TOTAL = "total"
 DIMENSIONS = ("exec", "egress", "ingress", "file", "identity", "syscall")
-HEADS = {"open": "file", "write": "file"} | {d: d for d in DIMENSIONS if d != "file"}
+HEADS = {"open": "file", "write": "file", "io_uring": "syscall"} | {d: d for d in DIMENSIONS if d != "file"}
 OF_KIND = {"exec": "exec", "egress": "egress", "ingress": "ingress", "file": "file", "model": "file", "write": "file"}
 OF_KIND |= {"secret": "identity", "syscall": "syscall"}
 TOUCHES = 0.1  # share of new behaviours after such a change that are of a kind, from which the kind counts as touched

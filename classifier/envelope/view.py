@@ -19,7 +19,8 @@ from classifier.envelope.quantities import OUT_WAY
 COUNTED = ("exec:", "egress:", "ingress:", "open:", "write:", "identity:")  # what a revision is told to have shown
 HALF_LIFE = 14  # active days
 DECIDED = ("event ",)  # reasons that are a decision already
-SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity", "syscall": "syscall"}
+SUBSTRATES = {"exec": "exec", "open": "file", "write": "file", "identity": "identity"}
+SUBSTRATES |= {"syscall": "syscall", "io_uring": "syscall"}
 
 
 def shown(e: Envelope) -> dict[str, Any]:

@@ -36,7 +36,7 @@ KEYS: dict[str, Key] = {
     "sensor.name": Key("text", "default", "Name of this instance; two on one machine need two names."),
     "sensor.scope": Key("path", None, "Observe only this cgroup and what is below it; the whole machine where empty."),
     "sensor.interval": Key("number", 10.0, "Seconds between windows.", 0.1, 3600),
-    "sensor.probes": Key("texts", ("syscalls", "process", "files", "network"), "Probes to load."),
+    "sensor.probes": Key("texts", ("syscalls", "process", "files", "network", "io_uring"), "Probes to load."),
     "sensor.hooks": Key(
         "text",
         "auto",

@@ -23,6 +23,7 @@ from sensor.observe.told import Told
 from sensor.probes import abi
 from sensor.probes.kernel import Batch, Kernel
 from wire.records import Behaviour, Event, Window
+from wire.rings import name as ring_name
 from wire.syscalls import name as syscall_name
 
 SENSITIVE = frozenset(
@@ -99,6 +100,8 @@ class Observer:
             yield from self._flows.payload(row)
         elif kind == abi.SYSCALL:
             yield from self._syscall(row)
+        elif kind == abi.RING:
+            yield from self._ring(row)
         elif kind == abi.DIAL:
             yield from self._small(row, "dial", facts.ends(row))
         elif kind == abi.FLOW:
@@ -124,6 +127,17 @@ class Observer:
             behaviour = Behaviour(f"syscall:{name}")
             event = self.seats.event(o, row, "syscall", behaviour, self.processes.actor(row))
             o.tally(behaviour, event.time).note(event.id)
+            yield event
+
+    def _ring(self, row: np.void) -> Iterator[Event]:
+        """A first request to io_uring; two CPUs may both have had it."""
+        o = self.seats.of(row)
+        behaviour = Behaviour(f"io_uring:{ring_name(int(row['a']))}")
+        if o is not None and o.is_new(behaviour):
+            event = self.seats.event(o, row, "io_uring", behaviour, self.processes.actor(row))
+            tally = o.tally(behaviour, event.time)
+            tally.data = {k: event.data[k] for k in ("lineage", "image") if event.data.get(k)}
+            tally.note(event.id)
             yield event
 
     def flows(self, rows: np.ndarray, table: np.ndarray) -> Iterator[Event]:
@@ -155,6 +169,8 @@ class Observer:
         calls, foreign = told.calls(o.slot)
         for reason, lost in told.losses(o.slot, now).items():
             o.loss[reason] += lost
+        for number, count in told.ring_ops(o.slot).items():
+            o.tally(Behaviour(f"io_uring:{ring_name(number)}"), o.since).count += count
         uses, grams, loss = o.drain()
         start, o.since = o.since, self.seats.time(now)
         return Window(o.replica, start, o.since, uses, calls, grams, foreign, loss)

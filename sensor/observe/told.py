@@ -27,6 +27,7 @@ class Told:
         self._files = kernel.files["told"].copy()
         self._flows = kernel.flows["told"].copy()
         self._calls: dict[int, np.ndarray] = {}  # slot → calls per number, then foreign ones
+        self._ring_ops: dict[int, np.ndarray] = {}  # slot → requests to io_uring per opcode
         self._slots: dict[int, tuple[int, np.ndarray]] = {}  # slot → end of its last window (ns), losses
 
     def files(self, until: int = (1 << 63) - 1) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +71,19 @@ class Told:
         numbers = np.flatnonzero(grown[: abi.CALLS])
         return dict(zip(numbers.tolist(), grown[numbers].tolist(), strict=True)), int(grown[abi.CALLS])
 
+    def ring_ops(self, slot: int) -> dict[int, int]:
+        """Requests to io_uring per opcode; of most slots there is nothing, and nothing is read."""
+        if not self._kernel.slots[slot]["rings"]:
+            return {}
+        now = self._kernel.ring_ops[slot]["count"].sum(axis=0)
+        before = self._ring_ops.get(slot)
+        if before is None:
+            before = self._kernel.ring_ops_told(slot)
+        grown = (now - before).astype(np.int64)
+        self._ring_ops[slot] = now
+        numbers = np.flatnonzero(grown)
+        return dict(zip(numbers.tolist(), grown[numbers].tolist(), strict=True))
+
     def losses(self, slot: int, end: int) -> dict[str, int]:
         """What was lost, by reason; `end` (ns, CLOCK_BOOTTIME) is when the window ends that says so."""
         row = self._kernel.slots[slot]
@@ -85,6 +99,8 @@ class Told:
         self._kernel.flows["told"][:] = self._flows
         for slot, counts in self._calls.items():
             self._kernel.tell_calls(slot, counts)
+        for slot, counts in self._ring_ops.items():
+            self._kernel.tell_ring_ops(slot, counts)
         for slot, (end, lost) in self._slots.items():
             self._kernel.slots[slot]["told"] = end
             self._kernel.slots[slot]["lost_told"][:] = lost
@@ -99,7 +115,8 @@ class Told:
             rows[name] = [(r, int(table["first"][r]), sent[r].tobytes()) for r in changed.tolist()]
         calls = [(s, self._generation(s), counts.tobytes()) for s, counts in self._calls.items()]
         slots = [(s, self._generation(s), end, lost.tobytes()) for s, (end, lost) in self._slots.items()]
-        return [rows["files"], rows["flows"], calls, slots]
+        ring_ops = [(s, self._generation(s), counts.tobytes()) for s, counts in self._ring_ops.items()]
+        return [rows["files"], rows["flows"], calls, slots, ring_ops]
 
     def resume(self, state: list[Any]) -> None:
         """Take up what an earlier daemon had sent, where row and slot are still what they were."""
@@ -108,9 +125,10 @@ class Told:
             for row, first, value in kept:
                 if row < len(table) and table["used"][row] and int(table["first"][row]) == first:
                     sent[row] = np.frombuffer(value, sent.dtype).reshape(sent[row].shape)
-        for slot, generation, counts in state[2]:
-            if self._generation(slot) == generation:
-                self._calls[slot] = np.frombuffer(counts, np.uint64).copy()
+        for sent, kept in ((self._calls, state[2]), (self._ring_ops, state[4])):
+            for slot, generation, counts in kept:
+                if self._generation(slot) == generation:
+                    sent[slot] = np.frombuffer(counts, np.uint64).copy()
         for slot, generation, end, lost in state[3]:
             if self._generation(slot) == generation:
                 self._slots[slot] = (end, np.frombuffer(lost, np.uint64).copy())
@@ -125,4 +143,5 @@ class Told:
         self._flows[list(flows)] = 0
         if slot is not None:
             self._calls.pop(slot, None)
+            self._ring_ops.pop(slot, None)
             self._slots.pop(slot, None)

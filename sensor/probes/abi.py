@@ -9,7 +9,7 @@ GRAM_WORDS = 2048
 SEATS = 16384
 OUTSIDE = 16383
 
-(SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND, DIAL) = range(1, 14)
+(SEAT, LEFT, SYSCALL, GRAM, FORK, EXIT, EXEC, FLOW, OPEN, DNS, HELLO, FOUND, DIAL, RING) = range(1, 15)
 LOSSES = ("facts", "paths", "execs", "payloads", "flows", "files", "processes", "seats", "rows")
 SHARED = ("files", "flows")  # tables of which each slot has a share
 
@@ -64,7 +64,7 @@ SLOT = np.dtype(
         ("taken", "<u8"),
         ("left", "<u8"),
         ("generation", "<u4"),
-        ("reserved", "<u4"),
+        ("rings", "<u4"),
         ("told", "<u8"),
         ("lost", "<u8", (len(LOSSES),)),
         ("lost_told", "<u8", (len(LOSSES),)),
@@ -73,6 +73,8 @@ SLOT = np.dtype(
     ]
 )
 CALLS_ROW = np.dtype([("count", "<u8", (CALLS,)), ("foreign", "<u8"), ("beyond", "<u8"), ("reserved", "<u8", (6,))])
+RING_OPS = 80
+RING_ROW = np.dtype([("count", "<u8", (RING_OPS,))])
 GRAM_ROW = np.dtype([("word", "<u8", (GRAM_WORDS,))])
 CAPTURE_BATCH = 128
 CAPTURE_ROW = np.dtype([("time", "<u8"), ("tid", "<u4"), ("nr", "<u2"), ("slot", "<u2")])

@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 
-STRUCT, UNION, FUNCTION = 4, 5, 12
+POINTER, STRUCT, UNION, TYPEDEF, FUNCTION, PROTOTYPE = 2, 4, 5, 8, 12, 13
 MODIFIERS = {8, 9, 10, 11, 18}  # typedef, volatile, const, restrict, type_tag
 
 # What a probe calls it → struct and member, alternatives for renamed ones.
@@ -75,6 +75,7 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "NET_INUM": ("net.ns.inum",),
     "TCP_UNA": ("tcp_sock.snd_una",),
     "TCP_NEXT": ("tcp_sock.rcv_nxt",),
+    "KIOCB_OPCODE": ("io_kiocb.opcode",),
     "SOCK_CGROUP": ("sock.sk_cgrp_data.cgroup", "sock.sk_cgrp_data.val"),  # a union until 5.15
 }
 
@@ -89,6 +90,10 @@ class _Type(ctypes.Structure):
 
 class _Member(ctypes.Structure):
     _fields_ = (("name", ctypes.c_uint), ("type", ctypes.c_uint), ("offset", ctypes.c_uint))
+
+
+class _Parameter(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_uint), ("type", ctypes.c_uint))
 
 
 def _library() -> ctypes.CDLL:
@@ -136,6 +141,25 @@ class Kernel:
     def function(self, name: str) -> int:
         """Id of a function's type, by which a program is attached to it; 0 where there is none of this name."""
         return max(0, self._lib.btf__find_by_name_kind(self._btf, name.encode(), FUNCTION))
+
+    def handed(self, tracepoint: str) -> str | None:
+        """The struct that a tracepoint's first argument points to; "" where it points to none, None without such a tracepoint."""
+        type_id = self._lib.btf__find_by_name_kind(self._btf, f"btf_trace_{tracepoint}".encode(), TYPEDEF)
+        if type_id <= 0:
+            return None
+        address, kind = self._resolved(self._pointed(type_id))
+        if kind.info >> 24 & 0x1F != PROTOTYPE or kind.info & 0xFFFF < 2:
+            return ""
+        _, own = (_Parameter * 2).from_address(
+            address + ctypes.sizeof(_Type)
+        )  # the first is the tracepoint's private data
+        _, struct = self._resolved(self._pointed(own.type))
+        return self._name(struct.name) if struct.info >> 24 & 0x1F == STRUCT else ""
+
+    def _pointed(self, type_id: int) -> int:
+        """What a pointer points to; 0, which is void, for all else."""
+        _, kind = self._resolved(type_id)
+        return kind.size if kind.info >> 24 & 0x1F == POINTER else 0
 
     def _member(self, type_id: int, name: str) -> tuple[int, int] | None:
         """Offset in bytes and type of a member, looked for in anonymous members as well."""

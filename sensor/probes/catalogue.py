@@ -26,6 +26,8 @@ class Hook:
     kind: int  # enum bpf_prog_type
     target: str = ""  # name of the raw tracepoint, or of the kernel's function
     attach: int = 0  # enum bpf_attach_type, for cgroup programs
+    older: tuple[str, ...] = ()  # what older kernels call the same tracepoint
+    hands: str = ""  # the struct that it must hand over first; "" where no kernel's differs
 
     @property
     def link(self) -> str:
@@ -47,6 +49,7 @@ class Probe:
     after: tuple[str, ...] = ()  # probes that it cannot do without
     fexit: tuple[Hook, ...] = ()  # instead of `hooks` where the kernel takes them: the same facts at a lower cost
     enough: str = ""  # why `hooks` are as good as any, in words
+    optional: bool = False  # older kernels lack it, and the sensor is worth running without it
 
     @property
     def state(self) -> str:
@@ -67,6 +70,10 @@ def raw(name: str) -> Hook:
     return Hook(f"raw_tracepoint__{name}", RAW_TRACEPOINT, name)
 
 
+def of_ring(name: str, function: str, *older: str) -> Hook:
+    return Hook(function, RAW_TRACEPOINT, name, older=older, hands="io_kiocb")
+
+
 def at_return(name: str, function: str) -> Hook:
     return Hook(function, TRACING, name)
 
@@ -78,7 +85,7 @@ PROBES: tuple[Probe, ...] = (
         "every system call of a cgroup from its first one on, counted per number; hashed trigrams of each thread",
         (
             "calls that seccomp denied (sys_enter fires after seccomp)",
-            "work that io_uring does without a call",
+            "work that io_uring does without a call (the probe io_uring counts it)",
             "what a runtime or a service manager does in a cgroup before the exec of its program, for at most 10 s",
             "arguments",
         ),
@@ -137,6 +144,19 @@ PROBES: tuple[Probe, ...] = (
         enough="each packet of the scope, TCP and UDP, both ways, and none of others",
     ),
     Probe(
+        "io_uring",
+        (of_ring("io_uring_submit_req", "ring_submitted", "io_uring_submit_sqe"),),
+        "requests to io_uring, counted per opcode and replica, those of the kernel's own threads (SQPOLL) among them",
+        (
+            "arguments and results of requests to io_uring, and their order",
+            "requests that the kernel turns away before it takes them (a bad opcode, a bad flag)",
+        ),
+        needs="CAP_BPF, CAP_PERFMON; Linux 6.0",
+        offsets=("KIOCB_OPCODE",),
+        enough="it is the one place that every request passes, and nothing else",
+        optional=True,
+    ),
+    Probe(
         "capture",
         (Hook("capture_enter", RAW_TRACEPOINT, "sys_enter"),),
         "every system call as a row of time, thread, number and replica, for `trace record --full`; off otherwise",
@@ -153,5 +173,5 @@ BY_NAME = {p.name: p for p in PROBES}
 
 MAPS = (
     "seats slots owners free_slots processes images facts paths calls calls_told grams tids execs files file_rows free_files "
-    "flows flow_rows free_flows talks listeners doors dialling payloads staged captures exit_more"
+    "ring_ops ring_ops_told flows flow_rows free_flows talks listeners doors dialling payloads staged captures exit_more"
 ).split()

@@ -32,18 +32,18 @@ class Batch:
         return len(self.paths) + len(self.execs) + len(self.payloads) + len(self.facts)
 
 
-class Calls:
-    """Counts of system calls by slot, a row for each CPU. Only the slot that is looked at is mapped: on a machine with many
-    CPUs the whole table is larger than all else that the daemon holds."""
+class PerCpu:
+    """Counts by slot, a row for each CPU. Only the slot that is looked at is mapped: on a machine with many CPUs the whole table is
+    larger than all else that the daemon holds."""
 
-    def __init__(self, table: Map | None, slots: int) -> None:
-        self._table = table
+    def __init__(self, table: Map | None, slots: int, dtype: np.dtype) -> None:
+        self._table, self._dtype = table, dtype
         self._cpus = 1 if table is None else table.entries // slots
 
     def __getitem__(self, slot: int) -> np.ndarray:
         if self._table is None:  # its probe is off
-            return np.zeros(1, abi.CALLS_ROW)
-        return self._table.array(abi.CALLS_ROW, slot * self._cpus, self._cpus)
+            return np.zeros(1, self._dtype)
+        return self._table.array(self._dtype, slot * self._cpus, self._cpus)
 
 
 class Kernel:
@@ -57,7 +57,8 @@ class Kernel:
         self._maps = {p.name: Map(p) for p in sorted(folder.iterdir()) if not p.name.startswith("link_")}
         self.slots = self._array("slots", abi.SLOT)
         self.seats = self._array("seats", np.dtype("<u8"))
-        self.calls = Calls(self._maps.get("calls"), len(self.slots))
+        self.calls = PerCpu(self._maps.get("calls"), len(self.slots), abi.CALLS_ROW)
+        self.ring_ops = PerCpu(self._maps.get("ring_ops"), len(self.slots), abi.RING_ROW)
         self.files = self._array("files", abi.FILE_USE)
         self.flows = self._array("flows", abi.FLOW_ROW)
         self.rings = {n: Ring(self._maps[n], t) for n, t in RINGS.items() if n in self._maps}
@@ -194,6 +195,16 @@ class Kernel:
         if "calls_told" in self._maps:
             self._maps["calls_told"].put(struct.pack("<I", slot), row.tobytes())
 
+    def ring_ops_told(self, slot: int) -> np.ndarray:
+        """What was delivered of a slot's requests to io_uring, per opcode."""
+        found = self._maps["ring_ops_told"].get(struct.pack("<I", slot)) if "ring_ops_told" in self._maps else None
+        return np.zeros(abi.RING_OPS, np.uint64) if found is None else np.frombuffer(found, "<u8").copy()
+
+    def tell_ring_ops(self, slot: int, counts: np.ndarray) -> None:
+        """Notes what was delivered."""
+        if "ring_ops_told" in self._maps:
+            self._maps["ring_ops_told"].put(struct.pack("<I", slot), counts.astype("<u8").tobytes())
+
     def release(self, slot: int) -> tuple[list[int], list[int]]:
         """Gives a slot back whose cgroup is gone and whose last reading is delivered.
 
@@ -211,9 +222,12 @@ class Kernel:
         self._free_flows(flows)
         self.calls[slot][:] = np.zeros((), abi.CALLS_ROW)
         self.tell_calls(slot, np.zeros(abi.CALLS + 1, np.uint64))
+        if self.slots[slot]["rings"]:
+            self.ring_ops[slot][:] = np.zeros((), abi.RING_ROW)
+            self.tell_ring_ops(slot, np.zeros(abi.RING_OPS, np.uint64))
         if "grams" in self._maps:  # not mapped: the kernel alone reads it, and 16 MiB would count as ours
             self._maps["grams"].put(struct.pack("<I", slot), bytes(abi.GRAM_ROW.itemsize))
-        for member in ("cgroup", "left", "taken", "told", "lost", "lost_told"):
+        for member in ("cgroup", "left", "taken", "rings", "told", "lost", "lost_told"):
             self.slots[slot][member] = 0
         self._maps["free_slots"].put(None, struct.pack("<I", slot))
         return files.tolist(), flows.tolist()

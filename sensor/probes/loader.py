@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from sensor.probes import btf, choice, fexit, headers, pins
+from sensor.probes import btf, choice, fexit, headers, pins, tracepoints
 from sensor.probes.catalogue import (
     CGROUP_SKB,
     CGROUP_SOCK,
@@ -89,14 +89,17 @@ def _load(plan: dict, wanted: list[Probe], known: dict[str, int], taken: dict[st
 
 
 def _possible(names: list[str], known: dict[str, int]) -> tuple[list[Probe], dict[str, str]]:
-    """Probes whose members this kernel has, and for the others the reason."""
+    """Probes whose members and tracepoints this kernel has, and for the others the reason."""
     wanted, refused = [], {}
     for probe in PROBES:
+        if probe.name not in names:
+            continue
+        here, why = tracepoints.found(probe)
         missing = [o for o in probe.offsets if o not in known]
-        if probe.name in names and missing:
-            refused[probe.name] = f"this kernel's BTF lacks {', '.join(missing)}"
-        elif probe.name in names:
-            wanted.append(probe)
+        if why or missing:
+            refused[probe.name] = why or f"this kernel's BTF lacks {', '.join(missing)}"
+        else:
+            wanted.append(here)
     return wanted, refused
 
 

@@ -159,6 +159,10 @@ def test_window_of_an_event_is_thirty_minutes_before_to_a_day_after(away, inside
         ("exec:/usr/bin/python3.11<sh", 1),
         ("write:code:/app/x.py", 2),
         ("open:data:/x", 0),
+        ("io_uring:openat", 2),
+        ("io_uring:sendmsg_zc", 2),
+        ("io_uring:nop", 1),
+        ("io_uring:openat_some_day", 1),
     ],
     ids=str,
 )

@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 from console.cli.doctor import print_row
+from sensor.doctor import examine
+from sensor.probes import tracepoints
+from sensor.settings import SensorSettings
 from tests.console.nobody import NOBODY
 
 DRIFTLINE = [sys.executable, "-m", "console.cli.main"]
@@ -31,3 +34,13 @@ def test_a_row_says_what_is_missed_and_what_stands_in_folded_to_the_terminal(cap
     assert lines[0] == "no        x" and lines[1] == "          needs     CONFIG_X"
     assert max(map(len, lines)) <= 60
     assert lines[-1] == "          instead   another" and "a\\x1bb" in lines[-2]
+
+
+def test_a_kernel_without_the_tracepoint_of_rings_is_told_and_good_enough(monkeypatch):
+    why = "this kernel has no tracepoint io_uring_submit_req"
+    known = examine(SensorSettings()).exit_code
+    monkeypatch.setattr(tracepoints, "found", lambda probe: (probe, why if probe.name == "io_uring" else ""))
+    report = examine(SensorSettings())
+    [row] = [r for r in report.rows if r.probe == "probe io_uring"]
+    assert row.state == "no" and row.needs.startswith(f"{why}; CAP_BPF")
+    assert report.exit_code == known and "io_uring" not in report.verdict

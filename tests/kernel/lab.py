@@ -259,7 +259,7 @@ def variants() -> list[str]:
 def build(into: Path) -> Path:
     """Compiles the loads."""
     here = Path(__file__).with_name("loads")
-    for name, flags in (("enter", []), ("load", ["-lpthread"]), ("first", ["-nostdlib", "-static"])):
+    for name, flags in (("enter", []), ("load", ["-lpthread"]), ("first", ["-nostdlib", "-static"]), ("ring", [])):
         subprocess.run(["gcc", "-O1", "-o", into / name, here / f"{name}.c", *flags], check=True)
     shutil.copy("/bin/true", into / "tool")
     return into

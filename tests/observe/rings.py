@@ -14,7 +14,7 @@ KINDS = {
     "paths": (abi.SEAT, abi.OPEN, abi.FOUND),
     "execs": (abi.EXEC,),
     "payloads": (abi.DNS, abi.HELLO),
-    "facts": (abi.LEFT, abi.SYSCALL, abi.GRAM, abi.FORK, abi.EXIT, abi.FLOW, abi.DIAL, 99),
+    "facts": (abi.LEFT, abi.SYSCALL, abi.GRAM, abi.FORK, abi.EXIT, abi.FLOW, abi.DIAL, abi.RING, 99),
 }
 
 
@@ -29,10 +29,13 @@ def kernel():
     return SimpleNamespace(
         slots=np.zeros(SLOTS, abi.SLOT),
         calls=np.zeros((SLOTS, 2), abi.CALLS_ROW),
+        ring_ops=np.zeros((SLOTS, 2), abi.RING_ROW),
         files=np.zeros(ROWS, abi.FILE_USE),
         flows=np.zeros(ROWS, abi.FLOW_ROW),
         calls_told=lambda slot: told.get(slot, np.zeros(abi.CALLS + 1, np.uint64)),
         tell_calls=told.__setitem__,
+        ring_ops_told=lambda slot: told.get(-slot, np.zeros(abi.RING_OPS, np.uint64)),
+        tell_ring_ops=lambda slot, counts: told.__setitem__(-slot, counts),
     )
 
 

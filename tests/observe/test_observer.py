@@ -62,6 +62,23 @@ def test_an_exit_tells_its_code_or_its_signal(status, wanted):
     assert dict(event.data) == {"pid": 5} | wanted
 
 
+def test_a_first_request_to_a_ring_is_told_once_and_counted_in_every_window():
+    """Two CPUs may both have had the first one."""
+    o, k = seated(), kernel()
+    k.slots["generation"][1], k.slots["rings"][1] = 1, 1
+    k.ring_ops["count"][1, :, 18] = 3, 4
+    told = Told(k)
+    [event] = o.take(
+        batch(facts=rows("facts", *({"kind": abi.RING, "time": 5 + n, "pid": 9, "a": 18} for n in (0, 1))))
+    )
+    assert (event.kind, event.behaviour, event.data["pid"]) == ("io_uring", "io_uring:openat", 9)
+    [window] = o.windows(k, told, 10)
+    assert [(u.behaviour, u.count, u.evidence) for u in window.uses] == [("io_uring:openat", 7, (event.id,))]
+    k.ring_ops["count"][1, 0, 79] = 2
+    [window] = o.windows(k, told, 20)
+    assert [(u.behaviour, u.count) for u in window.uses] == [("io_uring:beyond", 2)]
+
+
 def test_a_record_of_a_slot_that_has_passed_on_is_late():
     o = seated()
     assert o.take(batch(execs=rows("execs", ran(10, 5, "bin", "x", generation=9)))) == []

@@ -25,6 +25,7 @@ LAYOUTS = {
     "process": abi.PROCESS,
     "calls": abi.CALLS_ROW,
     "gram_bits": abi.GRAM_ROW,
+    "ring_ops": abi.RING_ROW,
     "file_use": abi.FILE_USE,
     "flow": abi.FLOW_ROW,
     "batch": abi.BATCH,
@@ -103,9 +104,9 @@ def test_keys_have_the_size_that_python_packs(said, layout, form):
     assert said([f"sizeof(struct {layout})"]) == [struct.calcsize(form)]
 
 
-KINDS = "SEAT LEFT SYSCALL GRAM FORK EXIT EXEC FLOW OPEN DNS HELLO FOUND".split()
+KINDS = "SEAT LEFT SYSCALL GRAM FORK EXIT EXEC FLOW OPEN DNS HELLO FOUND DIAL RING".split()
 FLAGS = "CUT_PATH CUT_ARGV CUT_CWD HAS_TTY IS_MEMFD IS_WRITE IS_UNLINKED KEPT_SCRIPT".split()
-SIZES = "SCRIPT_BYTES CALLS GRAM_WORDS SEATS OUTSIDE FOREIGN".split()
+SIZES = "SCRIPT_BYTES CALLS GRAM_WORDS SEATS OUTSIDE FOREIGN RING_OPS".split()
 
 
 def test_kinds_flags_and_sizes_have_one_number(said):

@@ -39,3 +39,11 @@ def test_this_kernel_has_what_the_probes_need():
     known = btf.offsets()
     assert not [o for p in catalogue.PROBES for o in p.offsets if o not in known]
     assert all(isinstance(at, int) and at >= 0 for at in known.values())
+
+
+@pytest.mark.parametrize(
+    ("tracepoint", "struct"),
+    [("sched_process_exec", "task_struct"), ("irq_handler_entry", ""), ("no_such_tracepoint", None)],
+)
+def test_what_a_tracepoint_hands_over_first_is_known(kernel, tracepoint, struct):
+    assert kernel.handed(tracepoint) == struct

@@ -24,7 +24,8 @@ class Kernel:
         self.slots, self.calls = np.zeros(SLOTS, abi.SLOT), np.zeros((SLOTS, 2), abi.CALLS_ROW)
         self.files, self.flows = np.zeros(ROWS, abi.FILE_USE), np.zeros(ROWS, abi.FLOW_ROW)
         self.files["used"] = self.flows["used"] = 1
-        self._told = {}
+        self.ring_ops, self.slots["rings"][1] = np.zeros((SLOTS, 2), abi.RING_ROW), 1
+        self._told, self._ring_ops_told = {}, {}
 
     def calls_told(self, slot):
         return self._told.get(slot, np.zeros(abi.CALLS + 1, np.uint64))
@@ -32,7 +33,14 @@ class Kernel:
     def tell_calls(self, slot, counts):
         self._told[slot] = counts.copy()
 
+    def ring_ops_told(self, slot):
+        return self._ring_ops_told.get(slot, np.zeros(abi.RING_OPS, np.uint64))
+
+    def tell_ring_ops(self, slot, counts):
+        self._ring_ops_told[slot] = counts.copy()
+
     def grow(self, by):
+        self.ring_ops["count"][1, by % 2, 18] += by
         self.files["count"][1] += by
         self.flows["bytes_out"][2] += by
         self.calls["count"][1, 0, 5] += by
@@ -43,7 +51,7 @@ class Classifier:
     """Keeps frames by their numbers, as the journal does."""
 
     def __init__(self, path):
-        self.last, self.sums = {}, np.zeros(4, np.int64)
+        self.last, self.sums = {}, np.zeros(5, np.int64)
         self._receiver = Receiver(path, known=lambda node, epoch: self.last.get((node, epoch), 0))
 
     def turn(self):
@@ -53,7 +61,7 @@ class Classifier:
                 self.last[f.node, f.epoch] = f.number
                 if isinstance(f.record, Window):
                     w = f.record
-                    self.sums += [w.syscalls.get(1, 0), w.syscalls.get(2, 0), w.syscalls.get(5, 0), w.loss.get("x", 0)]
+                    self.sums += [*(w.syscalls.get(n, 0) for n in (1, 2, 5, 18)), w.loss.get("x", 0)]
             self._receiver.ack(delivery)
 
 
@@ -72,7 +80,7 @@ class Sensor:
         _, flows = self.told.flows()
         calls, _ = self.told.calls(1)
         lost = self.told.losses(1, now)
-        told = {1: int(files.sum()), 2: int(flows.sum()), 5: calls.get(5, 0)}
+        told = {1: int(files.sum()), 2: int(flows.sum()), 5: calls.get(5, 0)} | self.told.ring_ops(1)
         self.sink.send(Window(Replica("n1", 7), now - 1.0, float(now), syscalls=told, loss={"x": sum(lost.values())}))
         self.sink.send(Tick("n1", float(now)))
         self.sink.end_round(self.told.state())
@@ -124,20 +132,21 @@ def test_two_hundred_kills_at_any_point_count_everything_once(tmp_path):
             assert exchange(sensor, classifier, 2000)
             sensor.note()
     assert sum(kills.values()) == 200
-    assert classifier.sums.tolist() == [grown] * 4
+    assert classifier.sums.tolist() == [grown] * 5
 
 
 def test_a_row_that_is_anothers_by_now_keeps_its_own_count(tmp_path):
     kernel = Kernel()
     kernel.grow(5)
     told = Told(kernel)
-    told.files(), told.flows(), told.calls(1), told.losses(1, 1)
+    told.files(), told.flows(), told.calls(1), told.ring_ops(1), told.losses(1, 1)
     state = told.state()
     kernel.files["first"][1] = kernel.flows["first"][2] = 99
     kernel.slots["generation"][1] = 2
     again = Told(kernel)
     again.resume(state)
     assert again.files()[1].tolist() == [5] and again.flows()[1].sum() == 5 and again.calls(1)[0] == {5: 5}
+    assert again.ring_ops(1) == {18: 5}
 
 
 def test_a_damaged_file_is_no_round(tmp_path):

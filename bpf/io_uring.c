@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+/* What is asked of io_uring, per cgroup and opcode: counts, and what is new. Raw tracepoint io_uring_submit_req (before Linux 6.3
+ * io_uring_submit_sqe), which fires for every request that the kernel takes from a ring, in the task that takes it: the one that
+ * calls io_uring_enter, or the kernel's thread of the ring (SQPOLL), which is of the same cgroup.
+ * Sees: every request of a known opcode, also one that then fails. Misses: arguments and results. Costs: see docs/probes.md#io_uring. */
+
+#define RING_OPS 80      /* opcodes counted one by one, and the two below; Linux 6.18 has 63 */
+#define RING_BEYOND 79   /* opcodes past the table */
+
+struct ring_ops {
+    u64 count[RING_OPS];
+};
+_Static_assert(sizeof(struct ring_ops) == 640, "update sensor/probes/abi.py");
+
+BPF_F_TABLE("array", u32, struct ring_ops, ring_ops, MAX_SLOTS * CPUS, BPF_F_MMAPABLE);  /* slot * CPUS + cpu: no atomics */
+BPF_TABLE("array", u32, struct ring_ops, ring_ops_told, MAX_SLOTS);                     /* what the daemon has delivered */
+
+static inline void first_ring_op(u32 slot, u32 op) {
+    struct slot *s = slots.lookup(&slot);
+    if (s)
+        s->rings = 1;
+    send_fact(FACT_RING, slot, process_image(bpf_get_current_pid_tgid() >> 32), op, 0, 0);
+}
+
+static inline void count_ring_op(u32 slot, u32 op) {
+    u32 k = slot * CPUS + bpf_get_smp_processor_id();
+    struct ring_ops *r = ring_ops.lookup(&k);
+    if (!r || op >= RING_OPS)
+        return;
+    if (r->count[op]++ == 0)
+        first_ring_op(slot, op);
+}
+
+int ring_submitted(struct bpf_raw_tracepoint_args *ctx) {
+    u64 task = task_btf();
+    u32 slot = task_slot(task);
+    if (slot == NO_SLOT)
+        return 0;
+    u32 op = PEEK(u8, ctx->args[0], OFF_KIOCB_OPCODE);
+    count_ring_op(slot, op < RING_BEYOND - 1 ? op : RING_BEYOND);
+    return 0;
+}
