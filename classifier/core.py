@@ -17,6 +17,7 @@ from classifier.drift.finding import Finding, finding_to_dict
 from classifier.envelope.state import StateError
 from classifier.envelope.view import shown
 from classifier.links import view as links
+from classifier.links.reach import ran
 from classifier.pipeline import Pipeline
 from classifier.recording import NoTrace, Trace
 from classifier.settings import ClassifierSettings
@@ -237,7 +238,7 @@ class Core:
     def chain(self, id: str) -> dict[str, Any] | None:
         """What led to a finding, and what came of it."""
         found = self.finding(id)
-        return None if found is None else links.about(found, self.told_between, self.event)
+        return None if found is None else links.about(found, self.told_between, self.event, self.ran)
 
     def versions(self, id: str) -> list[dict[str, Any]]:
         with self._lock:
@@ -301,6 +302,10 @@ class Core:
         """Events of a replica in a span (seconds), by time; see `Store.told_between`."""
         with self._lock:
             return self.store.told_between(replica, start, end, limit, latest=latest)
+
+    def ran(self, workload: str, start: float, end: float) -> list[Replica]:
+        """Replicas of a workload that were observed in a span (seconds)."""
+        return self.told(lambda known: ran(known, workload, start, end))
 
     def heard(self) -> dict[str, float]:
         """Node → seconds, its latest tick since this start."""

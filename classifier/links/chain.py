@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from classifier.links import behaviours, origins
@@ -27,6 +28,7 @@ from classifier.links.reading import Act, Call, Fact, Llm, near
 if TYPE_CHECKING:
     from classifier.links.linker import Graph
 
+CAUSES = (INPUT, AGENT)
 MOST = 512  # events of a chain
 NEAREST = 3
 EXCERPT = 512  # characters
@@ -34,7 +36,7 @@ EXCERPT = 512  # characters
 
 def assembled(graph: Graph, ids: list[str], dropped: Mapping[str, int]) -> Chain:
     """The chain that some events belong to."""
-    found = _down(graph, _up(graph, ids))
+    found = _down(graph, up(graph, ids))
     within = set(found)
     edges = [e for e in graph.edges if e.target in within and within & {e.source, *e.ambiguous}]
     edges.sort(key=lambda e: (graph.facts[e.target].time, e.target, e.kind, e.source))
@@ -57,7 +59,7 @@ def assembled(graph: Graph, ids: list[str], dropped: Mapping[str, int]) -> Chain
     )
 
 
-def _up(graph: Graph, ids: Iterable[str]) -> list[str]:
+def up(graph: Graph, ids: Iterable[str]) -> list[str]:
     """These events and all that led to them, within the turn."""
     found: dict[str, None] = {}
     queue = [i for i in ids if i in graph.facts]
@@ -98,23 +100,56 @@ def _same_turn(graph: Graph, edge: Edge) -> bool:
     return edge.kind not in (TURN, RETURNS) or not both or one.user_digest == other.user_digest
 
 
-def _trigger(graph: Graph, facts: list[Fact], edges: list[Edge]) -> Trigger:
-    targets = {e.target for e in edges if e.kind in (TURN, INPUT, AGENT)}
+def leads(graph: Graph, id_: str) -> list[Trigger]:
+    """Every turn or request that an event may come of, the earliest first; one, where its links leave no choice.
+
+    Unlike in a chain, what stands in `ambiguous` counts like the source beside it.
+    """
+    found = up(graph, [id_])
+    within = set(found)
+    edges = [e for i in found for e in graph.into.get(i, ()) if within & {e.source, *e.ambiguous}]
+    edges = [e for e in edges if e.kind != SERVES]
+    facts = sorted((graph.facts[i] for i in found), key=lambda f: (f.time, f.id))
+    firsts, inbound = _heads(facts, edges, {s for e in edges if e.kind in CAUSES for s in (e.source, *e.ambiguous)})
+    turns = [_turn(f) for f in firsts if f.user_digest]
+    if inbound and not (turns and (turns[0].time or 0.0) <= inbound[0].time):
+        turns = [_request(f) for f in inbound]
+    told: dict[str, Trigger] = {}
+    for turn in turns:
+        told.setdefault(turn.digest or turn.event, turn)
+    return list(told.values())
+
+
+def _heads(facts: list[Fact], edges: list[Edge], sources: set[str]) -> tuple[list[Llm], list[Fact]]:
+    """Model calls that nothing led to, and the requests among `sources` that nothing led to."""
+    led = {e.target for e in edges}
+    targets = {e.target for e in edges if e.kind in (TURN, *CAUSES)}
     firsts = [f for f in facts if isinstance(f, Llm) and f.id not in targets and not f.served]
-    heads = {e.source for e in edges if e.kind in (INPUT, AGENT)}
-    inbound = [f for f in facts if f.id in heads and f.id not in targets and f.id not in {e.target for e in edges}]
+    return firsts, [f for f in facts if f.id in sources and f.id not in led]
+
+
+def _turn(first: Llm) -> Trigger:
+    words = "the user's turn as the first request held it"
+    excerpt = first.user_turn[:EXCERPT]
+    return Trigger(USER_TURN, first.id, excerpt, first.user_digest, first.began, first.basis, why=words)
+
+
+def _request(fact: Fact) -> Trigger:
+    excerpt = fact.arguments[:EXCERPT] if isinstance(fact, Call) else ""
+    digest = fact.digest if isinstance(fact, Call) else ""
+    return Trigger(INBOUND, fact.id, excerpt, digest, fact.time, fact.basis, why="a request of another service")
+
+
+def _trigger(graph: Graph, facts: list[Fact], edges: list[Edge]) -> Trigger:
+    firsts, inbound = _heads(facts, edges, {e.source for e in edges if e.kind in CAUSES})
     first = firsts[0] if firsts else None
     if first is not None and first.user_digest and not (inbound and inbound[0].time < first.began):
-        words = "the user's turn as the first request held it"
-        if len(firsts) > 1:
-            words += f"; {len(firsts)} conversations meet here, the earliest stands"
-        excerpt = first.user_turn[:EXCERPT]
-        return Trigger(USER_TURN, first.id, excerpt, first.user_digest, first.began, first.basis, why=words)
+        turn = _turn(first)
+        if len(firsts) == 1:
+            return turn
+        return replace(turn, why=f"{turn.why}; {len(firsts)} conversations meet here, the earliest stands")
     if inbound:
-        fact = inbound[0]
-        excerpt = fact.arguments[:EXCERPT] if isinstance(fact, Call) else ""
-        digest = fact.digest if isinstance(fact, Call) else ""
-        return Trigger(INBOUND, fact.id, excerpt, digest, fact.time, fact.basis, why="a request of another service")
+        return _request(inbound[0])
     why = "its words were not captured" if first is not None else "no model call leads to these events"
     return Trigger(NOT_CAPTURED, nearest=tuple(f.id for f in _nearest(graph, facts)), why=why)
 

@@ -44,6 +44,7 @@ LAYERS = (KERNEL, NETWORK, PROMPT, TOOLS)
 PRESENT, PARTIAL, MISSING = "present", "partial", "missing"
 
 USER_TURN, INBOUND, NOT_CAPTURED = "user_turn", "inbound", "not_captured"
+AMBIGUOUS = "ambiguous"  # several may be it, and nothing tells them apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,13 @@ class Edge:
 class Trigger:
     """What set a chain off."""
 
-    kind: str  # user_turn, inbound or not_captured
+    kind: str  # user_turn, inbound, not_captured or, of a finding, ambiguous
     event: str = ""  # the llm event whose request holds the user's words, or the inbound one
     excerpt: str = ""  # redacted
     digest: str = ""  # SHA-256 of the original; "" where there is none
     time: float | None = None  # seconds, event time
     basis: str = INFERRED
-    nearest: tuple[str, ...] = ()  # inbound events that may be it, the closest first; possible, never more
+    nearest: tuple[str, ...] = ()  # events that may be it, the closest or likeliest first; possible, never more
     why: str = ""
 
 

@@ -89,7 +89,7 @@ class Effects:
 
     def _running(self, act: Act, owner: Key | None, child: Life | None) -> tuple[list[Span], list[str]]:
         """Calls that may have done it, and by what."""
-        if owner is None and not self._is_plausible(act):
+        if owner is None and not self.is_plausible(act):
             return [], []
         at_act = self._mine(self._at(act, act.time), owner, act)
         if owner is None or child is None or not child.forked:
@@ -123,7 +123,7 @@ class Effects:
     def _is_model(self, act: Act) -> bool:
         return KINDS.get(act.kind) == EGRESS and any((act.replica, w.casefold()) in self._models for w in act.words)
 
-    def _is_plausible(self, act: Act) -> bool:
+    def is_plausible(self, act: Act) -> bool:
         """Whether a process of unknown parents can be the agent's: by the images above it, where they were told."""
         agents = {image for replica, image in self._agents if replica == act.replica and image}
         return not act.lineage or not agents or bool(agents & set(act.lineage.split("<")))

@@ -63,13 +63,12 @@ def breach(
 
 
 def trigger(finding: Finding, events: Sequence[Event]) -> tuple[str, str]:
-    """State and excerpt of what set a finding off, as its audit row tells them."""
+    """State and excerpt of what set a finding off."""
     from classifier.drift.finding import finding_to_dict
-    from guard.audit.account import led_to
-    from guard.audit.chain import trigger as section
+    from classifier.links.road import of_list, road
 
-    told = section(led_to(finding_to_dict(finding), events))
-    return str(told["state"]), str(told.get("excerpt") or "")
+    found, _ = road(finding_to_dict(finding), *of_list(events))
+    return found.state, found.chain.trigger.excerpt
 
 
 def _show(rows: list[dict[str, Any]], found: list[Outcome], *, words: bool) -> None:

@@ -15,6 +15,8 @@ from console.cli.output import emit_json, emit_table, json_option, moment, note,
 Values = Mapping[str, Any]
 EDGES, ORIGINS = 64, 32  # that are shown; --json has all
 NAME = 48  # characters of an event
+LIKELY = 8  # events that may be the trigger
+CAUGHT = ("user_turn", "inbound")
 
 
 @click.command()
@@ -82,8 +84,11 @@ def _head(found: Values, said: Values) -> None:
         "trigger": f"{trigger.get('kind')}  {moment(trigger.get('time')) or ''}".rstrip(),
         "words": str(trigger.get("excerpt") or ""),
         "digest": str(trigger.get("digest") or ""),
-        "known": f"{trigger.get('basis')}: {trigger.get('why')}" if trigger.get("kind") != "not_captured" else "",
-        "why not": str(trigger.get("why")) if trigger.get("kind") == "not_captured" else "",
+        "known": _known(trigger),
+        "why not": "" if trigger.get("kind") in CAUGHT else str(trigger.get("why")),
+        "or": ", ".join(_name(i, said) for i in (trigger.get("possible") or ())[:LIKELY]),
+        "also": ", ".join(_name(i, said) for i in (trigger.get("also") or ())[:LIKELY]),
+        "looked": _looked(found.get("looked") or {}),
         "agents": ", ".join(map(str, found.get("agents") or ())),
     }
     for name, words in facts.items():
@@ -91,6 +96,21 @@ def _head(found: Values, said: Values) -> None:
             tell(words, begin=f"{name:<9}  ")
     for edge in found.get("possible") or ():
         tell(f"{_name(edge.get('source'), said)}: {edge.get('why')}", begin="possible   ")
+
+
+def _known(trigger: Values) -> str:
+    """By what a trigger is known; of a finding its state, too, and whether links say so or time."""
+    if trigger.get("kind") not in CAUGHT:
+        return ""
+    how = f"{trigger.get('state')}, by {trigger.get('by')}; " if trigger.get("state") else ""
+    return f"{how}{trigger.get('basis')}: {trigger.get('why')}"
+
+
+def _looked(looked: Values) -> str:
+    if not looked:
+        return ""
+    span = f"{moment(looked.get('from'))} to {moment(looked.get('until'))}" if looked.get("events") else "nowhere"
+    return f"{span}, {looked.get('events')} events; {looked.get('why')}"
 
 
 def _layers(found: Values) -> None:

@@ -11,12 +11,14 @@ from classifier.drift.finding import finding_to_dict
 from classifier.envelope.view import shown
 from classifier.inventory import view as inventory
 from classifier.links import view as links
+from classifier.links.reach import ran
+from classifier.links.road import of_list
 from classifier.pipeline import Pipeline
 from classifier.tracks import view as tracks
 from console.cli.failure import Failure
 from console.cli.policies import named
 from console.cli.records import fields_of, time_of
-from wire.records import Event, Record, Replica
+from wire.records import Event, Record
 
 SINGULAR = {"classes": "workload", "tracks": "workload", "inventory": "workload", "baselines": "class"}
 
@@ -62,12 +64,9 @@ class Replayed:
             return self._pipeline.beside(id) or None
         rows = [finding_to_dict(f) for f in self._pipeline.findings()]
         found = next((row for row in rows if row["id"] == id), None) if id else rows
-        return links.about(found, self._told, self._seen.get) if found and part == "chain" else found
-
-    def _told(self, replica: Replica, start: float, end: float, limit: int, *, latest: bool) -> list[Event]:
-        near = (e for e in self._seen.values() if e.replica == replica and start <= e.time <= end)
-        found = sorted(near, key=lambda e: e.time)
-        return found[-limit:] if latest else found[:limit]
+        if not found or part != "chain":
+            return found
+        return links.about(found, *of_list(self._seen.values()), lambda *span: ran(self._pipeline.known(), *span))
 
     def _events(self, id: str) -> Any:
         event = self._seen.get(id)

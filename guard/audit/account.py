@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from classifier.links.view import current
+from classifier.links.reach import Finding, Reach
+from classifier.links.road import Road
 from guard.audit import chain as links
 from guard.audit import five
 from guard.audit.canon import digest
@@ -13,37 +14,17 @@ from guard.audit.layers import Probes, Rungs, completeness, layers
 from wire import codec
 from wire.records import Event
 
-Finding = Mapping[str, Any]  # as `finding_to_dict` writes it
 RECORDS = 256  # that a row cites
 BYTES = 2 << 20  # of these
 LISTED = 64  # of any list that grows
 NAMED = 16  # tools, programs
 WORDS = 200  # characters of arguments
-BEFORE, BEHIND = 900.0, 60.0  # seconds around a finding's deviations in which its story is looked for
-
-
-def span(finding: Finding) -> tuple[float, float]:
-    """First and last of a finding's deviations, in seconds."""
-    rows = finding["deviations"]
-    first = min((d["first"] for d in rows), default=finding["opened"])
-    return first, max((d["last"] for d in rows), default=finding["updated"])
-
-
-def around(finding: Finding) -> tuple[float, float, float]:
-    """From when events may belong to a finding, its first sight, and until when; a long one is looked at from its beginning."""
-    first, last = span(finding)
-    return first - BEFORE, first, min(last, first + 4 * BEFORE) + BEHIND
-
-
-def led_to(finding: Finding, events: Sequence[Event]) -> links.Told:
-    """What led to a finding, by the part of its evidence that is of now; an old connection says nothing of who used it."""
-    first, last = span(finding)
-    return links.chain_of(events, current(events, finding["evidence"], first), (first - BEHIND, last + BEHIND))
 
 
 def account(
     finding: Finding,
-    events: Sequence[Event],
+    road: Road,
+    reach: Reach,
     *,
     situation: Mapping[str, Any],
     responses: Sequence[Mapping[str, Any]],
@@ -53,25 +34,26 @@ def account(
     """The content of a row and the events it cites.
 
     Args:
-        events: The finding's evidence as far as it is still kept, and what its replicas did around it.
+        road: What set it off.
+        reach: Its evidence as far as it is still kept, and what its replicas did around it.
         situation: What held for the workload.
         responses: What people decided, oldest first.
     """
-    wanted, told = list(finding["evidence"]), led_to(finding, events)
-    cited, cut = _cited(events, (*wanted, told.chain.trigger.event, *told.chain.events))
+    wanted = list(finding["evidence"])
+    cited, cut = _cited(reach.events, (*wanted, road.chain.trigger.event, *road.chain.events))
     behaviours = [d["behaviour"] for d in finding["deviations"]]
-    found = layers(cited, behaviours, told.chain, probes=probes, rungs=rungs)
+    found = layers(cited, behaviours, road.chain, probes=probes, rungs=rungs)
     known = {event.id for event in cited}
-    chain = links.plain(told)
+    chain = links.plain(road, reach)
     deviating = {d["behaviour"]: d["why"] for d in finding["deviations"]}
     return {
         "finding": _trimmed(finding),
         "layers": found,
         "completeness": completeness(found),
-        "trigger": links.trigger(told),
+        "trigger": links.trigger(road),
         "chain": chain,
         "calls": five.fields(cited, workload=finding["workload"], deviating=deviating, edges=chain["edges"]),
-        "ordering": links.ordering(told),
+        "ordering": links.ordering(road),
         "acts": _acts(finding, cited),
         "redaction_policy": _redaction(cited),
         "context": _context(finding, situation),
@@ -83,9 +65,8 @@ def account(
     }, cited
 
 
-def _cited(events: Sequence[Event], ids: Iterable[str]) -> tuple[list[Event], int]:
+def _cited(known: Mapping[str, Event], ids: Iterable[str]) -> tuple[list[Event], int]:
     """The events of these ids by time, within the bounds of a row, and how many found no room."""
-    known = {event.id: event for event in events}
     wanted = [known[id] for id in dict.fromkeys(ids) if id in known]
     out, size = [], 0
     for event in wanted[:RECORDS]:

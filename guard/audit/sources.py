@@ -7,16 +7,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from classifier.classes.known import Known
 from classifier.core import Core
 from classifier.drift.finding import Finding, finding_to_dict
+from classifier.links.reach import ran
 from classifier.pipeline import Pipeline
 from classifier.store.feed import FINDING, RECORD, Entry, told
 from guard.audit.situation import situation
 from wire import codec
 from wire.records import Event, Head, Record, Replica, Tick
 
-REPLICAS = 32  # whose events are looked through
 LATELY = 50_000  # events of a replayed stream in which a finding's story is looked for
 
 
@@ -48,7 +47,7 @@ class Live:
 
     def replicas(self, workload: str, start: float, end: float) -> list[Replica]:
         """What ran of a workload in a span."""
-        return self._core.told(lambda known: ran(known, workload, start, end))
+        return self._core.ran(workload, start, end)
 
     def situation(self, workload: str, at: float) -> dict[str, Any]:
         """What holds for a workload."""
@@ -131,14 +130,6 @@ class Replayed:
     def situation(self, workload: str, at: float) -> dict[str, Any]:
         """What held for a workload at this point of the stream."""
         return situation(self.pipeline.known(), workload, at)
-
-
-def ran(known: Known, workload: str, start: float, end: float) -> list[Replica]:
-    """Replicas of a workload that were observed in a span (seconds), the latest first."""
-    envelope = known.envelopes.get(workload)
-    exposures = envelope.ledger.exposures if envelope is not None else {}
-    found = [(x.end, r) for r, x in exposures.items() if x.start <= end and x.end >= start]
-    return [r for _, r in sorted(found, reverse=True)][:REPLICAS]
 
 
 def frames(events: Iterable[Event]) -> Iterator[tuple[str, float, bytes]]:

@@ -9,19 +9,18 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from classifier.links.road import road
 from classifier.store.feed import FINDING, Entry
 from guard.audit import notices
-from guard.audit.account import account, around
+from guard.audit.account import account
 from guard.audit.ledger import PLACED, Draft, Ledger, NotNow
 from guard.audit.seal import due, seal
 from guard.audit.sources import Source, frames
 from guard.audit.watch import Watch
 from wire import codec
-from wire.records import Event, Head, Pin, Replica, Triage
+from wire.records import Event, Head, Pin, Triage
 
 BATCH = 100  # entries of one transaction
-EVENTS = 1_500  # of a replica before a finding, and after
-CALLS = ("llm", "tool", "mcp")
 FED = "fed"  # where the writer is in the feed
 DAY = 86_400.0  # seconds
 LEAST = 92.0  # days
@@ -164,10 +163,11 @@ class Writer:
     def _finding(self, key: str, finding: dict[str, Any]) -> Draft:
         """The row of one version of a finding."""
         workload, responses = finding["workload"], self._watch.responses(finding)
+        source = self._source
         content, cited = account(
             finding,
-            self._events(finding),
-            situation=self._source.situation(workload, finding["updated"]),
+            *road(finding, source.told_between, source.event, source.replicas),
+            situation=source.situation(workload, finding["updated"]),
             responses=responses,
             probes=self._watch.probes(),
             rungs=self._watch.rungs(workload),
@@ -186,21 +186,6 @@ class Writer:
             label=finding["label"],
             frames=tuple(frames(cited)),
         )
-
-    def _events(self, finding: Mapping[str, Any]) -> list[Event]:
-        """The evidence of a finding, and what its replicas did around it."""
-        evidence = {id: e for id in finding["evidence"] if (e := self._source.event(id)) is not None}
-        start, first, end = around(finding)
-        mine = {e.replica for e in evidence.values()} or set(self._source.replicas(finding["workload"], start, end))
-        near = {e.id: e for replica in mine for e in self._near(replica, start, first, end)}
-        if not any(e.kind in CALLS for e in near.values()):
-            near = {}  # a story without words: there is nothing to be linked
-        return sorted((near | evidence).values(), key=lambda e: (e.time, e.id))
-
-    def _near(self, replica: Replica, start: float, first: float, end: float) -> list[Event]:
-        """What a replica did before a finding's first sight, and after it; of too much what is nearest to that."""
-        before = self._source.told_between(replica, start, first, EVENTS, latest=True)
-        return before + self._source.told_between(replica, first, end, EVENTS)
 
 
 def _again(row: dict[str, Any], records: Mapping[str, bytes], now: float) -> Draft:

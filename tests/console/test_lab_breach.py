@@ -8,6 +8,7 @@ import pytest
 
 from classifier.drift.finding import finding_to_dict
 from classifier.lab.breach.expected import TABLE
+from classifier.links.road import of_list, road
 from console.cli.lab_breach import VARIANTS, trigger
 from guard.audit.account import account
 from tests.guard.audit.trail import deviation, finding
@@ -57,5 +58,6 @@ def test_the_ticket_is_the_one_of_the_audit_row_and_not_the_one_that_opened_the_
     grown = deviation(opened.behaviour, first=1002.0, last=1010.0)
     found = finding(deviations=(grown,), evidence=(opened.id,))
     assert trigger(found, told.events) == ("inferred", "Ticket ZD-2")
-    row, _ = account(finding_to_dict(found), told.events, situation={}, responses=(), probes={}, rungs={})
+    whole = finding_to_dict(found)
+    row, _ = account(whole, *road(whole, *of_list(told.events)), situation={}, responses=(), probes={}, rungs={})
     assert (row["trigger"]["state"], row["trigger"]["excerpt"]) == ("inferred", "Ticket ZD-2")

@@ -9,6 +9,8 @@ from wire.records import Event, Replica
 
 POD = Replica("n1", 7)
 AGENT, SERVER = 100, 200
+HOST = "bucket.example.org"
+FLOW = f"egress:tcp:{HOST}:443"
 
 
 def digest(text: str) -> str:
@@ -79,3 +81,17 @@ class Story:
 def result(id_="", text="ok", name=""):
     row = {"id": id_, "name": name, "text": text, "digest": digest(text), "length": len(text)}
     return {k: v for k, v in row.items() if v}
+
+
+def finding(*evidence, first, last, behaviour=FLOW):
+    rows = [{"behaviour": behaviour, "first": first, "last": last}]
+    return {"id": "f1", "workload": "w", "evidence": list(evidence), "deviations": rows}
+
+
+def turn(story, at, name, *, ended, pid=AGENT, tool="read", **arguments):
+    """A turn with one tool call; `ended`: when its result came back."""
+    asked = story.llm(at, user=name, answer=f"a{name}", pid=pid, calls=())
+    call = story.tool(asked, tool, arguments or {"q": name}, id_=f"c{name}", pid=pid)
+    if ended is not None:
+        story.llm(ended, user=name, before=[f"a{name}"], results=[result(f"c{name}")], answer=f"z{name}", pid=pid)
+    return call

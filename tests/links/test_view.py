@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from classifier.links.view import BEFORE, LIMIT, about, of_events
+from classifier.links.reach import LIMIT
+from classifier.links.view import about, of_events
 from tests.links.factories import Story
 
 
@@ -54,10 +55,12 @@ def test_where_there_is_too_much_the_latest_is_read_and_it_is_said():
     assert any(f"only the last {LIMIT} events" in words for words in found["lost"])
 
 
-def test_what_is_further_away_than_an_hour_is_not_read():
-    s, _ = theft()
-    late = s.egress(1003 + BEFORE + 60, "acme-export.s3.example.org")
-    assert about({"evidence": [late.id]}, *told(s))["trigger"]["kind"] == "not_captured"
+def test_it_says_how_sure_it_is_and_how_far_it_looked():
+    s, egress = theft()
+    found = about({"id": "f1", "evidence": [egress.id], "opened": 1010.0}, *told(s))
+    assert (found["trigger"]["state"], found["trigger"]["by"]) == ("captured", "evidence")
+    assert found["looked"]["from"] < 1000 < found["looked"]["until"] and found["looked"]["why"]
+    json.dumps(found, allow_nan=False)
 
 
 def test_a_stream_is_asked_by_the_ids_of_events():

@@ -3,10 +3,11 @@
 import pytest
 
 from classifier.links.edges import NOT_CAPTURED, Chain, Trigger
-from guard.audit.chain import EDGES, chain_of, ordering, plain, trigger
+from classifier.links.road import of_list, road
+from guard.audit.chain import EDGES, ordering, plain, trigger
 from guard.audit.explain import deviating, known_then, share, used, within
 from guard.audit.layers import completeness, layers
-from tests.factories import event, use, window
+from tests.factories import SHOP, event, replica, use, window
 from tests.guard.audit.trail import BUCKET, finding, story
 
 BARE = Chain(Trigger(NOT_CAPTURED), (), ())
@@ -46,17 +47,24 @@ def test_what_an_agent_says_of_itself_is_marked():
     assert (found["state"], found["basis"], found["reason"]) == ("present", "self_reported", "1 of 1 captured in part")
 
 
+def led(events, evidence, span):
+    counted = [{"behaviour": BUCKET, "first": span[0], "last": span[1]}]
+    asked = {"workload": SHOP, "evidence": evidence, "deviations": counted}
+    return road(asked, *of_list(events), lambda *_: [replica(1)])
+
+
 def test_a_chain_by_ids_has_its_trigger_and_one_by_time_its_mark():
-    by_id = chain_of(story(), ["n1/e1/9"], (40.0, 172.0))
-    assert trigger(by_id)["state"] == "captured" and plain(by_id)["joined"]["by"] == "evidence"
-    by_time = chain_of(story()[:2], [], (40.0, 172.0))
-    assert trigger(by_time)["state"] == "inferred" and ordering(by_time)["by_time"] >= 1
-    nothing = chain_of(story()[2:], ["n1/e1/9"], (40.0, 172.0))
-    assert trigger(nothing)["state"] == "not_captured" and len(plain(nothing)["edges"]) <= EDGES
+    by_id = led(story(), ["n1/e1/9"], (100.0, 112.0))
+    assert trigger(by_id[0])["state"] == "captured" and plain(*by_id)["joined"]["by"] == "evidence"
+    by_time = led(story()[:2], [], (100.0, 112.0))
+    assert trigger(by_time[0])["state"] == "inferred" and ordering(by_time[0])["by_time"] >= 1
+    nothing = led(story()[2:], ["n1/e1/9"], (100.0, 112.0))
+    assert trigger(nothing[0])["state"] == "not_captured" and len(plain(*nothing)["edges"]) <= EDGES
 
 
-def test_calls_outside_of_the_span_are_not_drawn_in():
-    assert trigger(chain_of(story()[:2], [], (200.0, 300.0)))["state"] == "not_captured"
+def test_a_row_says_how_far_was_looked():
+    looked = plain(*led(story(), ["n1/e1/9"], (100.0, 112.0)))["looked"]
+    assert looked["from"] < 98.0 and looked["until"] > 112.0 - 60.0 and looked["events"] == 3 and looked["why"]
 
 
 # a minute ---------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,201 @@
+"""A finding to the events in which its story lies: as far back as its links point, and what of that could not be read.
+
+What is read first is the time of its evidence and a little before; then more, while something that was read points to what is
+not: the call of a tool whose model call is not there, a request that carries the result of an earlier one, a call that is not
+over. So a tool that takes an hour is followed for an hour, and no figure here decides what belongs together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from classifier.links import chain
+from classifier.links.linker import Linker
+from classifier.links.memory import Memory
+from classifier.links.reading import Call, Llm, place
+from wire.records import Event, Replica
+
+if TYPE_CHECKING:
+    from classifier.classes.known import Known
+
+BACK = (900.0, 3600.0, 4 * 3600.0)  # seconds before what is known to belong to it that are read, step by step
+UNPOINTED = 2  # steps that are taken even where nothing points further back
+ON = (60.0, 900.0, 3600.0)  # seconds behind its evidence, step by step
+LONGEST = 3600.0  # seconds of what was counted that are read, its beginning
+LIMIT = 20_000  # events that are read of a replica before its evidence, and as many behind
+REPLICAS = 16
+MOST = {"llm": 8_192, "tool": 16_384, "mcp": 16_384, "process": 16_384, "file": 16_384, "network": 16_384}
+SLACK = 1.0  # seconds by which an event may be dated before what it belongs to
+
+Finding = Mapping[str, Any]  # as `finding_to_dict` writes it
+Ran = Callable[[str, float, float], Iterable[Replica]]  # workload and span → its replicas
+
+
+class Told(Protocol):
+    """Events of a replica in a span, by time; where there are more than `limit`, the last so many."""
+
+    def __call__(self, replica: Replica, start: float, end: float, limit: int, *, latest: bool) -> Sequence[Event]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What was counted and that no event of its time shows."""
+
+    behaviour: str
+    first: float  # seconds
+    last: float
+    old: tuple[str, ...] = ()  # events of another time that show the same connection or file
+
+
+@dataclass(slots=True)
+class Reach:
+    """What was read for a finding.
+
+    Attributes:
+        evidence: ids of its own time, and those that are not known.
+        counted: of its deviations that no such event shows.
+        start, end: seconds, of what was read; the same where nothing was.
+    """
+
+    evidence: list[str]
+    counted: list[Counted]
+    events: dict[str, Event]
+    linker: Linker = field(default_factory=Linker)
+    replicas: list[Replica] = field(default_factory=list)
+    start: float = 0.0
+    end: float = 0.0
+    why: str = ""  # that it ended there
+    lost: list[str] = field(default_factory=list)
+
+
+def read(finding: Finding, told: Told, event: Callable[[str], Event | None], ran: Ran | None = None) -> Reach:
+    """The events of a finding's replicas around its evidence.
+
+    Args:
+        finding: As plain values.
+        told: Events of a replica in a span.
+        event: One event by its id.
+        ran: Replicas of a workload, asked where no event of the finding is kept.
+    """
+    ids = [str(i) for i in finding.get("evidence") or ()]
+    known = {i: e for i in ids if (e := event(i)) is not None}
+    reach = Reach(*_sorted(finding, ids, known), dict(known))
+    for tool in known.values():  # its model call has an id, however long before it was
+        asked = event(str(tool.data.get("llm") or "")) if tool.kind == "tool" else None
+        if asked is not None:
+            reach.events[asked.id] = asked
+    _whose(reach, finding, known, ran)
+    _further(reach, told)
+    gone = len(ids) - len(known)
+    reach.lost += [f"{gone} events of the finding are past their time"] * bool(gone)
+    return reach
+
+
+def ran(known: Known, workload: str, start: float, end: float) -> list[Replica]:
+    """Replicas of a workload that were observed in a span (seconds), the latest first."""
+    envelope = known.envelopes.get(workload)
+    exposures = envelope.ledger.exposures if envelope is not None else {}
+    found = [(x.end, r) for r, x in exposures.items() if x.start <= end and x.end >= start]
+    return [r for _, r in sorted(found, reverse=True)]
+
+
+def span(finding: Finding) -> tuple[float, float]:
+    """First and last of a finding's deviations, in seconds."""
+    rows = finding.get("deviations") or ()
+    first = min((float(d["first"]) for d in rows), default=float(finding.get("opened") or 0.0))
+    return first, max((float(d["last"]) for d in rows), default=max(first, float(finding.get("updated") or 0.0)))
+
+
+def _sorted(finding: Finding, ids: list[str], known: Mapping[str, Event]) -> tuple[list[str], list[Counted]]:
+    """Evidence of now, and what only counters show.
+
+    A connection or a file is told once per replica, so what grew on it later rests on an event of another day: it shows what
+    was used, and not who used it this time.
+    """
+    rows = finding.get("deviations") or ()
+    since = min((float(d["first"]) for d in rows), default=0.0)
+    old = [i for i, e in known.items() if e.time < since - SLACK]
+    seen = {known[i].behaviour for i in ids if i in known and i not in old}
+    counted = [
+        Counted(str(d["behaviour"]), float(d["first"]), float(d["last"]),
+                tuple(i for i in old if known[i].behaviour == d["behaviour"]))
+        for d in rows if d["behaviour"] not in seen
+    ]  # fmt: skip
+    return [i for i in ids if i not in old], counted
+
+
+def _whose(reach: Reach, finding: Finding, known: Mapping[str, Event], ran: Ran | None) -> None:
+    found = list(dict.fromkeys(e.replica for e in known.values()))
+    if not found and ran is not None:
+        found = list(ran(str(finding.get("workload") or ""), *span(finding)))
+    reach.replicas = found[:REPLICAS]
+    if found[REPLICAS:]:
+        reach.lost.append(f"{len(found) - REPLICAS} replicas of the finding were not looked at")
+
+
+def _moments(reach: Reach) -> tuple[float, float] | None:
+    """Between what its story must lie: the events of its time, or else the spans in which it was counted."""
+    times = [reach.events[i].time for i in reach.evidence if i in reach.events]
+    if not times:
+        times = [t for c in reach.counted for t in (c.first, min(c.last, c.first + LONGEST))]
+    times += [e.time for e in reach.events.values() if e.kind == "llm"] if times else []
+    return (min(times), max(times)) if times else None
+
+
+def _further(reach: Reach, told: Told) -> None:
+    """Read, step by step, until nothing points beyond what was read."""
+    moments = _moments(reach)
+    if moments is None:
+        reach.why = "nothing of it has a time"
+        return
+    (first, last), back, on = moments, 0, 0
+    while True:
+        reach.start, reach.end = first - BACK[back], last + ON[on]
+        full = _take(reach, told, first)
+        before, behind = _open(reach)
+        earlier = back + 1 < len(BACK) and not full and (bool(before) or (back + 1 < UNPOINTED and not _is_led(reach)))
+        later = on + 1 < len(ON) and bool(behind)
+        if not earlier and not later:
+            break
+        back, on = back + earlier, on + later
+    reach.why = before or behind or "nothing that was read points further"
+    if full:
+        reach.lost += [f"of {place(r)} only the last {LIMIT} events were read" for r in full]
+
+
+def _take(reach: Reach, told: Told, first: float) -> list[Replica]:
+    """Everything between start and end; replicas of which there was more than could be read."""
+    full = []
+    for replica in reach.replicas:
+        before = told(replica, reach.start, first, LIMIT, latest=True)
+        behind = told(replica, first, reach.end, LIMIT, latest=False)
+        reach.events |= {e.id: e for e in (*before, *behind)}
+        full += [replica] * (len(before) >= LIMIT)
+    # What is read is bounded here; the bounds of a linker that runs on would let go of the oldest, the evidence itself.
+    reach.linker = Linker(Memory(dict(MOST))).add_all(reach.events.values())
+    return full
+
+
+def _is_led(reach: Reach) -> bool:
+    """Whether all evidence of now leads to a turn."""
+    graph = reach.linker.graph
+    mine = [i for i in reach.evidence if i in graph.facts]
+    return bool(mine) and all(chain.leads(graph, i) for i in mine)
+
+
+def _open(reach: Reach) -> tuple[str, str]:
+    """What points to before what was read, and what to behind it, in words; "" where nothing does."""
+    graph = reach.linker.graph
+    found = chain.up(graph, (i for i in reach.evidence if i in graph.facts))
+    calls = [f for i in found if isinstance(f := graph.facts[i], Call) and f.kind == "tool"]
+    middle = [f for i in found if isinstance(f := graph.facts[i], Llm) and f.results and i not in graph.talk.before]
+    before = behind = ""
+    if middle:
+        before = "a turn began before what was read: its first request that is known carries a tool's result"
+    elif any(graph.talk.asker(c) is None for c in calls):
+        before = "a tool call's model call is not among what was read"
+    if any(graph.talk.asker(c) is not None and graph.talk.bracket(c)[2] for c in calls):
+        behind = "a tool call has no result in what was read"
+    return before, behind

@@ -1,0 +1,110 @@
+"""How far is read for a finding follows from what was read, not from a window of so many seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+from classifier.links.reach import BACK, LIMIT, MOST, REPLICAS, read
+from classifier.links.road import decided, of_list, road
+from tests.links.factories import FLOW, HOST, Story, finding, result, turn
+from wire.records import Replica
+
+
+class Asked:
+    """Events that note from when they were asked for."""
+
+    def __init__(self, story):
+        self._told, self.event = of_list(story.events)
+        self.starts = []
+
+    def told(self, replica, start, end, limit, *, latest):
+        self.starts += [start] if latest else []
+        return self._told(replica, start, end, limit, latest=latest)
+
+
+def reach(story, asked):
+    source = Asked(story)
+    return read(asked, source.told, source.event), source
+
+
+@pytest.mark.parametrize("before", [5.0, 2000.0, 3000.0])
+def test_a_tool_that_takes_long_is_followed_to_its_turn(before):
+    s = Story()
+    turn(s, 1e6 - before, "ZD-1", ended=1e6 + 10, host=HOST)
+    sent = s.egress(1e6, HOST)
+    found, _ = reach(s, finding(sent.id, first=1e6, last=1e6))
+    assert decided(found).chain.trigger.excerpt == "ZD-1"
+
+
+def test_the_model_call_of_a_tool_is_found_by_its_id_a_day_later():
+    s = Story()
+    asked = s.llm(1000.0, user="ZD-1", answer="a")
+    call = s.tool(asked, "put", {"host": HOST}, id_="c1", time=9e4)
+    late = type(call)(call.id, 9e4, call.replica, call.kind, call.behaviour, call.data)
+    s.events[-1] = late
+    found, _ = reach(s, finding(late.id, first=9e4, last=9e4))
+    assert decided(found).chain.trigger.excerpt == "ZD-1"
+
+
+def test_more_is_read_while_a_turn_began_before_what_was_read():
+    s = Story()
+    turn(s, 1e5 - 9000, "ZD-1", ended=None)
+    middle = s.llm(1e5, user="ZD-1", before=["gone"], results=[result("c9")], answer="b")
+    call = s.tool(middle, "put", {"host": HOST}, id_="c2")
+    found, source = reach(s, finding(call.id, first=1e5, last=1e5))
+    assert [call.time - start for start in source.starts] == list(BACK)
+    assert "began before what was read" in found.why
+
+
+def test_where_all_evidence_is_led_nothing_more_is_read():
+    s = Story()
+    call = turn(s, 1e5, "ZD-1", ended=1e5 + 2)
+    found, source = reach(s, finding(call.id, first=1e5, last=1e5))
+    assert len(source.starts) == 1 and found.why == "nothing that was read points further"
+
+
+def test_a_connection_of_another_day_is_no_evidence_of_who_used_it_now():
+    s = Story()
+    old, new = s.egress(100.0, HOST), s.egress(9000.0, "other.example.org")
+    asked = finding(old.id, new.id, "n1/e/gone", first=8999.5, last=9010.0)
+    found, _ = reach(s, asked)
+    assert found.evidence == [new.id, "n1/e/gone"] and found.lost == ["1 events of the finding are past their time"]
+    assert [(c.behaviour, c.old) for c in found.counted] == [(FLOW, (old.id,))]
+
+
+def test_a_flood_behind_the_evidence_does_not_wash_it_out():
+    """Sixteen turns of a rollout were the oldest of what was read, and a linker's bound let go of them first."""
+    s = Story()
+    call = turn(s, 1000.0, "ZD-1", ended=1001.5)
+    for n in range(600):
+        s.llm(1002.0 + n / 100, user=f"ZD-{n + 2}", answer=f"b{n}")
+    last = s.egress(1009.0, "other.example.org")
+    found, _ = reach(s, finding(call.id, last.id, first=1000.0, last=1009.0))
+    assert decided(found).chain.trigger.excerpt == "ZD-1" and min(MOST.values()) > 512
+
+
+def test_what_could_not_be_read_is_said():
+    s = Story()
+    call = turn(s, 1000.0, "ZD-1", ended=1001.5)
+    told, event = of_list(s.events)
+
+    def much(*asked, **more):
+        return [*told(*asked, **more)] * LIMIT
+
+    found = read(finding(call.id, first=1000.0, last=1001.0), much, event)
+    assert any(f"only the last {LIMIT} events" in words for words in found.lost)
+
+
+def test_without_any_event_the_replicas_that_ran_are_looked_at():
+    s = Story()
+    turn(s, 999.0, "ZD-1", ended=1020.0)
+    many = [s.replica, *(Replica("n1", n) for n in range(50, 50 + REPLICAS))]
+    told, found = road(finding(first=1003.0, last=1010.0), *of_list(s.events), lambda *_: many)
+    assert told.chain.trigger.excerpt == "ZD-1" and "1 replicas of the finding were not looked at" in found.lost
+    told, found = road(finding(first=1003.0, last=1010.0), *of_list(s.events))
+    assert told.state == "not_captured" and not found.replicas
+
+
+def test_a_finding_without_a_time_reads_nothing():
+    found, source = reach(Story(), {"id": "f1", "evidence": [], "deviations": []})
+    assert not source.starts and found.why == "nothing of it has a time"
