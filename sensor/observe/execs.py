@@ -33,8 +33,8 @@ class Execs:
         o = self._seats.of(row)
         if o is None:
             return
-        behaviour, data = self._told(row)
-        event = self._seats.event(o, row, "exec", behaviour, data) if o.may_show("exec") else None
+        behaviour, data = self._named(row)
+        event = self._seats.event(o, row, "exec", behaviour, self._whole(row, data)) if o.may_show("exec") else None
         keep = {k: data[k] for k in ("lineage", "path", "interpreter", "layer") if data.get(k)}
         time, pid, shown = int(row["time"]), int(row["pid"]), event.id if event else ""
         kept = Exec(o.slot, o.generation, time, pid, behaviour, shown, keep)
@@ -43,14 +43,22 @@ class Execs:
         if event:
             yield event
 
-    def _told(self, row: np.void) -> tuple[Behaviour, dict[str, Any]]:
+    def _named(self, row: np.void) -> tuple[Behaviour, dict[str, Any]]:
         program, script = facts.executable(row), facts.script(row)
         path, kept = script or program, self._processes.kept_script(row)
         caller = self._processes.run(row, path, script=bool(script), kept=kept)
-        data = facts.exec_data(row, path, redact=self._redact)
-        data |= {"lineage": self._processes.lineage.of(int(row["pid"]))}
-        data |= {"interpreter": names.escaped(program) if script else "", "script": names.escaped(kept)}
+        data = {
+            "path": names.escaped(path),
+            "layer": facts.layer(row),
+            "lineage": self._processes.lineage.of(int(row["pid"])),
+            "interpreter": names.escaped(program) if script else "",
+            "script": names.escaped(kept),
+        }
         return names.exec_of(path, caller), data
+
+    def _whole(self, row: np.void, named: dict[str, Any]) -> dict[str, Any]:
+        """With what only an event shows: in a storm most execs are but counted."""
+        return facts.exec_data(row, redact=self._redact) | named
 
     def _count(self, o: Observed, row: Exec) -> None:
         tally = o.tally(Behaviour(row.behaviour), self._seats.time(row.time))

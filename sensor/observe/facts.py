@@ -44,11 +44,15 @@ def script(row: np.void) -> str:
     return names.script(name, _text(row["cwd"]), cut=bool(int(row["flags"]) & abi.CUT_CWD)) if name else ""
 
 
-def exec_data(row: np.void, path: str, *, redact: bool) -> dict[str, Any]:
-    """What an exec's own record tells.
+def layer(row: np.void) -> str:
+    """Where a program without a file lay; "" for one that has a file."""
+    return "memfd" if int(row["flags"]) & abi.IS_MEMFD else ""
+
+
+def exec_data(row: np.void, *, redact: bool) -> dict[str, Any]:
+    """What an exec's own record tells of how it was called.
 
     Args:
-        path: Of what was run.
         redact: Takes what looks like a secret out of the command line.
     """
     flags = int(row["flags"])
@@ -57,7 +61,6 @@ def exec_data(row: np.void, path: str, *, redact: bool) -> dict[str, Any]:
     if redact:
         argv = secrets.redacted(argv, cut=bool(flags & abi.CUT_ARGV))
     return {
-        "path": names.escaped(path),
         "argv": " ".join(secrets.readable(names.escaped(a)) for a in argv),
         "cut": int(bool(flags & abi.CUT_ARGV)),
         "cwd": names.escaped(names.path(_text(row["cwd"]), cut=bool(flags & abi.CUT_CWD))),
@@ -65,7 +68,6 @@ def exec_data(row: np.void, path: str, *, redact: bool) -> dict[str, Any]:
         "ppid": int(row["b"]),
         "uid": int(row["uid"]),
         "tty": int(bool(flags & abi.HAS_TTY)),
-        "layer": "memfd" if flags & abi.IS_MEMFD else "",
     }
 
 
