@@ -2,7 +2,8 @@
 /* File opens per cgroup and process image: counts, and one record per file that is new. Taken at the return of an open, so the
  * file is the kernel's own and not a string that may change. FILES_BY_FEXIT: at the return of the kernel's two functions that
  * open for a system call, so that nothing else pays. Else at raw tracepoint sys_exit, where the thread's last call was an open.
- * Sees: open, openat, openat2, creat, open_by_handle_at that succeeded. Misses: opens by io_uring, by 32-bit calls and by exec.
+ * Sees: open, openat, openat2, creat, open_by_handle_at that succeeded. Misses: opens by io_uring (bpf/io_uring.c has
+ * them told here), by 32-bit calls and by exec.
  * Costs: see docs/probes.md#files. */
 
 struct file_use {
@@ -107,14 +108,15 @@ static inline void new_file(struct file_id *id, u64 file) {
     tell_open(id->slot, id, row, file);
 }
 
-static inline void note_open(u32 slot, u64 task, u32 fd) {
+/* Whether there is a file of this number. */
+static inline int note_open(u32 slot, u64 task, u32 fd) {
     u64 file = open_file(task, fd);
     if (!file)
-        return;
+        return 0;
     u64 inode = PEEK(u64, file_dentry(file), OFF_DENTRY_INODE);
     u16 type = PEEK(u16, inode, OFF_INODE_MODE) & S_IFMT_;
     if (type != S_IFREG_)
-        return;          /* directories, devices, pipes and sockets are not files that somebody reads */
+        return 1;        /* directories, devices, pipes and sockets are not files that somebody reads */
     struct file_id id = {};
     id.image = image_here(slot, task);
     id.file = file_key(file);
@@ -124,6 +126,7 @@ static inline void note_open(u32 slot, u64 task, u32 fd) {
     id.writes = !!(PEEK(u32, file, OFF_FILE_MODE) & FMODE_WRITE_);
     if (!count_again(&id))
         new_file(&id, file);
+    return 1;
 }
 
 static inline void maybe_open(u64 task, u64 fd) {

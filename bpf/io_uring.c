@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 /* What is asked of io_uring, per cgroup and opcode: counts, and what is new. Raw tracepoint io_uring_submit_req (before Linux 6.3
  * io_uring_submit_sqe), which fires for every request that the kernel takes from a ring, in the task that takes it: the one that
- * calls io_uring_enter, or the kernel's thread of the ring (SQPOLL), which is of the same cgroup.
- * Sees: every request of a known opcode, also one that then fails. Misses: arguments and results. Costs: see docs/probes.md#io_uring. */
+ * calls io_uring_enter, or the kernel's thread of the ring (SQPOLL), which is of the same cgroup. Files that a ring opened are told as
+ * those of system calls are (bpf/files.c), at raw tracepoint io_uring_complete, which fires in the task that asked, or in a worker of
+ * its own: all share one table of open files.
+ * Sees: every request of a known opcode, also one that then fails; opened files. Misses: arguments and results of all else; files in a
+ * ring's own table, and those without a completion: both are counted. Costs: see docs/probes.md#io_uring. */
 
 #define RING_OPS 80      /* opcodes counted one by one, and the two below; Linux 6.18 has 63 */
+#define RING_UNNAMED 78  /* files opened of which nobody can say which */
 #define RING_BEYOND 79   /* opcodes past the table */
+#define RING_OPENAT 18
+#define RING_OPENAT2 28
+#define RING_SILENT 64   /* flag of a request: IOSQE_CQE_SKIP_SUCCESS */
 
 struct ring_ops {
     u64 count[RING_OPS];
@@ -31,12 +38,34 @@ static inline void count_ring_op(u32 slot, u32 op) {
         first_ring_op(slot, op);
 }
 
+static inline int ring_opens(u32 op) { return op == RING_OPENAT || op == RING_OPENAT2; }
+
 int ring_submitted(struct bpf_raw_tracepoint_args *ctx) {
     u64 task = task_btf();
     u32 slot = task_slot(task);
     if (slot == NO_SLOT)
         return 0;
     u32 op = PEEK(u8, ctx->args[0], OFF_KIOCB_OPCODE);
-    count_ring_op(slot, op < RING_BEYOND - 1 ? op : RING_BEYOND);
+    count_ring_op(slot, op < RING_UNNAMED ? op : RING_BEYOND);
+#ifdef WITH_FILES
+    if (ring_opens(op) && PEEK(u32, ctx->args[0], OFF_KIOCB_FLAGS) & RING_SILENT)
+        count_ring_op(slot, RING_UNNAMED);  /* should it fail after all, it is one too many */
+#endif
     return 0;
 }
+
+#ifdef WITH_FILES
+int ring_completed(struct bpf_raw_tracepoint_args *ctx) {
+    u64 request = ctx->args[1];
+    if (!request || !ring_opens(PEEK(u8, request, OFF_KIOCB_OPCODE)))
+        return 0;        /* none: one of many completions of a request */
+    int result = PEEK(int, request, OFF_KIOCB_RESULT);
+    u64 task = task_btf();
+    u32 slot = task_slot(task);
+    if (result < 0 || slot == NO_SLOT)
+        return 0;
+    if (PEEK(u32, request, OFF_OPEN_SLOT) || !note_open(slot, task, result))
+        count_ring_op(slot, RING_UNNAMED);
+    return 0;
+}
+#endif

@@ -12,6 +12,7 @@ splice provide_buffers remove_buffers tee shutdown renameat unlinkat mkdirat sym
 getxattr socket uring_cmd send_zc sendmsg_zc read_multishot waitid futex_wait futex_wake futex_waitv fixed_fd_install ftruncate bind
 listen recv_zc epoll_wait readv_fixed writev_fixed pipe
 """.split()
+UNNAMED = 78  # stands for files that were opened and that nobody can name
 BEYOND = 79  # stands for every opcode past the table of the kernel side
 
 
@@ -23,4 +24,4 @@ def name(opcode: int) -> str:
     """
     if opcode < len(NAMES):
         return NAMES[opcode]
-    return "beyond" if opcode == BEYOND else f"op_{opcode}"
+    return {UNNAMED: "unnamed_open", BEYOND: "beyond"}.get(opcode, f"op_{opcode}")

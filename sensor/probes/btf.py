@@ -76,6 +76,9 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "TCP_UNA": ("tcp_sock.snd_una",),
     "TCP_NEXT": ("tcp_sock.rcv_nxt",),
     "KIOCB_OPCODE": ("io_kiocb.opcode",),
+    "KIOCB_FLAGS": ("io_kiocb.flags",),
+    "KIOCB_RESULT": ("io_kiocb.cqe.res",),
+    "OPEN_SLOT": ("io_open.file_slot",),
     "SOCK_CGROUP": ("sock.sk_cgrp_data.cgroup", "sock.sk_cgrp_data.val"),  # a union until 5.15
 }
 

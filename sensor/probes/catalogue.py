@@ -27,6 +27,7 @@ class Hook:
     target: str = ""  # name of the raw tracepoint, or of the kernel's function
     attach: int = 0  # enum bpf_attach_type, for cgroup programs
     older: tuple[str, ...] = ()  # what older kernels call the same tracepoint
+    beside: str = ""  # the probe without which this program has nothing to do
     hands: str = ""  # the struct that it must hand over first; "" where no kernel's differs
 
     @property
@@ -111,7 +112,7 @@ PROBES: tuple[Probe, ...] = (
         (raw("sys_exit"),),
         "files that were opened, by the kernel's own path, with read or write intent; counts per file and image",
         (
-            "opens by io_uring and by 32-bit calls",
+            "opens by 32-bit calls, and by io_uring without the probe io_uring",
             "the open of an executable by exec itself",
             "reads and writes of a file opened before the sensor started",
         ),
@@ -145,14 +146,21 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         "io_uring",
-        (of_ring("io_uring_submit_req", "ring_submitted", "io_uring_submit_sqe"),),
-        "requests to io_uring, counted per opcode and replica, those of the kernel's own threads (SQPOLL) among them",
         (
-            "arguments and results of requests to io_uring, and their order",
+            of_ring("io_uring_submit_req", "ring_submitted", "io_uring_submit_sqe"),
+            Hook("ring_completed", RAW_TRACEPOINT, "io_uring_complete", beside="files"),
+        ),
+        "requests to io_uring, counted per opcode and replica, those of the kernel's own threads (SQPOLL) among them; files that a "
+        "ring opened, as the probe files tells others",
+        (
+            "arguments and results of requests to io_uring other than opens, and their order",
+            "files opened into a ring's own table, or without a completion (counted as io_uring:unnamed_open)",
+            "files that a ring opens and gives back before their completion is written: what has their number then is counted",
             "requests that the kernel turns away before it takes them (a bad opcode, a bad flag)",
         ),
         needs="CAP_BPF, CAP_PERFMON; Linux 6.0",
-        offsets=("KIOCB_OPCODE",),
+        offsets=("KIOCB_OPCODE", "KIOCB_FLAGS", "KIOCB_RESULT", "OPEN_SLOT"),
+        stand_in_for="LSM file_open (every file that a ring opens, at the moment when it does)",
         enough="it is the one place that every request passes, and nothing else",
         optional=True,
     ),

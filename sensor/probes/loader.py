@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from sensor.probes import btf, choice, fexit, headers, pins, tracepoints
@@ -74,7 +75,7 @@ def load(plan: dict) -> dict:
 
 def _load(plan: dict, wanted: list[Probe], known: dict[str, int], taken: dict[str, str]) -> dict[str, str]:
     """Compiles, attaches and pins; name of the probe → "on" or the reason why not."""
-    program = _compile(wanted, _flags(plan, known, taken))
+    program = _compile(wanted, _flags(plan, wanted, known, taken))
     target = pins.unfinished(plan["name"], os.getpid())
     target.mkdir()
     try:
@@ -99,16 +100,18 @@ def _possible(names: list[str], known: dict[str, int]) -> tuple[list[Probe], dic
         if why or missing:
             refused[probe.name] = why or f"this kernel's BTF lacks {', '.join(missing)}"
         else:
-            wanted.append(here)
+            here_too = {p.name for p in wanted}
+            wanted.append(replace(here, hooks=tuple(h for h in here.hooks if h.beside in ("", *here_too))))
     return wanted, refused
 
 
-def _flags(plan: dict, known: dict[str, int], taken: dict[str, str]) -> list[str]:
+def _flags(plan: dict, wanted: list[Probe], known: dict[str, int], taken: dict[str, str]) -> list[str]:
     numbers = dict(plan["sizes"]) | {"SCOPE_LEVEL": plan["scope_level"], "SCOPE_CGROUP": f"{plan['scope_cgroup']}ULL"}
     flags = [f"-D{name}={value}" for name, value in numbers.items()]
     flags += [f"-DOFF_{name}={value}" for name, value in known.items()]
     flags += [f"-D{name}={int.from_bytes(os.urandom(8), 'little')}ULL" for name in ("NAME_KEY", "NAME_KEY2")]
     flags += [f"-D{name}" for name in plan.get("options", ())]
+    flags += [f"-DWITH_{probe.name.upper()}" for probe in wanted]
     flags += [f"-D{name.upper()}_BY_FEXIT" for name, variant in taken.items() if variant == FEXIT]
     return [*flags, "-Wno-macro-redefined", "-Wno-unused-function"]
 

@@ -1,9 +1,13 @@
 """Requests to io_uring: every one counted under its name, whoever takes it from the ring, and nobody else's."""
 
+import socket
 import subprocess
+import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from tests.waiting import until
 from wire.records import Window
 
 
@@ -76,3 +80,97 @@ def test_nothing_outside_the_scope_is_counted(sensor, box, programs):
     ring(box, "plain", "nop:5")
     sensor.all_of(box)
     assert everybodys(sensor) - before == 5
+
+
+def opened(said, folder):
+    """File → how it was opened, and how often."""
+    names = {e.behaviour: e.data["path"] for e in said.events("open") if e.data["path"].startswith(str(folder))}
+    return {(p.removeprefix(f"{folder}/"), b.partition(":")[0]): said.counts()[b] for b, p in names.items()}
+
+
+@MODES
+def test_files_that_a_ring_opens_are_told_by_the_kernels_path_with_their_intent(sensor, box, tmp_path, mode):
+    for name in ("a.txt", "b.txt", "worker.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "link").symlink_to("a.txt")
+    folder = f"{tmp_path}/../{tmp_path.name}"
+    steps = [
+        *[f"open:{folder}/link", "close"] * 3,
+        f"open2:{folder}/b.txt",
+        f"write:{folder}/c.txt",
+        f"worker:{folder}/worker.txt",
+    ]
+    ring(box, mode, *steps)
+    said = sensor.all_of(box)
+    wanted = {("a.txt", "open"): 3, ("b.txt", "open"): 1, ("c.txt", "write"): 1, ("worker.txt", "open"): 1}
+    assert opened(said, tmp_path) == wanted
+    assert "unnamed_open" not in asked(said) and not said.loss()
+    assert {e.data["image"] for e in said.events("open") if "a.txt" in e.data["path"]} == {str(box.programs / "ring")}
+
+
+@MODES
+def test_files_that_nobody_can_name_are_counted_and_none_is_guessed(sensor, box, tmp_path, mode):
+    (tmp_path / "a.txt").write_text("x")
+    ring(box, mode, f"slot:{tmp_path}/a.txt", f"silent:{tmp_path}/a.txt", f"silent:{tmp_path}/a.txt")
+    said = sensor.all_of(box)
+    assert opened(said, tmp_path) == {}
+    assert asked(said) == {"openat": 3, "nop": 2, "unnamed_open": 3}
+
+
+def test_an_open_that_failed_is_a_request_and_no_file(sensor, box, tmp_path):
+    box.run(box.programs / "ring", "plain", f"open:{tmp_path}/absent.txt", expect=1)
+    said = sensor.all_of(box)
+    assert asked(said) == {"openat": 1} and opened(said, tmp_path) == {}
+
+
+def test_a_file_that_is_gone_before_its_completion_is_a_request_all_the_same(sensor, box, tmp_path):
+    """What has its number by then is told in its place: a file that this process did open, and never one that it did not."""
+    for name in ("secret.txt", "motd.txt"):
+        (tmp_path / name).write_text("x")
+    ring(box, "plain", f"batch:{tmp_path}/secret.txt:{tmp_path}/motd.txt")
+    said = sensor.all_of(box)
+    assert asked(said) == {"openat": 2, "close": 1}
+    assert set(opened(said, tmp_path)) <= {("secret.txt", "open"), ("motd.txt", "open")}
+
+
+@pytest.mark.parametrize("probes", [("syscalls", "process", "io_uring"), ("process", "io_uring")], ids=str)
+def test_without_the_probe_of_files_requests_are_counted_and_nothing_else(lab, tmp_path, probes):
+    (tmp_path / "a.txt").write_text("x")
+    with lab.sensor(probes=probes) as alone:
+        assert alone.agent.loaded.probes == dict.fromkeys(probes, "on")
+        box = alone.cgroup()
+        ring(box, "plain", f"open:{tmp_path}/a.txt", "nop:3", f"silent:{tmp_path}/a.txt")
+        said = alone.all_of(box)
+    assert asked(said) == {"openat": 2, "nop": 4}
+
+
+@contextmanager
+def listening():
+    """A listener outside of the scope, its port, and how much it has read."""
+    got = []
+    with socket.create_server(("127.0.0.1", 0)) as s:
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    c, _ = s.accept()
+                    with c:
+                        while data := c.recv(1 << 16):
+                            got.append(len(data))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield s.getsockname()[1], got
+
+
+@MODES
+def test_what_a_ring_connects_and_sends_is_a_conversation_to_the_byte(sensor, box, mode):
+    with listening() as (port, got):
+        ring(box, mode, "socket", f"connect:{port}", "send:4711", "send:289", "close")
+        until(lambda: sum(got) == 5000, "all to arrive")
+        said = sensor.all_of(box)
+    name = f"egress:tcp:127.0.0.1:{port}"
+    assert said.begun("egress:") == {name: 1} and said.bytes(name) == (5000, 0)
+    [event] = said.events("egress")
+    assert event.data["image"] == str(box.programs / "ring")
+    assert asked(said) == {"socket": 1, "connect": 1, "send": 2, "close": 1}

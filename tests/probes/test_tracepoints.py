@@ -35,7 +35,7 @@ def test_the_first_name_that_hands_over_a_request_is_taken(monkeypatch, has, nam
     monkeypatch.setattr(btf, "Kernel", lambda: Kernel(has))
     found, why = tracepoints.found(RING)
     assert (found.hooks[0].target, why) == (name, "")
-    assert found.place("raw") == f"raw tracepoint {name}"
+    assert found.place("raw") == f"raw tracepoint {name}, io_uring_complete"
 
 
 @pytest.mark.parametrize(

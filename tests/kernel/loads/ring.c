@@ -1,5 +1,5 @@
 /* ring plain|sqpoll STEP...: asks exactly this of a ring of its own, by the raw system calls. 3: this kernel gives none.
- * Steps: nop:COUNT open:PATH open2:PATH write:PATH worker:PATH slot:PATH silent:PATH close socket connect:PORT send:BYTES
+ * Steps: nop:COUNT read:COUNT open:PATH open2:PATH write:PATH worker:PATH slot:PATH silent:PATH close socket connect:PORT send:BYTES
  * batch:SECRET:PATH */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -89,11 +89,12 @@ static int one(void) {
     return result;
 }
 
-static void nops(long count) {
+/* As many to a call as the ring holds: requests that do nothing, or read 4 KiB of the last file. */
+static void many(int op, long count) {
     while (count) {
         int turn = count < ENTRIES ? count : ENTRIES;
         for (int i = 0; i < turn; i++)
-            ask(IORING_OP_NOP, -1, NULL, 0), ready();
+            ask(op, op == IORING_OP_NOP ? -1 : last, bytes, op == IORING_OP_NOP ? 0 : 4096), ready();
         finish(turn);
         count -= turn;
     }
@@ -160,7 +161,9 @@ static void step(char *what) {
     char *of = strchr(what, ':');
     of = of ? of + 1 : "";
     if (!strncmp(what, "nop:", 4))
-        nops(atol(of));
+        many(IORING_OP_NOP, atol(of));
+    else if (!strncmp(what, "read:", 5))
+        many(IORING_OP_READ, atol(of));
     else if (!strncmp(what, "open:", 5))
         opened(of, O_RDONLY, 0);
     else if (!strncmp(what, "open2:", 6))
