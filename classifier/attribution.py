@@ -6,13 +6,15 @@ and in number. What nobody named in time belongs to ``unresolved:<cgroup id>`` a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from sys import intern
 
 from classifier.envelope.state import stored
 from wire.records import Event, Identity, Replica, Window, Workload
 
 Owned = Window | Event
 UNRESOLVED = "unresolved:"
+COMMON = ("workload", "revision", "source", "name", "image")  # of identities, the same for many
 NO_ROOM = "no room to wait for its owner"  # a loss
 
 
@@ -56,6 +58,7 @@ class Attribution:
         before = self.identities.get(identity.replica)
         if before is not None and before.workload is not None and identity.workload is None:
             return []  # somebody named it already; a later "not known" takes nothing back
+        identity = _shared(identity, before)
         self.identities[identity.replica] = identity
         if identity.workload is None:
             return []
@@ -116,6 +119,13 @@ class Attribution:
         plain = f"{UNRESOLVED}{replica.cgroup}"
         taken = plain in self.given_up.values()
         return f"{plain}@{replica.node}/{replica.generation}" if taken else plain
+
+
+def _shared(identity: Identity, before: Identity | None) -> Identity:
+    """The same, of texts that other identities hold as well: those of replicas that have ended stay for a day."""
+    replica = replace(identity.replica, node=intern(identity.replica.node)) if before is None else before.replica
+    texts = {name: intern(text) for name in COMMON if (text := getattr(identity, name))}
+    return replace(identity, replica=replica, **texts)
 
 
 def _time(record: Owned) -> float:

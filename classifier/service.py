@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import structlog
 from aiohttp import web
 
+from classifier.arenas import give_back
 from classifier.control import Control
 from classifier.core import Core, frames_of
 from classifier.deploys.folder import Folder
@@ -85,6 +86,7 @@ class Service:
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT."""
+        give_back()
         configure_logs()
         try:
             return asyncio.run(self._main())

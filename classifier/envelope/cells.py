@@ -6,7 +6,7 @@ copies of it merge by taking the later of each field, so deltas may come twice a
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from classifier.envelope.state import stored
@@ -112,7 +112,7 @@ class Lane:
     replica: Replica
     epoch: str
     revision: str | None
-    cells: dict[str, Cell] = field(default_factory=dict)
+    cells: Mapping[str, Cell] = field(default_factory=dict)  # a dict, unless the replica has ended (`rested`)
     last: float = 0.0  # seconds, end of its last window
     calls: frozenset[int] = frozenset()  # numbers of ordinary system calls
     hour: int = -1  # of its last window

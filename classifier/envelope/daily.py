@@ -9,6 +9,8 @@ from classifier.drift.severity import GUARDED, severity
 from classifier.envelope import convergence, creep, items, quarantine, volume
 from classifier.envelope.cells import NO_LIMIT, Cell, Lane
 from classifier.envelope.quantities import IN_WAY, OUT_WAY
+from classifier.envelope.rested import rest
+from classifier.envelope.rested import wake as awaken
 from classifier.envelope.shared import Shared
 from wire.records import CgroupId, Replica
 
@@ -22,6 +24,8 @@ HOME = -1  # generation of the lane that holds folded replicas; no container has
 
 def sweep(e: Envelope, day: int) -> list[creep.Drip]:
     """Age and promote every item, set bounds anew, name the stage; gives what crept up."""
+    for lane in e.lanes.values():
+        awaken(lane)
     cells = _by_behaviour(e)
     moved = {b: items.pooled(e.items.get(b), some) for b, some in cells.items() if _moves(e.items.get(b), some)}
     crept = creep.close_day(e, cells, moved, e.day) if 0 <= e.day < day else []
@@ -54,7 +58,16 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
+    lay_to_rest(e)
     return crept
+
+
+def lay_to_rest(e: Envelope) -> None:
+    """Pack what replicas that have ended showed."""
+    gone = _gone(e)
+    for lane in e.lanes.values():
+        if lane.replica in gone:
+            rest(lane, e.shared)
 
 
 def share(e: Envelope) -> None:
@@ -77,6 +90,7 @@ def wake(e: Envelope) -> None:
     for behaviour, cells in _by_behaviour(e).items():
         if behaviour in e.items:
             items.repack(e.items[behaviour], cells)
+    lay_to_rest(e)
 
 
 def _moves(item: items.Item | None, cells: Sequence[Cell]) -> bool:
@@ -120,6 +134,10 @@ def lone(largest: Iterable[int]) -> int:
     return LONE * volume.upper(most[1]) if len(most) >= 3 else NO_LIMIT
 
 
+def _gone(e: Envelope) -> set[Replica]:
+    return {r for r, x in e.ledger.exposures.items() if x.ended}
+
+
 def _by_behaviour(e: Envelope) -> dict[str, list[Cell]]:
     out: dict[str, list[Cell]] = {}
     for lane in e.lanes.values():
@@ -133,7 +151,7 @@ def fold(e: Envelope) -> None:
 
     Autoscaling makes thousands of replicas; what each of them did in the past matters only in sum.
     """
-    gone = {r for r, x in e.ledger.exposures.items() if x.ended}
+    gone = _gone(e)
     apart = sorted((k[0] not in gone, lane.last, k) for k, lane in e.lanes.items() if k[0].generation != HOME)
     for _, _, key in apart[: max(1, len(apart) // 4)]:
         lane = e.lanes.pop(key)

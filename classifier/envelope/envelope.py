@@ -22,6 +22,7 @@ from classifier.envelope.names import Names
 from classifier.envelope.profiles import Profiles
 from classifier.envelope.quantities import IN_WAY, OUT_WAY, Quantities
 from classifier.envelope.reference import Reference
+from classifier.envelope.rested import rest, wake
 from classifier.envelope.road import Road
 from classifier.envelope.sequences import Sequences
 from classifier.envelope.shared import Shared
@@ -100,6 +101,7 @@ class Envelope:
         hour = int(window.start // self.policy.hour)
         self._note(window, lane, revision)
         if lane.hot is None or lane.hour != hour:
+            wake(lane)
             lane.warm(hour, int(window.start // self.policy.day))
             self.week |= 1 << (hour % 168)
         hot = lane.hot
@@ -155,6 +157,13 @@ class Envelope:
             self.lost[what] = self.lost.get(what, 0) + n
         self.lost_last = max(self.lost_last, time)
 
+    def ended(self, replica: Replica, time: float) -> None:
+        """A replica's cgroup went at `time` (seconds): it stays in all sums, in less room."""
+        self.ledger.close(replica, time)
+        for lane in self.lanes.values():
+            if lane.replica == replica:
+                rest(lane, self.shared)
+
     def blind(self, node: str, start: float, end: float, reason: str) -> None:
         """A node was not observed; what its replicas of ours did then is unknown."""
         if self.ledger.blind(node, start, end):
@@ -183,7 +192,9 @@ class Envelope:
 
     def take(self, window: Window, use: Use, *, epoch: str = "") -> None:
         """Learn a use that came back as a stranger after all."""
-        Road(self, self.lanes[window.replica, epoch], window, accept=3).look(use)
+        lane = self.lanes[window.replica, epoch]
+        wake(lane)
+        Road(self, lane, window, accept=3).look(use)
 
     def alarm(self, replica: Replica, until: float, why: str) -> None:
         """What this replica shows for the first time until then (seconds) is held back."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from classifier.envelope.cells import DAYS, Cell, Lane
 from classifier.envelope.dimensions import DIMENSIONS, dimension
+from classifier.envelope.rested import days_of
 
 if TYPE_CHECKING:
     from classifier.envelope.envelope import Envelope
@@ -94,11 +95,12 @@ def firsts(e: Envelope) -> dict[str, dict[str, Set[Session]]]:
     every: dict[str, Set[Session]] = {}
     for lane in e.lanes.values():
         mark, known = tag(lane), {}
-        for behaviour, cell in lane.cells.items():
+        for behaviour in lane.cells:
             before = every.get(behaviour)
             if before is not None and len(before) >= FIRST:
                 continue
-            key = cell.days if len(cell.days) < DAYS else id(cell)
+            cell = lane.cells[behaviour]
+            key = cell.days if len(cell.days) < DAYS else behaviour
             sessions = known.get(key)
             if sessions is None:
                 sessions = known[key] = frozenset(first_sessions(cell, mark, e.policy.day))
@@ -127,7 +129,7 @@ def session_days(e: Envelope) -> dict[int, int]:
     marks: set[Session] = set()
     for lane in e.lanes.values():
         mark = tag(lane)
-        mine = set().union(*{cell.days for cell in lane.cells.values()})
+        mine = set().union(*days_of(lane))
         marks.update(d * TAG + mark for d in mine)
     for mark in marks:
         days[mark // TAG] = days.get(mark // TAG, 0) + 1

@@ -6,7 +6,7 @@ snapshot holds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import TypeVar
 
 H = TypeVar("H", bound=Hashable)
@@ -21,12 +21,13 @@ class Shared:
     True
     """
 
-    __slots__ = ("_equal", "_grown", "_known")
+    __slots__ = ("_equal", "_grown", "_known", "_places")
 
     def __init__(self) -> None:
         self._equal: dict[Hashable, Hashable] = {}
         self._known: dict[frozenset, frozenset] = {}
         self._grown: dict[tuple[frozenset, object], frozenset] = {}
+        self._places: dict[tuple[str, ...], dict[str, int]] = {}
 
     def rest(self) -> None:
         """A day is over: what grows on the next one is another."""
@@ -40,6 +41,14 @@ class Shared:
         """The one that stands for all equal ones."""
         known = frozenset(some)
         return self._known.setdefault(known, known)
+
+    def places(self, names: Iterable[str]) -> dict[str, int]:
+        """Name → its place among these, in their order. Not to be changed."""
+        known = tuple(names)
+        found = self._places.get(known)
+        if found is None:
+            found = self._places[known] = {self.same(name): place for place, name in enumerate(known)}
+        return found
 
     def grown(self, some: Collection[T], more: T, bound: Callable[[frozenset[T]], frozenset[T]]) -> frozenset[T]:
         """With one more, and bounded."""

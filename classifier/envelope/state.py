@@ -6,6 +6,7 @@ equal states of one program give equal bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from wire.records import Deploy, Event, Identity, Replica, Use, Window
 TUPLE, SET, OBJECT, BIG = 1, 2, 3, 4
 CLASSES: dict[str, type] = {}
 FIELDS: dict[type, tuple[str, ...]] = {}
+PLAIN: dict[type, Callable[[Any], Any]] = {}  # what is held otherwise in memory than in a snapshot → what stands there
 C = TypeVar("C", bound=type)
 
 
@@ -56,7 +58,7 @@ def thaw(data: bytes) -> Any:
         raise StateError(f"damaged snapshot: {e}; replay the journal from its beginning") from e
 
 
-def _tagged(value: Any) -> msgpack.ExtType:
+def _tagged(value: Any) -> Any:
     if type(value) is tuple:
         return msgpack.ExtType(TUPLE, freeze(list(value)))
     if type(value) is set or type(value) is frozenset:
@@ -64,6 +66,8 @@ def _tagged(value: Any) -> msgpack.ExtType:
     if type(value) in FIELDS:
         names = FIELDS[type(value)]
         return msgpack.ExtType(OBJECT, freeze([type(value).__name__, *(getattr(value, n) for n in names)]))
+    if type(value) in PLAIN:
+        return PLAIN[type(value)](value)
     if type(value) is int:  # beyond 64 bits
         return msgpack.ExtType(BIG, str(value).encode())
     raise TypeError(f"{type(value).__name__} has no place in a snapshot")

@@ -253,6 +253,8 @@ class Stock:
             self.full["replicas"] = self.full.get("replicas", 0) + 1
             return None
         observed = identity is not None and identity.startup_observed
+        if identity is not None:
+            replica = identity.replica  # an object less
         life = self.lives[replica] = Life(replica, None, time, time, observed)
         life.end = identity.ended if identity is not None else None
         self._tidy(True)
