@@ -225,14 +225,15 @@ class Pipeline:
         if isinstance(record, Window):
             node.last = max(node.last, record.end)
             record, silent = self._turned(owner.workload, record)
-            time, urgent = record.end, ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch)
+            turns, time = self._state.turns.get(owner.workload), record.end
+            urgent = ward.observe(record, revision=owner.revision, epoch=node.epoch, arch=node.arch, turns=turns)
             for use in silent:
                 ward.envelope.take(record, use, epoch=node.epoch)
         else:
             self._turn(owner.workload, record)
             if record.kind == "coverage" and record.data.get("rung") in UNREAD:
                 ward.envelope.blind_spots.add(UNHEARD)
-            time, urgent = record.time, ward.note(record, owner.revision)
+            time, urgent = record.time, ward.note(record, owner.revision, self._state.turns.get(owner.workload))
             if stock.feed.fresh:
                 urgent |= ward.contradict(stock.feed.news(), record.time, owner.revision)
         found = ward.evaluate(time, self._state.timeline, self.weights) if urgent else []

@@ -113,12 +113,19 @@ def _belongs(w: Ward, s: Sighting, cause: Cause, name: str) -> bool:
     if name.startswith("deploy:"):
         return True
     # By first sights: what a behaviour once brought goes on for weeks, and would tie everything to itself.
-    return related(s, others) and any(abs(s.first - o.first) <= _near(w, s, o) for o in others)
+    return related(s, others) and any(abs(s.first - o.first) <= _near(w, s, o) or _one_task(w, s, o) for o in others)
 
 
 def _near(w: Ward, s: Sighting, o: Sighting) -> float:
     """Seconds between first sights within which two deviations may have one cause; a drip is dated to days."""
     return RECENT * w.policy.day if s.why in SLOW and o.why in SLOW else w.policy.cause_window
+
+
+def _one_task(w: Ward, s: Sighting, o: Sighting) -> bool:
+    """Whether one turn of an agent brought both, the one while the other went on: a slow read, and then its write."""
+    earlier, later = sorted((s, o), key=lambda x: x.first)
+    goes_on = later.first <= earlier.last + w.policy.cause_window
+    return goes_on and later.first - earlier.first <= w.policy.review_age and not s.tasks.keys().isdisjoint(o.tasks)
 
 
 # one deviation ------------------------------------------------------------------------------------------------------------

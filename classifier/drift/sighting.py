@@ -13,6 +13,7 @@ from wire.records import Replica
 EVIDENCE = 16  # ids kept, the first ones
 REPLICAS = 2048
 LINEAGES = 4
+TASKS = 16  # turns kept, the latest ones
 SLOW = ("creep", "drip")  # dated to days
 
 
@@ -70,6 +71,7 @@ class Sighting:
     owners: dict[str, int] = field(
         default_factory=dict
     )  # program → bytes of its largest window, the way that is out of bounds
+    tasks: dict[str, None] = field(default_factory=dict)  # turns of an agent that were under way, the latest last
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:
         """One more window or event of a replica."""
@@ -104,6 +106,14 @@ class Sighting:
         """Whose window that was."""
         if program in self.owners or len(self.owners) < LINEAGES:
             self.owners[program] = max(size, self.owners.get(program, 0))
+
+    def during(self, tasks: Iterable[str]) -> None:
+        """Turns of its replica that were under way."""
+        for task in tasks:
+            self.tasks.pop(task, None)
+            self.tasks[task] = None
+        while len(self.tasks) > TASKS:
+            del self.tasks[next(iter(self.tasks))]
 
     @property
     def count(self) -> int:

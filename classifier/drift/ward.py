@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from classifier.deploys.timeline import Timeline
@@ -21,6 +22,7 @@ from classifier.envelope.quarantine import Lone
 from classifier.envelope.state import stored
 from classifier.envelope.strangers import ALONE, CREEP, DRIP, INTO, NEW, OUT, OWNER, RETURN, SCHEDULE, Stranger
 from classifier.inventory.feed import Conflict
+from classifier.links.turns import Turns
 from classifier.policy import Policy
 from wire.records import Deploy, Event, Replica, Triage, Use, Window
 
@@ -52,13 +54,20 @@ class Ward:
 
     # what comes in --------------------------------------------------------------------------------------------------
 
-    def observe(self, window: Window, *, revision: str | None, epoch: str, arch: str) -> bool:
-        """Learn a window; True if something dangerous waits for judgement now."""
+    def observe(
+        self, window: Window, *, revision: str | None, epoch: str, arch: str, turns: Turns | None = None
+    ) -> bool:
+        """Learn a window; True if something dangerous waits for judgement now.
+
+        Args:
+            turns: Of an agent; deviations of one turn belong together.
+        """
         accept = TOLERANCE[self.envelope.stage]
         strangers = self.envelope.learn(window, revision=revision, epoch=epoch, accept=accept, arch=arch)
         novel = sum(g not in self.envelope.grams for g in window.grams) if strangers else 0
         # A list: each must be met, urgent or not.
-        met = [self._meet(s, window, revision, epoch, novel) for s in strangers]
+        tasks = turns.under_way(window.replica, window.start, window.end) if turns is not None and strangers else ()
+        met = [self._meet(s, window, revision, epoch, novel, tasks) for s in strangers]
         for drip in self.envelope.take_crept():
             self._creep(drip, window, revision)
         for lone in self.envelope.take_lone():
@@ -82,7 +91,15 @@ class Ward:
                 s.see(replica, known.revision if known else None, lone.first, lone.last, uses=1, events=0)
             s.broken, s.lineages = lone.words, list(lone.lineages[:LINEAGES])
 
-    def _meet(self, stranger: Stranger, window: Window, revision: str | None, epoch: str, novel: int) -> bool:
+    def _meet(
+        self,
+        stranger: Stranger,
+        window: Window,
+        revision: str | None,
+        epoch: str,
+        novel: int,
+        tasks: Sequence[str],
+    ) -> bool:
         use = stranger.use
         if not judged(use.behaviour) or self._still_learned(stranger, window):
             self.envelope.take(window, use, epoch=epoch)
@@ -94,6 +111,7 @@ class Ward:
             return False
         s.see(window.replica, revision, first, window.end, uses=use.count, events=0)
         s.explain(use.evidence, use.data)
+        s.during(tasks)
         if stranger.why == NEW and severity(use.behaviour) >= 2:
             self.envelope.alarm(window.replica, window.end + self.policy.cause_window, f"while {use.behaviour} is open")
         s.measure(use.bytes_out, use.bytes_in)
@@ -153,8 +171,8 @@ class Ward:
         if item is not None and not s.note and item.off_schedule(hour, self.envelope.week):
             s.note = f"off schedule: hour {hour % 168} of the week, only ever seen in {item.week.bit_count()} of 168"
 
-    def note(self, event: Event, revision: str | None) -> bool:
-        """An event is the earliest sign of a behaviour; its window counts it later. True as for `observe`."""
+    def note(self, event: Event, revision: str | None, turns: Turns | None = None) -> bool:
+        """An event is the earliest sign of a behaviour; its window counts it later. As for `observe`."""
         behaviour = event.behaviour
         if behaviour is None or not judged(behaviour):
             return False
@@ -168,6 +186,7 @@ class Ward:
         again = event.kind == "digest"  # says more of an exec that has been counted
         s.see(event.replica, revision, event.time, event.time, uses=0, events=int(not again))
         s.explain((event.id,), event.data)
+        s.during(turns.under_way(event.replica, event.time, event.time) if turns is not None else ())
         return not s.cause and s.due <= event.time
 
     def _attach(self, event: Event) -> bool:

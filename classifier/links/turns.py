@@ -34,6 +34,10 @@ class Turn:
     user: str  # digest of its words
     first: str = ""  # tools
     before: str = ""
+    who: tuple[Replica, int] | None = None  # and the process
+    began: float = 0.0  # seconds
+    last: float = 0.0  # of what was seen of it
+    asks: bool = False  # its last answer wants a tool, and its process has not turned to something else
 
 
 @stored
@@ -61,7 +65,7 @@ class Turns:
         if fact is None or (self.captured and fact.basis == SELF_REPORTED):
             return
         if isinstance(fact, Llm) and not fact.served:
-            self._goes_on(fact)
+            self._goes_on(event, fact)
         elif isinstance(fact, Call) and event.behaviour is not None:  # none: the workload serves the model
             self._steps(event, fact)
 
@@ -76,7 +80,12 @@ class Turns:
         told = tuple(u for u in uses if u not in silent)
         return replace(window, uses=(*window.uses, *told)), silent
 
-    def _goes_on(self, call: Llm) -> None:
+    def under_way(self, replica: Replica, start: float, end: float) -> list[str]:
+        """Turns that a replica was at in a span (seconds), by the ids of their first model calls."""
+        mine = ((key, t) for key, t in self.turns.items() if t.who is not None and t.who[0] == replica)
+        return [key for key, t in mine if t.began <= end and (t.asks or t.last >= start)]
+
+    def _goes_on(self, event: Event, call: Llm) -> None:
         """Which turn a call belongs to: that of the newest answer it holds, unless the user has spoken since."""
         known = next((t for _, chain in call.answers if (t := self.of_answer.get(chain)) in self.turns), None)
         if known is None or self.turns[known].user != call.user_digest:
@@ -86,6 +95,7 @@ class Turns:
             return
         self.turns.setdefault(known, Turn(call.user_digest))
         self.turns[known] = self.turns.pop(known)  # the least lately used goes first
+        self._date(known, event, call)
         self.of_call[call.id] = known
         if call.answer_chain:
             self.of_answer[call.answer_chain] = known
@@ -93,12 +103,20 @@ class Turns:
             while len(held) > most:
                 del held[next(iter(held))]
 
+    def _date(self, known: str, event: Event, call: Llm) -> None:
+        who = event.replica, call.pid
+        for key, turn in self.turns.items():
+            turn.asks = turn.asks and (turn.who != who or key == known)
+        turn = self.turns[known]
+        turn.began = turn.began if turn.who else call.began
+        turn.who, turn.last, turn.asks = who, max(turn.last, call.ended), bool(call.calls)
+
     def _steps(self, event: Event, call: Call) -> None:
         turn = self.turns.get(self.of_call.get(call.llm, ""))
         if turn is None:
             self.headless += 1
             return
-        turn.first = turn.first or call.name
+        turn.first, turn.last, turn.asks = turn.first or call.name, max(turn.last, event.time), True
         behaviour = step(turn.first, turn.before, call.name)
         turn.before = call.name
         if behaviour is None:

@@ -131,3 +131,48 @@ def test_what_is_kept_is_bounded():
         s.tool(llm, f"t{n}", index=n)
     assert len(window(told(s, one)).uses) == STEPS
     assert one.dropped == 100
+
+
+# which turn was under way -----------------------------------------------------------------------------------------------
+
+
+def noted(*events):
+    turns = Turns()
+    for event in events:
+        turns.note(event)
+    return turns
+
+
+def asking(story, at, name, *, wants=True, pid=100, **more):
+    calls = [{"id": f"c{name}", "name": "read", "digest": "d"}] if wants else []
+    return story.llm(at, user=name, answer=f"a{name}{at}", calls=calls, pid=pid, **more)
+
+
+def test_a_turn_is_under_way_from_its_first_request_until_its_last_answer():
+    s = Story()
+    first = asking(s, 10.0, "ZD-1")
+    last = asking(s, 20.0, "ZD-1", wants=False, before=["aZD-110.0"])
+    turns = noted(first, last)
+    assert turns.under_way(s.replica, 5.0, 9.0) == [] and turns.under_way(s.replica, 22.0, 30.0) == []
+    assert turns.under_way(s.replica, 12.0, 13.0) == [first.id] == turns.under_way(s.replica, 20.5, 30.0)
+
+
+def test_a_turn_that_waits_for_a_tool_is_under_way_however_long():
+    s = Story()
+    first = asking(s, 10.0, "ZD-1")
+    turns = noted(first)
+    assert turns.under_way(s.replica, 9000.0, 9010.0) == [first.id]
+    assert turns.under_way(Replica("n1", 8), 9000.0, 9010.0) == []
+
+
+def test_a_turn_was_given_up_when_its_process_turned_to_another():
+    s = Story()
+    first, other, second = asking(s, 10.0, "ZD-1"), asking(s, 11.0, "ZD-2", pid=7), asking(s, 50.0, "ZD-3")
+    assert noted(first, other, second).under_way(s.replica, 60.0, 70.0) == [other.id, second.id]
+
+
+def test_a_tool_call_that_is_told_says_that_the_turn_goes_on():
+    s = Story()
+    bare = s.llm(10.0, user="ZD-1", answer="a")  # a sensor may leave out the list of calls
+    assert noted(bare).under_way(s.replica, 60.0, 70.0) == []
+    assert noted(bare, s.tool(bare, "read", id_="c1")).under_way(s.replica, 60.0, 70.0) == [bare.id]
