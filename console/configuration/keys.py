@@ -123,6 +123,7 @@ KEYS: dict[str, Key] = {
     "identity.podman_sockets": Key("texts", SOCKETS["podman"], "Podman services to ask."),
     "identity.replicas": Key("whole", 4096, "Replicas and containers remembered.", 16, 1 << 20),
     "identity.patience": Key("number", 5.0, "Seconds a question to a runtime is repeated.", 0.1, 600),
+    "identity.child_idle": Key("number", 30.0, "Seconds without a question after which what asks CRI ends.", 1, 86400),
     "otlp.enabled": Key("flag", False, "Receive what agents say of themselves by OTLP/HTTP; docs/otlp.md says how."),
     "otlp.address": Key("address", ("127.0.0.1", 4318), "Where; containers reach no loopback address."),
     "otlp.body": Key("whole", 8 << 20, "Bytes of a request, unpacked.", 1024, 64 << 20),
