@@ -1,5 +1,6 @@
 """Requests to io_uring: every one counted under its name, whoever takes it from the ring, and nobody else's."""
 
+import os
 import socket
 import subprocess
 import threading
@@ -174,3 +175,15 @@ def test_what_a_ring_connects_and_sends_is_a_conversation_to_the_byte(sensor, bo
     [event] = said.events("egress")
     assert event.data["image"] == str(box.programs / "ring")
     assert asked(said) == {"socket": 1, "connect": 1, "send": 2, "close": 1}
+
+
+def test_requests_made_while_no_daemon_runs_are_told_by_the_next_and_none_twice(lab):
+    box = lab.scope.child(f"ring-{os.getpid()}")
+    with lab.sensor(keep_pinned=True) as first:
+        ring(box, "plain", "nop:100", "socket")
+        until(lambda: asked(first.of(box)) == {"nop": 100, "socket": 1}, "what the first daemon saw")
+    ring(box, "sqpoll", "nop:30")
+    with lab.sensor() as second:
+        ring(box, "plain", "nop:7", "socket", "close")
+        later = asked(second.all_of(box))
+    assert later == {"nop": 37, "socket": 1, "close": 1}
