@@ -13,7 +13,7 @@ TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static con
 # Servers and other tools that only `make bench` measures; none of their services is started.
 BENCH_PACKAGES := redis-server nginx-light apache2-utils bpftrace bpfcc-tools linux-perf sysdig
 
-.PHONY: help setup setup-test demo demo-breach test kernel containers clients demo-inventory faults lint format bench soak fuzz lock sbom manual clean
+.PHONY: help setup setup-test demo demo-breach test kernel containers containers-crun clients demo-inventory faults lint format bench soak fuzz lock sbom manual clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test    all tests, the kernel's included where root and BPF are there"
 	@echo "make kernel  other kernels under qemu, asked the same as this one; writes docs/kernels.md (root)"
 	@echo "make containers  pods of a real containerd, 200 short ones among them; writes docs/containers.md (root)"
+	@echo "make containers-crun  the same under crun, in a guest with Debian's 6.12 kernel; writes docs/containers-crun.md (root)"
 	@echo "make clients  clients of agents in containers: whose model calls are read, and who is uncovered (root)"
 	@echo "make demo-inventory  an agent changes its model and starts a tool server: its inventory at three moments (root)"
 	@echo "make faults  every fault on this machine: what is lost and who is told; writes docs/faults.md (root)"
@@ -96,6 +97,10 @@ kernel: setup-test
 # containerd runs in cgroups, mounts and a network of its own, which go with it.
 containers: setup-test
 	@$(BIN)/python -m tests.containers --page docs/containers.md
+
+# A guest as in `make kernel`, with crun unpacked in it.
+containers-crun: setup-test
+	@$(BIN)/python -m tests.vm.pods --page docs/containers-crun.md
 
 clients: setup-test
 	@$(BIN)/python -m tests.clients

@@ -61,7 +61,7 @@ class Moves(Privileged):
     def look(self, said: Said) -> str:
         seen = checked(self.works[0], said)
         chains = seen.callers("/bin/call")
-        hold(chains == {"call<work<busybox<runc"}, f"called by {chains}")
+        hold(chains == {f"call<work<busybox<{self.runtime}"}, f"called by {chains}")
         return f"{seen.connects} calls of {self.works[0].workload}, the chain of callers unbroken"
 
 
@@ -85,8 +85,8 @@ class Intruder(Privileged):
         victim, intruder = self.works
         checked(intruder, said)
         seen = checked(Work(victim.container, victim.workload, victim.pod, 2 * CALLS, victim.word), said)
-        strays = seen.callers("/bin/work") - {"work<runc"}
-        hold(strays == {"work<busybox<runc"}, f"the stray's chain is {strays}")
+        strays = seen.callers("/bin/work") - {f"work<{self.runtime}"}
+        hold(strays == {f"work<busybox<{self.runtime}"}, f"the stray's chain is {strays}")
         return (
             f"{CALLS} of {intruder.workload}; the others are {victim.workload}'s, as they are for the kernel, "
             "with a caller that it never had: exec:/bin/work<busybox"

@@ -6,6 +6,8 @@ python -m tests.containers.crun OUT.json
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 from tests.containers import run
 from tests.containers.claims import Scene, Work, checked, hold
 from tests.containers.cluster import Cluster
-from tests.containers.pods import CALLS, HASH, Base, Exec, Restart, Short, deployed, key
+from tests.containers.pods import CALLS, HASH, Base, Short, deployed, key
 from tests.containers.run import Everything
 from tests.containers.said import Said, Seen
 from tests.identity.node import Runtime
@@ -21,16 +23,11 @@ from wire.syscalls import number
 
 CRUN = Runtime("crun", limits=True)
 HIERARCHY = Path("/sys/fs/cgroup")
-PODS, AT_ONCE = 10, 4
+PODS, AT_ONCE = 6, 3
 MEMORY, PROCESSES = 32 << 20, 24  # bytes, number
 LIMITS = {"memory_limit_in_bytes": MEMORY, "unified": {"pids.max": str(PROCESSES)}}
 KILLED = 137  # the exit code of what signal 9 ended
 PERSONALITY = ("/bin/busybox", "linux64", "-R", "/bin/busybox", "true")  # personality(2), which the filter denies
-
-
-class Entered(Exec):
-    claim = "`exec` into a container of crun"
-    runtime = "crun"
 
 
 class Limited(Base):
@@ -90,31 +87,32 @@ class Filtered(Base):
         return "1 call without the filter; with it none, as docs/probes.md says, and the program's end with its code"
 
 
-class All(Everything):
-    """Without a forged cgroup, so without an exception."""
-
-    claim = "every record of these rows under crun"
-
-    def act(self, cluster: Cluster) -> str:
-        return "all that happened in the pods, what crun did in their cgroups included"
-
-    def look(self, said: Said) -> str:
-        super().look(said)
-        return "every event and window has pod, container and workload; 0 lost"
-
-
 def scenes() -> list[Scene]:
-    return [Short(PODS, AT_ONCE), Restart(), Entered(), Limited(), Filtered(), All()]
+    shared = run.shared("crun")
+    return [Short(PODS, AT_ONCE), *shared, Limited(), Filtered(), Everything("crun")]
 
 
 def _exits(seen: Seen) -> set[int]:
     return {int(e.data.get("code", 0)) for e in seen.events if e.kind == "exit"}
 
 
+def names() -> dict[str, str]:
+    """What was run, each as it says itself."""
+    found = {name: f"{name} {_version(name)}" for name in ("crun", "containerd")}
+    return {"kernel": os.uname().release, "runtime": found["crun"], "containerd": found["containerd"]}
+
+
+def _version(program: str) -> str:
+    """The third word: `crun version 1.8.1`, `containerd github.com/containerd/containerd 1.6.20 …`."""
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+
+
 def main(out: str) -> None:
     (HIERARCHY / "cgroup.subtree_control").write_text("+cpu +memory +pids")
-    rows = run.acted(scenes(), lambda stage: print(f"@@ {stage}", flush=True), CRUN)
-    Path(out).write_text(json.dumps({"pods": [asdict(row) for row in rows]}, indent=1))
+    # What asks CRI begins with the first container that is seen, and takes longer under emulation than a short pod lives.
+    known_first = frozenset({key("older", "main")})
+    rows = run.acted(scenes(), lambda stage: print(f"@@ {stage}", flush=True), CRUN, known_first)
+    Path(out).write_text(json.dumps({"names": names(), "pods": [asdict(row) for row in rows]}, indent=1))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,9 @@ class Base:
 
     claim = ""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: str = "runc") -> None:
         self.works: list[Work] = []
+        self.runtime = runtime  # the program that makes the containers
 
     @property
     def owners(self) -> frozenset[str]:
@@ -79,7 +80,7 @@ class Short(Base):
         with ThreadPoolExecutor(self.at_once) as pool:
             list(pool.map(lambda number: self._live(cluster, number), range(self.pods)))
         calls = self.pods * CALLS
-        return f"{self.pods} pods of 10 Deployments, {self.at_once} at a time; {calls} execs, {calls} connects"
+        return f"{self.pods} pods of {min(10, self.pods)} Deployments, {self.at_once} at a time; {calls} execs, {calls} connects"
 
     def _live(self, cluster: Cluster, number: int) -> None:
         name, uid, labels = deployed(f"short{number % 10}", number)
@@ -121,7 +122,6 @@ class Exec(Base):
     """`kubectl exec`: a process that the runtime puts into a container which runs already."""
 
     claim = "`exec` into a container"
-    runtime = "runc"
 
     def act(self, cluster: Cluster) -> str:
         pod = cluster.node.pod(*deployed("entered"), own_network=True)

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ READY = 90.0 * PACE  # seconds for a program to begin or to end
 PATIENCE = (
     60.0  # seconds that a record waits for its owner: 5 as shipped, more here, for a machine that does other things too
 )
+SETTLED = PATIENCE + 15.0 * PACE  # seconds after which no owner is still being asked for
 
 
 class Product:
@@ -53,9 +54,11 @@ class Product:
         if off:
             raise LabError(f"probes are off: {off}")
 
-    def settle(self, workloads: set[str]) -> None:
-        """Until the classifier knows all of them, so that no owner is still being asked for."""
-        self._until(lambda: workloads <= {row["workload"] for row in self.rows("workloads")}, "all workloads")
+    def settle(self, workloads: Set[str]) -> set[str]:
+        """Waits until the classifier knows all of them, so that no owner is still being asked for; those that it never knew."""
+        with contextlib.suppress(TimeoutError):
+            until(lambda: (self._programs.alive(), workloads <= self.workloads())[1], "all workloads", SETTLED)
+        return set(workloads) - self.workloads()
 
     def stop(self) -> None:
         """The sensor first; the classifier when it has taken everything that the sensor sent."""
@@ -73,6 +76,9 @@ class Product:
 
     def probes(self) -> dict[str, str]:
         return json.loads((self.folder / f"sensor/{self.name}.json").read_text())["probes"]
+
+    def workloads(self) -> set[str]:
+        return {row["workload"] for row in self.rows("workloads")}
 
     def rows(self, what: str) -> list[dict[str, Any]]:
         """Workloads or findings, as the command line would list them."""
@@ -106,6 +112,7 @@ class Product:
             "identity": {
                 "cluster": "lab",
                 "patience": PATIENCE,
+                "child_idle": 30.0 * PACE,  # as shipped, on the machine itself
                 "cri_sockets": [node.socket],
                 "docker_sockets": [],
                 "podman_sockets": [],

@@ -20,9 +20,8 @@ what reaches it, so that what was done is known from both ends.
 """
 TAIL = """
 A pod's sandbox (the pause process) is the container `POD` of the pod's owner, so what the runtime does in its cgroup has a
-name too. crun needs an ordinary kernel: `python -m tests.vm --only 6.12 --pods` runs pods under it in a guest, with limits and a
-seccomp filter; no run of that has come to its end yet, so nothing is claimed here. Not tried: CRI-O and a Kubernetes API
-server, which no Debian package holds.
+name too. crun needs an ordinary kernel: `make containers-crun` does the same under it in a guest, with limits and a seccomp filter
+([containers of crun](containers-crun.md)). Not tried: CRI-O and a Kubernetes API server, which no Debian package holds.
 """
 
 

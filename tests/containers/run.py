@@ -23,11 +23,14 @@ class Everything:
     claim = "every record of these rows"
     owners: frozenset[str] = frozenset()
 
+    def __init__(self, runtime: str = "runc") -> None:
+        self.runtime = runtime
+
     def before(self, cluster: Cluster) -> None:
         """Nothing."""
 
     def act(self, cluster: Cluster) -> str:
-        return "all that happened in the pods, what runc did in their cgroups included"
+        return f"all that happened in the pods, what {self.runtime} did in their cgroups included"
 
     def look(self, said: Said) -> str:
         nameless, unresolved = said.nameless(but=FALSE_ID), said.unresolved(but=FALSE_ID)
@@ -38,26 +41,26 @@ class Everything:
 
 
 def scenes(short_pods: int, at_once: int) -> list[Scene]:
-    return [
-        Short(short_pods, at_once),
-        Restart(),
-        Exec(),
-        Companions(),
-        HostNetwork(),
-        Before(),
-        Nested(),
-        Moves(),
-        Intruder(),
-        Forged(),
-        Layouts(),
-        Everything(),
-    ]
+    return [Short(short_pods, at_once), *shared("runc"), Layouts(), Everything()]
+
+
+def shared(runtime: str) -> list[Scene]:
+    """What every runtime's containers do."""
+    kinds = (Restart, Exec, Companions, HostNetwork, Before, Nested, Moves, Intruder, Forged)
+    return [kind(runtime) for kind in kinds]
 
 
 def acted(
-    wanted: Sequence[Scene], say: Callable[[str], None] = lambda text: None, runtime: Runtime = RUNC
+    wanted: Sequence[Scene],
+    say: Callable[[str], None] = lambda text: None,
+    runtime: Runtime = RUNC,
+    known_first: frozenset[str] = frozenset(),
 ) -> list[Row]:
-    """One row for each scene, in order."""
+    """One row for each scene, in order; one more where a workload was never listed.
+
+    Args:
+        known_first: Workloads that must have been listed before the first scene is acted.
+    """
     say("containerd begins")
     made = tempfile.TemporaryDirectory(prefix="driftline-pods-")
     with made as folder, clusters.started(Path(folder), runtime) as cluster:
@@ -65,17 +68,21 @@ def acted(
             scene.before(cluster)
         say("driftline begins")
         with observed(cluster) as product:
+            lacking = product.settle(known_first)
             done = [_done(scene, cluster, say) for scene in wanted]
-            product.settle({owner for scene in wanted for owner in scene.owners})
-            live = {row["workload"] for row in product.rows("workloads")}
+            lacking |= product.settle({owner for scene in wanted for owner in scene.owners})
+            live = product.workloads()
             product.stop()
             said = Said(product.records())
             made_up = len(said.made_up(live, but=FALSE_ID))
             say(
                 f"(owners were known within {said.slowest():.2f} s of the 5 that they may take; {made_up} unresolved live)"
             )
-    return [row(scene, what, said) if ok else Row(scene.claim, what, "not done", False)
+    rows = [row(scene, what, said) if ok else Row(scene.claim, what, "not done", False)
             for scene, (what, ok) in zip(wanted, done, strict=True)]  # fmt: skip
+    if lacking:  # red, whatever the trace says
+        rows.append(Row("every workload is listed", "all of these rows", f"not listed: {sorted(lacking)}", False))
+    return rows
 
 
 def _done(scene: Scene, cluster: Cluster, say: Callable[[str], None]) -> tuple[str, bool]:

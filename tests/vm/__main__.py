@@ -1,6 +1,6 @@
 """`make kernel`: boots every kernel, as many at a time as there are cores, asks each the same, and writes docs/kernels.md.
 
-python -m tests.vm [--folder /tmp] [--only 6.1] [--tree DIR] [--page FILE] [--pods] [--keep]
+python -m tests.vm [--folder /tmp] [--only 6.1] [--tree DIR] [--page FILE] [--keep]
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.containers.claims import Row
-from tests.vm import boots, machine, pods, report
+from tests.vm import boots, machine, report
 from tests.vm.boots import Boot
 from tests.vm.machine import ROOT, Machine, Outcome
 from tests.vm.packages import SERIES, PackageError
@@ -37,7 +36,7 @@ def main() -> int:
     try:
         machines = [machine.make(series, folder, options.tree) for series in options.only]
         _say("all", f"packages: {time.monotonic() - begun:.0f} s")
-        columns, rows = _asked(machines, options.pods)
+        columns = _asked(machines)
     except PackageError as e:
         print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
         return 1
@@ -47,9 +46,8 @@ def main() -> int:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
     if options.page:
-        release = next((m.kernel.release for m in machines if m.kernel.series == boots.FULL), "")
-        options.page.write_text(report.page(columns) + pods.section(rows, release))
-    return _verdict(columns, rows, time.monotonic() - begun)
+        options.page.write_text(report.page(columns))
+    return _verdict(columns, time.monotonic() - begun)
 
 
 def _options() -> argparse.Namespace:
@@ -58,14 +56,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SERIES, default=list(SERIES), help="series of kernels")
     parser.add_argument("--tree", type=Path, default=ROOT, help="a checkout that the guests see in place of this one")
     parser.add_argument("--page", type=Path, help="where the tables are written")
-    parser.add_argument("--pods", action="store_true", help="pods under crun in the guest of 6.12, too")
     parser.add_argument("--keep", action="store_true", help="leave the folder, so that the next run fetches nothing")
     return parser.parse_args()
 
 
-def _asked(machines: list[Machine], with_pods: bool) -> tuple[list[report.Column], tuple[Row, ...]]:
+def _asked(machines: list[Machine]) -> list[report.Column]:
     """One guest for each core, the longest boots first; this machine's own part is done beside them."""
-    jobs = [(m, boot) for m in machines for boot in boots.of(m.kernel.series, with_pods=with_pods)]
+    jobs = [(m, boot) for m in machines for boot in boots.of(m.kernel.series)]
     jobs.sort(key=lambda job: job[1].weight, reverse=True)
     with ThreadPoolExecutor(min(len(jobs), os.cpu_count() or 1)) as pool:
         try:
@@ -77,7 +74,7 @@ def _asked(machines: list[Machine], with_pods: bool) -> tuple[list[report.Column
             [m.over.set() for m in machines]
             raise
     answers = {(m.kernel.series, boot.name): outcome for (m, boot), outcome in zip(jobs, done, strict=True)}
-    return [here, *(_column(m, answers) for m in machines)], pods.rows(answers.get((boots.FULL, boots.PODS_NAME)))
+    return [here, *(_column(m, answers) for m in machines)]
 
 
 def _boot(made: Machine, boot: Boot) -> Outcome:
@@ -134,9 +131,8 @@ def _say(kernel: str, what: str) -> None:
     print(f"kernel: {kernel}: {what}", flush=True)
 
 
-def _verdict(columns: list[report.Column], rows: tuple[Row, ...], seconds: float) -> int:
+def _verdict(columns: list[report.Column], seconds: float) -> int:
     red = [(c.release, what) for c in columns for what in c.red]
-    red += [(boots.PODS_NAME, f"{r.claim}: {r.seen}") for r in rows if not r.holds]
     for release, what in red:
         _say(release, f"RED {what}")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,32 +1,113 @@
-"""Rows of the pods that ran under crun in a guest, to their part of docs/kernels.md."""
+"""`make containers-crun`: what `make containers` does, under crun in a guest; one row for each claim in docs/containers-crun.md.
+
+python -m tests.vm.pods [--folder /tmp] [--tree DIR] [--page FILE] [--keep]
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
 
 from tests.containers import report
 from tests.containers.claims import Row
-from tests.vm.machine import Outcome
+from tests.vm import boots, machine
+from tests.vm.machine import ROOT, Outcome
+from tests.vm.packages import PackageError
 
-HEAD = """## Pods under crun
+HEAD = """# Containers of crun
 
-containerd with crun in the guest of {release}: cgroup v2 with its controllers, so containers have limits, and the runtime's own
-seccomp filter. The rows of `make containers`, which takes runc on the machine itself, are in [containers](containers.md).
+Written by `make containers-crun`, which boots Debian's kernel under qemu with this machine's own files as its root, and does in
+that guest what `make containers` does on the machine itself with runc ([containers](containers.md)): containerd with its CRI
+plugin, pods, a sensor and a classifier as two programs; edit `tests/containers`, not this page. This kernel has cgroup v2 with
+controllers, so here containers have limits too, and the runtime's own seccomp filter.
+
+Kernel {kernel}, {runtime}, {containerd}. **Red** means that something done was not seen, or not under its own name.
+"""
+TAIL = """
+What this does not prove: anything about time. The guest is emulated on one core, where a pod takes seconds to begin, so the 200
+short pods are runc's, and so is the rollout with its label. Nothing is acted before the container that is older than the sensor
+has its name, a record waits 60 s for its owner (5 as shipped), and the process that asks CRI leaves after 300 s without a
+question (30 as shipped): it takes longer to begin here than a short pod lives. crun makes the cgroups itself (`cgroupfs`); with
+systemd's driver it was not tried. Probes are compiled on the machine around the guest, with the guest's offsets; its kernel
+verifies and loads them.
 """
 CLAIM = "pods under crun"
 
 
-def rows(outcome: Outcome | None) -> tuple[Row, ...]:
-    """What a guest left; one red row where it left nothing. None where it was not asked."""
-    if outcome is None:
-        return ()
+def main() -> int:
+    options = _options()
+    if os.geteuid():
+        print(
+            "Error: a guest's root is made of mounts, which needs root\nHint: sudo make containers-crun",
+            file=sys.stderr,
+        )
+        return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was unpacked is removed
+    folder = options.folder / "driftline-vm-crun"  # removed as a whole, so a name of our own
     try:
-        found = json.loads(outcome.files["pods.json"])["pods"]
+        made = machine.make(boots.FULL, folder, options.tree)
+        outcome = made.run(boots.PODS, seconds=boots.PODS_SECONDS, say=_say)
+    except PackageError as e:
+        print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    return _told(outcome, options.page)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.vm.pods", description="Observe pods of crun in a guest.")
+    parser.add_argument("--folder", type=Path, default=Path("/tmp"), help="where packages are unpacked")
+    parser.add_argument("--tree", type=Path, default=ROOT, help="a checkout that the guest sees in place of this one")
+    parser.add_argument("--page", type=Path, help="where the table is written")
+    parser.add_argument("--keep", action="store_true", help="leave the folder, so that the next run fetches nothing")
+    return parser.parse_args()
+
+
+def _told(outcome: Outcome, page: Path | None) -> int:
+    found = rows(outcome)
+    if not outcome.ok:
+        print(outcome.output, flush=True)
+    if page:
+        page.write_text(text(outcome))
+    print(report.table(found))
+    _say(f"{outcome.seconds:.0f} s, {outcome.cpu:.0f} s of CPU")
+    _say(f"{len(found)} claims, {sum(not r.holds for r in found)} red")
+    return 0 if outcome.ok and all(r.holds for r in found) else 1
+
+
+def _say(what: str) -> None:
+    print(f"containers-crun: {what}", flush=True)
+
+
+def rows(outcome: Outcome) -> tuple[Row, ...]:
+    """What a guest left; one red row where it left nothing."""
+    try:
+        return tuple(Row(**row) for row in _left(outcome)["pods"])
     except (KeyError, ValueError):
         return (Row(CLAIM, "not done", "no answer of the guest", False),)
-    return tuple(Row(**row) for row in found)
 
 
-def section(found: tuple[Row, ...], release: str) -> str:
-    """The part of the page; "" where no pods ran."""
-    return f"\n{HEAD.format(release=release)}\n{report.body(found)}\n" if found else ""
+def text(outcome: Outcome) -> str:
+    """The whole page."""
+    try:
+        names = _left(outcome)["names"]
+    except (KeyError, ValueError):
+        names = dict.fromkeys(("kernel", "runtime", "containerd"), "unknown")
+    return "\n".join([HEAD.format(**names), report.body(rows(outcome)), TAIL])
+
+
+def _left(outcome: Outcome) -> dict:
+    return json.loads(outcome.files["pods.json"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
