@@ -24,7 +24,8 @@ BACK = (900.0, 3600.0, 4 * 3600.0)  # seconds before what is known to belong to 
 UNPOINTED = 2  # steps that are taken even where nothing points further back
 ON = (60.0, 900.0, 3600.0)  # seconds behind its evidence, step by step
 LONGEST = 3600.0  # seconds of what was counted that are read, its beginning
-LIMIT = 20_000  # events that are read of a replica before its evidence, and as many behind
+LIMIT = 20_000  # events that are read before the evidence, and as many behind; of several replicas each gets its part
+LEAST = 1_500  # of a replica
 REPLICAS = 16
 MOST = {"llm": 8_192, "tool": 16_384, "mcp": 16_384, "process": 16_384, "file": 16_384, "network": 16_384}
 SLACK = 1.0  # seconds by which an event may be dated before what it belongs to
@@ -162,20 +163,24 @@ def _further(reach: Reach, told: Told) -> None:
         back, on = back + earlier, on + later
     reach.why = before or behind or "nothing that was read points further"
     if full:
-        reach.lost += [f"of {place(r)} only the last {LIMIT} events were read" for r in full]
+        reach.lost += [f"of {place(r)} only the last {_limit(reach)} events before it were read" for r in full]
 
 
 def _take(reach: Reach, told: Told, first: float) -> list[Replica]:
     """Everything between start and end; replicas of which there was more than could be read."""
-    full = []
+    full, many = [], _limit(reach)
     for replica in reach.replicas:
-        before = told(replica, reach.start, first, LIMIT, latest=True)
-        behind = told(replica, first, reach.end, LIMIT, latest=False)
+        before = told(replica, reach.start, first, many, latest=True)
+        behind = told(replica, first, reach.end, many, latest=False)
         reach.events |= {e.id: e for e in (*before, *behind)}
-        full += [replica] * (len(before) >= LIMIT)
+        full += [replica] * (len(before) >= many)
     # What is read is bounded here; the bounds of a linker that runs on would let go of the oldest, the evidence itself.
     reach.linker = Linker(Memory(dict(MOST))).add_all(reach.events.values())
     return full
+
+
+def _limit(reach: Reach) -> int:
+    return max(LEAST, LIMIT // max(1, len(reach.replicas)))
 
 
 def _is_led(reach: Reach) -> bool:

@@ -67,7 +67,9 @@ def trigger(row: Row) -> str:
     if state in ("captured", "inferred"):
         mark = " (INFERRED from the time alone)" if state == "inferred" else ""
         words = str(told.get("excerpt") or "its words were not kept").replace("”", '"')  # nobody leaves the quotation
-        return f"{_kind(told.get('kind'))}{mark} at {moment(told.get('time'))}: “{words}”; digest {told.get('digest') or 'none'}"
+        more = f"; {told['turns'] - 1} other turns show it, too" if told.get("turns") else ""
+        named = f"{_kind(told.get('kind'))}{mark} at {moment(told.get('time'))}: “{words}”"
+        return f"{named}; digest {told.get('digest') or 'none'}{more}"
     if state == "ambiguous":
         return f"{NOT_KNOWN}: {told.get('why')}"
     return f"{NOT_KNOWN}: not captured. {told.get('why') or ''}".strip()

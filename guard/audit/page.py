@@ -116,6 +116,9 @@ def _steps(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         out.append(
             ("No step is linked", (row.get("trigger") or {}).get("why") or "nothing of the agent's words was captured")
         )
+    if looked := chain.get("looked"):
+        span = f"{moment(looked.get('from'))} to {moment(looked.get('until'))}" if looked.get("events") else "nowhere"
+        out.append(("How far was looked", f"{span}, {looked.get('events')} records; {looked.get('why')}"))
     return out + [("Not whole", words) for words in chain.get("lost") or ()]
 
 

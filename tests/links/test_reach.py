@@ -92,7 +92,21 @@ def test_what_could_not_be_read_is_said():
         return [*told(*asked, **more)] * LIMIT
 
     found = read(finding(call.id, first=1000.0, last=1001.0), much, event)
-    assert any(f"only the last {LIMIT} events" in words for words in found.lost)
+    assert any(f"only the last {LIMIT} events before it" in words for words in found.lost)
+
+
+def test_many_replicas_share_what_may_be_read():
+    s = Story()
+    sent = [s.event("egress", 1000.0, {"pid": 5}, FLOW, Replica("n1", n)) for n in range(10)]
+    told, event = of_list(s.events)
+    limits = set()
+
+    def noted(*asked, **more):
+        limits.add(asked[3])
+        return told(*asked, **more)
+
+    read(finding(*(e.id for e in sent), first=1000.0, last=1001.0), noted, event)
+    assert limits == {LIMIT // 10}
 
 
 def test_without_any_event_the_replicas_that_ran_are_looked_at():

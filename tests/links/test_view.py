@@ -52,7 +52,7 @@ def test_where_there_is_too_much_the_latest_is_read_and_it_is_said():
 
     found = about({"evidence": [egress.id]}, much, event)
     assert found["trigger"]["kind"] == "user_turn"
-    assert any(f"only the last {LIMIT} events" in words for words in found["lost"])
+    assert any(f"only the last {LIMIT} events before it" in words for words in found["lost"])
 
 
 def test_it_says_how_sure_it_is_and_how_far_it_looked():
