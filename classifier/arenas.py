@@ -1,9 +1,8 @@
 """Memory that was freed goes back to the system at once, instead of waiting in the C library for the next who asks.
 
-glibc raises by itself the size from which a block is mapped, and given back, by itself: up to 32 MiB, at the first free of a
-larger one. After one snapshot of some MiB, every later one is cut from an arena, small things that stay settle
-between its pieces, and the arena never shrinks (measured: docs/operations.md, "Memory of the classifier"). A size that is set
-stays.
+glibc raises the size from which a block is mapped by itself, and so given back by itself, to that of the largest one that was
+ever freed. After one snapshot of some MiB every later one is cut from an arena, small things that stay settle between its
+pieces, and the arena never shrinks (measured: docs/soak.md). A size that is set stays.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ STEPS: tuple[str, ...] = (
         body BLOB NOT NULL
     );
     """,
+    # 3: snapshots are compressed; a program that does not know it must not take one for damaged, and begin anew
+    "",
 )
 
 

@@ -18,6 +18,7 @@ from classifier.settings import Retention
 from classifier.store import feed
 from classifier.store.database import Database, NotNow, StoreError
 from classifier.store.feed import Entry
+from classifier.store.packed import packed, unpacked
 from wire import codec
 from wire.records import Deploy, Event, Record, Replica, Tick
 
@@ -125,6 +126,7 @@ class Store:
         Args:
             now: event time in seconds, from which ages count.
         """
+        state_packed = packed(state)
         with self.database.writing() as db:
             # Delete before insert: in a database at its limit the freed pages are the room for what follows.
             db.execute("DELETE FROM snapshot WHERE id = 0")
@@ -135,7 +137,7 @@ class Store:
             )
             db.execute("DELETE FROM journal WHERE seq <= ?", (seq,))
             self._forget(db, now)
-            db.execute("INSERT INTO snapshot VALUES (0, ?, NULL, ?)", (seq, state))
+            db.execute("INSERT INTO snapshot VALUES (0, ?, NULL, ?)", (seq, state_packed))
             _keep(db, findings)
         known = self.database.rows("SELECT node, epoch FROM numberings")
         self._numbers = {(node, epoch): self._numbers[node, epoch] for node, epoch in known}
@@ -159,7 +161,7 @@ class Store:
     def last_snapshot(self) -> Snapshot | None:
         """The state that stands in for the journal's beginning."""
         found = self.database.rows("SELECT seq, state FROM snapshot WHERE id = 0")
-        return Snapshot(*found[0]) if found else None
+        return Snapshot(found[0][0], unpacked(found[0][1])) if found else None
 
     def put_aside(self, why: str) -> None:
         """Keep a snapshot that cannot be read for a look, and go on without it."""

@@ -10,6 +10,7 @@ from classifier.drift.finding import Finding, Signal, finding_to_dict
 from classifier.settings import Retention
 from classifier.store import database as database_module
 from classifier.store.database import Database, NotNow
+from classifier.store.packed import packed, unpacked
 from classifier.store.schema import STEPS, StoreError, upgrade
 from classifier.store.store import Frame, Store
 from tests.factories import SHOP, deploy, event, window
@@ -105,6 +106,26 @@ def test_a_snapshot_stands_in_for_the_journal_before_it(store, path):
     assert [r.time for r in journal(store, store.last_snapshot().seq)] == [7, 8, 9, 10]
     assert store.accept(ticks(1, 12)) and store.known("n1", "e") == 11
     assert [v["id"] for v in store.versions("f1")] == ["f1"]
+
+
+@pytest.mark.parametrize("state", [b"", b"\x92\x01\xc7\x00\x03", b"x" * 300_000], ids=["empty", "small", "large"])
+def test_a_state_comes_back_as_it_was(store, state):
+    store.snapshot(1, state, [], now=0.0)
+    assert store.last_snapshot().state == state
+    (kept,) = store.database.rows("SELECT state FROM snapshot")[0]
+    assert len(kept) < max(100, len(state) // 10)
+
+
+def test_a_state_that_an_older_driftline_wrote_is_read(store):
+    store.snapshot(1, b"", [], now=0.0)
+    with store.database.writing() as db:
+        db.execute("UPDATE snapshot SET state = ?", (b"\x92\x01 as it is",))
+    assert store.last_snapshot().state == b"\x92\x01 as it is"
+
+
+def test_a_damaged_state_is_left_to_whoever_reads_states():
+    data = packed(os.urandom(999))
+    assert unpacked(data[:-9]) == data[:-9]
 
 
 def test_numbers_in_the_journal_are_never_used_twice(store):
@@ -295,7 +316,8 @@ def test_a_snapshot_put_aside_is_kept_for_a_look(store):
         store.snapshot(n, b"old %d" % n, [], now=0.0)
         store.put_aside("format 9")
     assert store.last_snapshot() is None
-    kept = store.database.rows("SELECT state, aside FROM snapshot ORDER BY id")
+    rows = store.database.rows("SELECT state, aside FROM snapshot ORDER BY id")
+    kept = [(unpacked(state), why) for state, why in rows]
     assert kept == [(b"old 2", "format 9"), (b"old 3", "format 9"), (b"old 4", "format 9")]
 
 
