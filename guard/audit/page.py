@@ -8,7 +8,7 @@ from typing import Any
 
 from guard.audit.answers import LABELS, STEPS, eight, moment, trigger, urgent
 
-RENDERER = 1  # pages of another number are not compared with those made here
+RENDERER = 2  # pages of another number are not compared with those made here
 LINE = 100  # columns
 LONG = 1200  # characters of one sentence
 LISTED = 40  # steps, records
