@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from sensor.identity.facts import Facts, Owners, Pod, SourceError, agent_of
+from sensor.identity.facts import Facts, NotYetError, Owners, Pod, SourceError, agent_of
 from sensor.identity.names import clean, key
 from wire.records import Workload
 
@@ -62,7 +62,7 @@ class Cri:
                     raise SourceError(f"{self.socket}: its reader ended") from e
             except (TimeoutError, ValueError) as e:
                 if isinstance(e, TimeoutError) and self._begins():  # ended now, the next one would be as late
-                    raise SourceError(f"{self.socket}: its reader still begins") from e
+                    raise NotYetError(f"{self.socket}: its reader still begins") from e
                 self.close()
                 raise SourceError(f"{self.socket}: {e}") from e
         raise AssertionError("unreachable")

@@ -17,6 +17,10 @@ class SourceError(Exception):
     """Nobody answered, or not in a form that we read; the text says who."""
 
 
+class NotYetError(SourceError):
+    """Who is to be asked still begins. The question keeps, however long it has been asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One answer. All texts are bounded and escaped."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sensor.identity.facts import Facts, Key
+from sensor.identity.facts import Facts, Key, NotYetError
 from sensor.identity.paths import Place
 
 log = logging.getLogger(__name__)
@@ -78,21 +79,25 @@ class Fetcher:
     def _run(self) -> None:
         while (question := self._next()) is not None:
             last = time.monotonic() >= question.until
-            facts = self._asked(question, last)
+            facts, again = self._asked(question, last)
             with self._changed:
                 self._busy = 0
-                if facts is None and not last:
-                    heapq.heappush(self._open, _again(question))
+                if again is not None:
+                    heapq.heappush(self._open, again)
                 else:
                     self._answers.append((question.key, facts))
         self._end()
 
-    def _asked(self, question: Question, last: bool) -> Facts | None:
+    def _asked(self, question: Question, last: bool) -> tuple[Facts | None, Question | None]:
+        """The answer, and the question where it is to be asked again."""
         try:
-            return self._fetch(question.place, last=last)
+            facts = self._fetch(question.place, last=last)
+        except NotYetError:
+            return None, _again(question, math.inf)
         except Exception:
             log.exception("identity of %s failed", question.place.base)
-            return None
+            facts = None
+        return facts, _again(question, question.until) if facts is None and not last else None
 
     def _next(self) -> Question | None:
         """The next question that is due; waits for it. None: closed."""
@@ -106,7 +111,6 @@ class Fetcher:
         return None
 
 
-def _again(question: Question) -> Question:
-    due = min(time.monotonic() + question.pause, question.until)
-    pause = min(question.pause * 2, LONGEST_PAUSE)
-    return Question(due, question.number, question.key, question.place, question.until, pause)
+def _again(question: Question, until: float) -> Question:
+    due = min(time.monotonic() + question.pause, until)
+    return replace(question, due=due, pause=min(question.pause * 2, LONGEST_PAUSE))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sensor.identity import docker
 from sensor.identity.cri import Cri
 from sensor.identity.docker import Api
-from sensor.identity.facts import Facts, Key, Owners, SourceError
+from sensor.identity.facts import Facts, Key, NotYetError, Owners, SourceError
 from sensor.identity.names import clean, key
 from sensor.identity.paths import Place
 from sensor.identity.settings import IdentitySettings
@@ -32,10 +32,16 @@ class Sources:
         """The first answer; None: ask again later. `last` also takes what a runtime's state files say.
 
         State files come last, because a runtime knows more than it writes: a later answer must not rename a workload.
+
+        Raises:
+            NotYetError: Nobody knows it, and who may know it still begins.
         """
         if place.kind in ("unit", "scope"):
             return Facts("systemd", unit_workload(place), self._units.revision(place.unit), basis="unit")
-        found = next((facts for client in self._asked(place) if (facts := self._answer(client, place))), None)
+        begins: list[NotYetError] = []
+        found = next((facts for client in self._asked(place) if (facts := self._answer(client, place, begins))), None)
+        if begins and not found:
+            raise begins[0]
         return found or (self._stored(place) if last or not self._sockets(place) else None)
 
     def close(self) -> None:
@@ -43,11 +49,12 @@ class Sources:
             if isinstance(client, Cri):
                 client.close()
 
-    def _answer(self, client: Client, place: Place) -> Facts | None:
+    def _answer(self, client: Client, place: Place, begins: list[NotYetError]) -> Facts | None:
         try:
             return client.fetch(place.container)
         except SourceError as e:
             self.refused[clean(str(e).partition(":")[0])] += 1
+            begins += [e] if isinstance(e, NotYetError) else []
             return None
 
     def _asked(self, place: Place) -> Iterator[Client]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +13,7 @@ from sensor.identity.resolver import Resolver
 from sensor.identity.settings import IdentitySettings
 from tests.factories import replica
 from tests.identity import runtimes
+from tests.waiting import until
 
 DEADLINE = 60.0  # seconds, for a machine that does other things too
 A, P, K = "a1" * 32, "b2" * 32, "c3" * 32
@@ -214,6 +217,26 @@ def test_kind_node_is_recognised_by_its_label(resolver_of, tmp_path):
         assert polled(resolver)[0].container == K
         assert resolver.resolve(replica(2), f"/docker/{A}/kubelet/kubepods/pod0f7a/{P}", 3.0).container == P
         assert resolver.resolve(replica(3), f"/docker/{A}", 3.0).container == A
+
+
+def test_a_question_keeps_while_the_reader_of_cri_begins(resolver_of, tmp_path, monkeypatch):
+    """It was given up after `patience`, so what a busy node had already when the sensor came had no name for life (#5)."""
+    pytest.importorskip("cri_api")
+    gate = tmp_path / "gate"
+    wait = f'until [ -e {gate} ]; do sleep 0.02; done; exec {sys.executable} -m sensor.identity.cri_child "$0" 30'
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0, "cwd": cri.ROOT}
+    monkeypatch.setattr(cri.Cri, "_start", lambda self: subprocess.Popen(["sh", "-c", wait, self.socket], **pipes))
+    monkeypatch.setattr(cri, "PATIENCE", 0.05)
+    sandboxes = {P: runtimes.pod("cart-7c9-abcde", {"pod-template-hash": "7c9"})}
+    with runtimes.cri(tmp_path / "run/cri.sock", {A: runtimes.container("cart", P)}, sandboxes):
+        resolver = resolver_of(patience=0.3)
+        resolver.resolve(replica(), POD_PATH, 1.0)
+        asked_often = "pauses of 0.05, 0.1, 0.2 s: beyond its patience"
+        until(lambda: resolver.poll(2.0) or sum(resolver.refused.values()) >= 5 or resolver.dropped, asked_often)
+        assert not resolver.dropped
+        monkeypatch.setattr(cri, "PATIENCE", DEADLINE)
+        gate.touch()
+        assert polled(resolver)[0].workload == "lab/shop/Deployment/cart/cart"
 
 
 def test_everything_is_bounded_and_counted(resolver_of):
