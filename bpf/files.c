@@ -108,9 +108,8 @@ static inline void new_file(struct file_id *id, u64 file) {
     tell_open(id->slot, id, row, file);
 }
 
-/* Whether there is a file of this number. */
-static inline int note_open(u32 slot, u64 task, u32 fd) {
-    u64 file = open_file(task, fd);
+/* Whether there is a file. */
+static inline int note_file(u32 slot, u64 task, u64 file) {
     if (!file)
         return 0;
     u64 inode = PEEK(u64, file_dentry(file), OFF_DENTRY_INODE);
@@ -128,6 +127,8 @@ static inline int note_open(u32 slot, u64 task, u32 fd) {
         new_file(&id, file);
     return 1;
 }
+
+static inline int note_open(u32 slot, u64 task, u32 fd) { return note_file(slot, task, open_file(task, fd)); }
 
 static inline void maybe_open(u64 task, u64 fd) {
     u32 tid = *(u32 *)(task + OFF_TASK_PID);

@@ -4,8 +4,8 @@
  * calls io_uring_enter, or the kernel's thread of the ring (SQPOLL), which is of the same cgroup. Files that a ring opened are told as
  * those of system calls are (bpf/files.c), at raw tracepoint io_uring_complete, which fires in the task that asked, or in a worker of
  * its own: all share one table of open files.
- * Sees: every request of a known opcode, also one that then fails; opened files. Misses: arguments and results of all else; files in a
- * ring's own table, and those without a completion: both are counted. Costs: see docs/probes.md#io_uring. */
+ * Sees: every request of a known opcode, also one that then fails; opened files. Misses: arguments and results of all else; files
+ * whose open has no completion, which are counted. Costs: see docs/probes.md#io_uring. */
 
 #define RING_OPS 80      /* opcodes counted one by one, and the two below; Linux 6.18 has 63 */
 #define RING_UNNAMED 78  /* files opened of which nobody can say which */
@@ -55,6 +55,22 @@ int ring_submitted(struct bpf_raw_tracepoint_args *ctx) {
 }
 
 #ifdef WITH_FILES
+/* Of the table that a ring has of its own, whose files have no descriptor; place and number are the request's and its result's. */
+static inline u64 ring_own_file(u64 request, u32 place, u32 result) {
+    u64 ring = PEEK(u64, request, OFF_KIOCB_RING);
+    u64 at = place == ~0U ? result : place - 1;  /* ~0: the kernel chose one, and says which */
+#ifdef OFF_RING_NODES    /* since Linux 6.13 */
+    if (at >= PEEK(u32, ring, OFF_RING_NODES_MAX))
+        return 0;
+    u64 node = PEEK(u64, PEEK(u64, ring, OFF_RING_NODES), at * 8);
+    return node ? PEEK(u64, node, OFF_NODE_FILE) & ~7ULL : 0;  /* the lower bits are flags */
+#elif defined(OFF_RING_FILES)
+    return at < PEEK(u32, ring, OFF_RING_FILES_MAX) ? PEEK(u64, PEEK(u64, ring, OFF_RING_FILES), at * 8) & ~7ULL : 0;
+#else
+    return 0;
+#endif
+}
+
 int ring_completed(struct bpf_raw_tracepoint_args *ctx) {
     u64 request = ctx->args[1];
     if (!request || !ring_opens(PEEK(u8, request, OFF_KIOCB_OPCODE)))
@@ -64,7 +80,8 @@ int ring_completed(struct bpf_raw_tracepoint_args *ctx) {
     u32 slot = task_slot(task);
     if (result < 0 || slot == NO_SLOT)
         return 0;
-    if (PEEK(u32, request, OFF_OPEN_SLOT) || !note_open(slot, task, result))
+    u32 place = PEEK(u32, request, OFF_OPEN_SLOT);
+    if (!note_file(slot, task, place ? ring_own_file(request, place, result) : open_file(task, result)))
         count_ring_op(slot, RING_UNNAMED);
     return 0;
 }

@@ -150,7 +150,7 @@ def _better() -> list[Facility]:
             _program(26),
             "CONFIG_DEBUG_INFO_BTF_MODULES, CAP_PERFMON, not locked down",
             "kernel functions at a lower cost, file_open with its result",
-            "" if _program(26) else "opens by 32-bit calls; files that io_uring opens without a descriptor",
+            "" if _program(26) else "opens by 32-bit calls; files that io_uring opens without a completion",
             "raw tracepoint sys_exit after an open (probe files)",
         ),
         Facility(

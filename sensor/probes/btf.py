@@ -79,6 +79,12 @@ MEMBERS: dict[str, tuple[str, ...]] = {
     "KIOCB_FLAGS": ("io_kiocb.flags",),
     "KIOCB_RESULT": ("io_kiocb.cqe.res",),
     "OPEN_SLOT": ("io_open.file_slot",),
+    "KIOCB_RING": ("io_kiocb.ctx",),
+    "RING_NODES": ("io_ring_ctx.file_table.data.nodes",),  # since 6.13
+    "RING_NODES_MAX": ("io_ring_ctx.file_table.data.nr",),
+    "NODE_FILE": ("io_rsrc_node.file_ptr",),
+    "RING_FILES": ("io_ring_ctx.file_table.files",),  # before
+    "RING_FILES_MAX": ("io_ring_ctx.nr_user_files",),
     "SOCK_CGROUP": ("sock.sk_cgrp_data.cgroup", "sock.sk_cgrp_data.val"),  # a union until 5.15
 }
 

@@ -1,5 +1,5 @@
 /* ring plain|sqpoll STEP...: asks exactly this of a ring of its own, by the raw system calls. 3: this kernel gives none.
- * Steps: nop:COUNT read:COUNT open:PATH open2:PATH write:PATH worker:PATH slot:PATH silent:PATH close socket connect:PORT send:BYTES
+ * Steps: nop:COUNT read:COUNT open:PATH open2:PATH write:PATH worker:PATH slot:PATH chosen:PATH silent:PATH close socket connect:PORT send:BYTES
  * batch:SECRET:PATH */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -113,12 +113,13 @@ static void opened2(const char *path) {
     check((last = one()) >= 0, path);
 }
 
-/* Into a place of the ring's own table: there is no descriptor. */
-static void into_slot(const char *path) {
-    int none[4] = {-1, -1, -1, -1};
-    check(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, none, 4) == 0, "io_uring_register");
-    ask(IORING_OP_OPENAT, AT_FDCWD, path, 0)->file_index = 1;
-    check(one() == 0, path);
+/* Into a place of the ring's own table, the third or one that the kernel chooses: there is no descriptor. */
+static void into_slot(const char *path, unsigned place) {
+    static int none[4] = {-1, -1, -1, -1}, made;
+    if (!made++)
+        check(syscall(SYS_io_uring_register, ring, IORING_REGISTER_FILES, none, 4) == 0, "io_uring_register");
+    ask(IORING_OP_OPENAT, AT_FDCWD, path, 0)->file_index = place;
+    check(one() >= 0, path);
 }
 
 /* Its completion is not written. */
@@ -173,7 +174,9 @@ static void step(char *what) {
     else if (!strncmp(what, "worker:", 7))
         opened(of, O_RDONLY, IOSQE_ASYNC);
     else if (!strncmp(what, "slot:", 5))
-        into_slot(of);
+        into_slot(of, 3);
+    else if (!strncmp(what, "chosen:", 7))
+        into_slot(of, IORING_FILE_INDEX_ALLOC);
     else if (!strncmp(what, "silent:", 7))
         silent(of);
     else if (!strncmp(what, "batch:", 6))
