@@ -103,9 +103,9 @@ def _same_turn(graph: Graph, edge: Edge) -> bool:
 def leads(graph: Graph, id_: str) -> list[Trigger]:
     """Every turn or request that an event may come of, the earliest first; one, where its links leave no choice.
 
-    Unlike in a chain, what stands in `ambiguous` counts like the source beside it.
+    Unlike in a chain, what stands in `ambiguous` counts like the source beside it. An event that is not known leads nowhere.
     """
-    found = up(graph, [id_])
+    found = up(graph, [graph.stands.get(id_, id_)])
     within = set(found)
     edges = [e for i in found for e in graph.into.get(i, ()) if within & {e.source, *e.ambiguous}]
     edges = [e for e in edges if e.kind != SERVES]

@@ -193,7 +193,7 @@ def _is_led(reach: Reach) -> bool:
 def _open(reach: Reach) -> tuple[str, str]:
     """What points to before what was read, and what to behind it, in words; "" where nothing does."""
     graph = reach.linker.graph
-    found = chain.up(graph, (i for i in reach.evidence if i in graph.facts))
+    found = chain.up(graph, (graph.stands.get(i, i) for i in reach.evidence))
     calls = [f for i in found if isinstance(f := graph.facts[i], Call) and f.kind == "tool"]
     middle = [f for i in found if isinstance(f := graph.facts[i], Llm) and f.results and i not in graph.talk.before]
     before = behind = ""

@@ -59,7 +59,7 @@ def road(
 def decided(reach: Reach) -> Road:
     """What the events say; the strongest first: links that leave no choice, links that do, time."""
     graph, evidence = reach.linker.graph, reach.evidence
-    led = {i: found for i in evidence if i in graph.facts and (found := chains.leads(graph, i))}
+    led = {i: found for i in evidence if (found := chains.leads(graph, i))}
     whole = reach.linker.chain_of(evidence)
     sure = {i: found for i, found in led.items() if len(found) == 1}
     if sure:

@@ -11,6 +11,7 @@ from classifier.links.road import of_list, road
 from classifier.links.view import about
 from guard.audit.chain import trigger as section
 from tests.links.factories import FLOW, HOST, POD, Story, finding, turn
+from tests.links.test_doubles import twice
 
 
 def found(story: Story, asked: Finding):
@@ -104,6 +105,12 @@ def test_a_deed_whose_process_nobody_knows_is_joined_by_time_and_says_so():
     sent = s.event("egress", 1010.0, {"name": HOST}, FLOW)
     told = found(s, finding(sent.id, first=1010.0, last=1012.0))
     assert (told.state, told.by, told.chain.trigger.excerpt) == ("inferred", "time", "ZD-1")
+
+
+def test_a_call_that_was_only_told_a_second_time_leads_to_the_turn_that_was_seen():
+    seen, told, *_, again = twice()
+    led, _ = road(finding(again.id, first=1.0, last=5.0), *of_list([*seen.events, *told.events]), lambda *_: [POD])
+    assert (led.state, led.chain.trigger.event, led.chain.trigger.basis) == ("captured", seen.events[0].id, "verified")
 
 
 def test_the_command_and_the_row_name_the_same_whatever_the_order_of_events():
