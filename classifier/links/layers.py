@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from classifier.links.edges import KERNEL, LAYERS, MISSING, NETWORK, PARTIAL, PRESENT, PROMPT, TOOLS, Layer
 from classifier.links.reading import Fact, Llm
 
-OF = {"exec": KERNEL, "fork": KERNEL, "exit": KERNEL, "open": KERNEL, "identity": KERNEL, "syscall": KERNEL}
+OF = dict.fromkeys(("exec", "fork", "exit", "open", "identity", "syscall", "io_uring"), KERNEL)
 OF |= {
     "egress": NETWORK,
     "ingress": NETWORK,

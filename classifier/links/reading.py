@@ -18,7 +18,7 @@ LATE = 0.25  # seconds: what is told by others has their clocks
 NEAR = 0.005  # seconds, between two buffers of one node
 PROCESS = ("exec", "fork", "exit")
 NETWORK = ("egress", "ingress", "dns", "tls")
-ACTS = ("exec", "open", "identity", "syscall", "egress", "tls", "dns")
+ACTS = ("exec", "open", "identity", "syscall", "io_uring", "egress", "tls", "dns")
 
 
 @stored

@@ -10,7 +10,7 @@ from classifier.links.edges import MISSING as NOT_THERE
 from wire.records import Event
 
 PRESENT, MISSING, UNKNOWN = "present", "missing", "unknown"
-OF = dict.fromkeys(("exec", "fork", "exit", "open", "identity", "syscall", "digest", "package"), KERNEL)
+OF = dict.fromkeys(("exec", "fork", "exit", "open", "identity", "syscall", "io_uring", "digest", "package"), KERNEL)
 OF |= dict.fromkeys(("egress", "ingress", "dns", "tls"), NETWORK) | {"llm": PROMPT, "tool": TOOLS, "mcp": TOOLS}
 SEEN_BY_NETWORK = ("egress:", "ingress:", "dns:", "tls:")
 PROBES = {KERNEL: ("syscalls", "process", "files"), NETWORK: ("network",)}

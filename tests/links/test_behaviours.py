@@ -89,6 +89,7 @@ def test_steps_name_the_first_tool_once():
         ("open", ("/run/secrets/x",), 0, "open:secret:/run/secrets/x", "secret"),
         ("exec", ("/bin/sh",), 0, "exec:/bin/sh<x", "exec"),
         ("syscall", (), 0, "syscall:mount", "call"),
+        ("io_uring", (), 0, "io_uring:connect", "call"),
     ],
 )
 def test_effects_have_classes(kind, words, port, behaviour, wanted):

@@ -25,6 +25,12 @@ def test_nothing_is_four_missing_layers_in_order():
     assert all(la.reason for la in found)
 
 
+@pytest.mark.parametrize("kind", ["syscall", "io_uring"])
+def test_a_call_by_either_road_is_of_the_kernel(kind):
+    asked = facts(Story().event(kind, 1.0, {"pid": 7}, f"{kind}:connect"))
+    assert state(layers(asked, asked, {}), "kernel") == (PRESENT, "")
+
+
 def test_what_is_elsewhere_but_not_linked_is_told_apart_from_no_feed():
     llm = facts(Story().llm(1, user="q"))
     assert state(layers([], llm, {}), "prompt") == (MISSING, "there are such events, none is linked to these")

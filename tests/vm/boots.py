@@ -11,7 +11,7 @@ FULL = "6.12"  # the kernel under which the units are asked everything; systemd 
 TESTS = """
 tests/probes/test_btf.py tests/probes/test_headers.py tests/probes/test_pins.py
 tests/kernel/test_processes.py tests/kernel/test_files.py tests/kernel/test_network.py tests/kernel/test_syscalls.py
-tests/kernel/test_scripts.py tests/kernel/test_hooks.py
+tests/kernel/test_scripts.py tests/kernel/test_hooks.py tests/kernel/test_io_uring.py
 """.split()
 
 # Nothing here is a claim about time: whatever is waited for may take ten times as long as on the machine itself.
