@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from classifier.drift.severity import GUARDED, severity
@@ -58,16 +59,15 @@ def sweep(e: Envelope, day: int) -> list[creep.Drip]:
     if len(e.folded) > e.policy.max_exposures:
         e.folded = {key for key in e.folded if key[0] in e.ledger.exposures}
     e.stage = convergence.stage(e.coverage(), e.policy, e.windows)
-    lay_to_rest(e)
     return crept
 
 
-def lay_to_rest(e: Envelope) -> None:
-    """Pack what replicas that have ended showed."""
+def lay_to_rest(e: Envelope, most: int) -> None:
+    """Pack what replicas that have ended showed: so many of them, as to pack all that a sweep wakes would double its cost."""
     gone = _gone(e)
-    for lane in e.lanes.values():
-        if lane.replica in gone:
-            rest(lane, e.shared)
+    awake = (lane for lane in e.lanes.values() if lane.replica in gone and lane.cells and isinstance(lane.cells, dict))
+    for lane in list(islice(awake, most)):
+        rest(lane, e.shared)
 
 
 def share(e: Envelope) -> None:
@@ -90,7 +90,7 @@ def wake(e: Envelope) -> None:
     for behaviour, cells in _by_behaviour(e).items():
         if behaviour in e.items:
             items.repack(e.items[behaviour], cells)
-    lay_to_rest(e)
+    lay_to_rest(e, len(e.lanes))
 
 
 def _moves(item: items.Item | None, cells: Sequence[Cell]) -> bool:

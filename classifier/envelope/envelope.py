@@ -31,6 +31,8 @@ from classifier.envelope.strangers import NEW, Stranger
 from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
 
+OTHERS = 4  # replicas that ended before and are packed again when one more ends
+
 
 @stored
 @dataclass(slots=True)
@@ -163,6 +165,7 @@ class Envelope:
         for lane in self.lanes.values():
             if lane.replica == replica:
                 rest(lane, self.shared)
+        daily.lay_to_rest(self, OTHERS)
 
     def blind(self, node: str, start: float, end: float, reason: str) -> None:
         """A node was not observed; what its replicas of ours did then is unknown."""

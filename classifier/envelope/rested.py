@@ -45,7 +45,10 @@ class Rested(Mapping[str, Cell]):
 
     def awake(self) -> dict[str, Cell]:
         """All cells, of their own again."""
-        return {behaviour: self._cell(place) for behaviour, place in self._places.items()}
+        first = len(self._places) * END
+        ends = memoryview(self._data)[:first].cast("I")
+        rows = (thaw(self._data[start:end]) for start, end in zip((first, *ends), ends, strict=False))
+        return {b: _made(row, common) for b, row, common in zip(self._places, rows, self._common, strict=True)}
 
     def days(self) -> set[frozenset[int]]:
         """The sets of days on which the behaviours were seen."""
@@ -103,17 +106,13 @@ def _common(c: Cell, shared: Shared) -> Common:
 
 
 def _row(c: Cell) -> bytes:
-    return freeze(
-        [
-            *(c.first, c.last, c.count, c.windows, c.hour, c.out, c.into, c.folded),
-            *(c.limit_out, c.limit_in, c.past_out, c.past_in),
-        ]
-    )
+    counted = [c.first, c.last, c.count, c.windows, c.hour, c.out, c.into, c.folded]
+    return freeze([*counted, c.limit_out, c.limit_in, c.past_out, c.past_in])
 
 
 def _made(row: list, common: Common) -> Cell:
     first, last, count, windows, hour, out, into, folded, limit_out, limit_in, past_out, past_in = row
-    return Cell(
-        *(first, last, count, windows, hour, common.days, common.week, out, into, common.lineages, folded),
-        *(limit_out, limit_in, common.guarded, past_out, past_in),
-    )
+    days, lineages, week, guarded = common
+    return Cell(  # in one line, as a day's sweep makes all of them
+        first, last, count, windows, hour, days, week, out, into, lineages, folded, limit_out, limit_in, guarded, past_out, past_in
+    )  # fmt: skip

@@ -85,12 +85,19 @@ def test_an_envelope_says_the_same_of_packed_replicas(restored):
     assert packed.merge(plain).to_dict() == plain.merge(plain).to_dict()
 
 
-def test_a_replica_that_shows_something_after_its_end_is_packed_again_by_the_next_day():
+def asleep(e: Envelope) -> int:
+    return sum(isinstance(lane.cells, Rested) for lane in e.lanes.values())
+
+
+def test_what_a_sweep_has_woken_is_packed_again_as_others_end():
     e = churn(ends=True)
-    late = e.lanes[replica(19), ""]
-    assert isinstance(late.cells, dict) and sum(isinstance(x.cells, Rested) for x in e.lanes.values()) > 3
+    before = asleep(e)
+    assert before > 3 and isinstance(e.lanes[replica(19), ""].cells, dict)  # it showed something after its end
     e.sweep(int(e.last // DAY) + 1)
-    assert isinstance(late.cells, Rested)
+    assert asleep(e) == 0
+    for _ in range(4):
+        e.ended(replica(19), e.last)
+    assert asleep(e) > before
 
 
 def test_what_many_replicas_have_in_common_is_one_object():
