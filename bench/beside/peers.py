@@ -19,8 +19,8 @@ from wire import syscalls
 WITHOUT, FLOOR = "without", "empty tracepoint"
 OURS = {
     "driftline": (
-        ("syscalls", "process", "files", "network"),
-        "calls by name and their order, programs and who called them, files, peers with names and bytes; by workload",
+        ("syscalls", "process", "files", "network", "io_uring"),
+        "calls by name and their order, programs and who called them, files, peers with names and bytes, requests to io_uring; by workload",
     ),
     "driftline, calls": (
         ("syscalls", "process"),
