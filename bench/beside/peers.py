@@ -20,7 +20,7 @@ WITHOUT, FLOOR = "without", "empty tracepoint"
 OURS = {
     "driftline": (
         ("syscalls", "process", "files", "network", "io_uring"),
-        "calls by name and their order, programs and who called them, files, peers with names and bytes, requests to io_uring; by workload",
+        "calls and rings by name, the order of calls, programs and who called them, files, peers with names and bytes; by workload",
     ),
     "driftline, calls": (
         ("syscalls", "process"),
