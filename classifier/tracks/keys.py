@@ -8,13 +8,20 @@ import os
 import stat
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from classifier.deploys.signing import KeysError
 
 LIMIT = 1 << 16  # bytes
+NO_KEY = (
+    ValueError,
+    TypeError,
+    binascii.Error,
+    UnsupportedAlgorithm,
+    InternalError,
+)  # the last: a key too short or too long
 PREFIX = b"whsk_"
 REMEDY = "make one with `openssl genpkey -algorithm ed25519 -out FILE`"
 
@@ -31,7 +38,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
             seed = base64.b64decode(text.removeprefix(PREFIX), validate=True)
             return Ed25519PrivateKey.from_private_bytes(seed[:32])
         key = load_pem_private_key(text, password=None)
-    except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm) as e:
+    except NO_KEY as e:
         raise KeysError(f"{path}: no private key without a password; {REMEDY}") from e
     if not isinstance(key, Ed25519PrivateKey):
         raise KeysError(f"{path}: a key of another kind than Ed25519; {REMEDY}")

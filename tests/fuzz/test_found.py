@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64encode
 
 import msgpack
 import pytest
 
+from classifier.deploys.signing import KeysError
 from classifier.envelope.state import StateError, freeze, thaw
 from classifier.pipeline import FORMAT, Pipeline
 from classifier.policy import Policy
+from classifier.tracks.keys import private_key
 from guard.audit.keys import AuditKeyError, pem, public
 from sensor.identity.cri import facts_of
 from sensor.identity.names import clean
@@ -144,6 +147,18 @@ def test_a_public_key_of_a_kind_that_nobody_knows_is_refused():
     """One wrong character in its kind, and `audit verify --key` ended with a stack trace."""
     with pytest.raises(AuditKeyError, match="no Ed25519 public key"):
         public(pem(trail.PUBLIC).replace("MCowBQYDK2VwAyEA", "MCowBQYDKmVwAyEA"))
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_private_key_of_a_wrong_length_is_refused(tmp_path, length):
+    """The library calls that a fault of its own, and whoever named such a file got a stack trace."""
+    told = bytes([0x04, length + 2, 0x04, length, *range(length)])
+    der = bytes([0x30, len(told) + 10]) + bytes.fromhex("020100300506032b6570") + told
+    path = tmp_path / "key"
+    path.write_text(f"-----BEGIN PRIVATE KEY-----\n{b64encode(der).decode()}\n-----END PRIVATE KEY-----\n")
+    path.chmod(0o600)
+    with pytest.raises(KeysError, match="openssl genpkey"):
+        private_key(path)
 
 
 def test_a_damaged_file_of_originals_whose_words_are_no_text_is_refused(tmp_path):
