@@ -9,15 +9,21 @@ import zstandard
 
 MAGIC = b"\x28\xb5\x2f\xfd"  # of zstd; no state begins so
 LEVEL = 1  # a state is full of the same names: 2.0 MB to 0.17 in 2 ms
+RATIO, SMALL, MOST = (
+    256,
+    1 << 20,
+    1 << 30,
+)  # times its compressed size; bytes where that says less; bytes that SQLite takes
 
 
 def packed(state: bytes) -> bytes:
-    """Compressed, with a checksum.
+    """Compressed, with a checksum; as it is where it would not be read again.
 
     >>> unpacked(packed(b"state" * 9)) == b"state" * 9
     True
     """
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(state)
+    data = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(state)
+    return data if _fits(len(state), data) else state
 
 
 def unpacked(data: bytes) -> bytes:
@@ -29,6 +35,13 @@ def unpacked(data: bytes) -> bytes:
     if not data.startswith(MAGIC):
         return data
     try:
+        if not _fits(zstandard.frame_content_size(data), data):
+            return data
         return zstandard.ZstdDecompressor().decompress(data)
-    except (zstandard.ZstdError, MemoryError):  # a damaged head may claim any length
+    except (zstandard.ZstdError, MemoryError, OverflowError):
         return data
+
+
+def _fits(size: int, data: bytes) -> bool:
+    """Whether a state may be so long: a head may claim any length (-1: none), and a few bytes unpack to all memory."""
+    return 0 <= size <= min(MOST, max(SMALL, RATIO * len(data)))

@@ -12,6 +12,7 @@ from pathlib import Path
 from classifier.envelope.state import StateError
 from classifier.pipeline import Pipeline
 from classifier.policy import Policy
+from classifier.store.packed import packed, unpacked
 from guard.audit.bundle import bundle
 from guard.audit.verify import verify
 from sensor.importers import scap, scap_blocks, sequence, strace
@@ -215,7 +216,8 @@ def snapshots() -> list[bytes]:
     pipeline = Pipeline(Policy())
     for record in STREAM:
         pipeline.feed(record)
-    return [pipeline.snapshot()]
+    state = pipeline.snapshot()
+    return [state, packed(state)]  # as it lies in a database, too
 
 
 DECODERS = (
@@ -229,5 +231,5 @@ DECODERS = (
     Decoder("bus", sessions, read_bus),
     Decoder("spool", segments, read_segment),
     Decoder("pipeline", streams, feed, (), forged),
-    Decoder("snapshot", snapshots, lambda data: Pipeline.restore(Policy(), data), (StateError,)),
+    Decoder("snapshot", snapshots, lambda data: Pipeline.restore(Policy(), unpacked(data)), (StateError,)),
 )  # fmt: skip

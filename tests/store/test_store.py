@@ -5,12 +5,13 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from zstandard import ZstdCompressor
 
 from classifier.drift.finding import Finding, Signal, finding_to_dict
 from classifier.settings import Retention
 from classifier.store import database as database_module
 from classifier.store.database import Database, NotNow
-from classifier.store.packed import packed, unpacked
+from classifier.store.packed import MAGIC, packed, unpacked
 from classifier.store.schema import STEPS, StoreError, upgrade
 from classifier.store.store import Frame, Store
 from tests.factories import SHOP, deploy, event, window
@@ -126,6 +127,24 @@ def test_a_state_that_an_older_driftline_wrote_is_read(store):
 def test_a_damaged_state_is_left_to_whoever_reads_states():
     data = packed(os.urandom(999))
     assert unpacked(data[:-9]) == data[:-9]
+
+
+@pytest.mark.parametrize(
+    "size", [(1 << 63) - 1, (1 << 64) - 1, 1 << 31], ids=["beyond a length", "not stated", "2 GiB"]
+)
+def test_a_state_that_claims_any_length_is_left_as_it_is(size):
+    data = MAGIC + b"\xe0" + size.to_bytes(8, "little") + b"state"
+    assert unpacked(data) == data
+
+
+def test_a_few_bytes_do_not_unpack_to_all_memory():
+    bomb = ZstdCompressor(level=1).compress(bytes(16 << 20))
+    assert len(bomb) < 1024 and unpacked(bomb) == bomb
+
+
+def test_a_state_that_is_like_a_bomb_is_kept_as_it_is():
+    state = bytes(2 << 20)
+    assert packed(state) == state and unpacked(packed(state)) == state
 
 
 def test_numbers_in_the_journal_are_never_used_twice(store):
