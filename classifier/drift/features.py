@@ -183,8 +183,9 @@ def _what(members: Sequence[Judged]) -> Iterable[Row]:
         yield "bare address", 1.0, raw
     if odd := next((m for m in members if _brought(m.sighting)), None):
         yield "code brought in", 1.0, odd.sighting.behaviour
+    head = worst.partition(":")[0].replace("io_uring", "syscall")  # a request is a system call by another way
     for kind in ("exec", "egress", "ingress", "write", "open", "identity", "syscall"):
-        yield f"kind {kind}", float(worst.startswith(kind + ":")), worst
+        yield f"kind {kind}", float(head == kind), worst
 
 
 def _brought(s: Sighting) -> bool:

@@ -8,7 +8,7 @@ from classifier.deploys.timeline import Timeline
 from classifier.drift import contradiction, decision
 from classifier.drift.bounds import bounds
 from classifier.drift.cause import UNEXPLAINED, Cause, cause_id, read, related, write
-from classifier.drift.continuity import continuity
+from classifier.drift.continuity import continuity, interactive
 from classifier.drift.contradiction import CONFLICT
 from classifier.drift.correlation import Correlation, correlate
 from classifier.drift.finding import EXPECTED, REVIEW, Finding, Signal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from classifier.drift.ward import Ward
 
 FORGERY = "forgery"
+TURN = 60.0  # seconds between first sights of what one turn of an agent brought
 
 
 def evaluate(w: Ward, now: float, timeline: Timeline, weights: Weights) -> list[Finding]:
@@ -113,7 +114,7 @@ def _belongs(w: Ward, s: Sighting, cause: Cause, name: str) -> bool:
     if name.startswith("deploy:"):
         return True
     # By first sights: what a behaviour once brought goes on for weeks, and would tie everything to itself.
-    return related(s, others) and any(abs(s.first - o.first) <= _near(w, s, o) or _one_task(w, s, o) for o in others)
+    return related(s, others) and any(abs(s.first - o.first) <= _near(w, s, o) or _one_task(s, o) for o in others)
 
 
 def _near(w: Ward, s: Sighting, o: Sighting) -> float:
@@ -121,11 +122,15 @@ def _near(w: Ward, s: Sighting, o: Sighting) -> float:
     return RECENT * w.policy.day if s.why in SLOW and o.why in SLOW else w.policy.cause_window
 
 
-def _one_task(w: Ward, s: Sighting, o: Sighting) -> bool:
-    """Whether one turn of an agent brought both, the one while the other went on: a slow read, and then its write."""
-    earlier, later = sorted((s, o), key=lambda x: x.first)
-    goes_on = later.first <= earlier.last + w.policy.cause_window
-    return goes_on and later.first - earlier.first <= w.policy.review_age and not s.tasks.keys().isdisjoint(o.tasks)
+def _one_task(s: Sighting, o: Sighting) -> bool:
+    """Whether one turn of an agent brought both, the second soon after the first: a slow read, and then its write.
+
+    Of use only where a policy's hours are seconds, as in a story: a turn that a workload keeps open must not carry a theft into
+    a review of days ago, whose looks are over. Nor must somebody's shell, who explains what is near it and no more.
+    """
+    if abs(s.first - o.first) > TURN or interactive(s) or interactive(o):
+        return False
+    return not s.tasks.keys().isdisjoint(o.tasks)
 
 
 # one deviation ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from classifier.drift.finding import Signal, Term
 from classifier.envelope.lineage import plain_lineage
@@ -13,7 +14,7 @@ from wire.records import Replica
 EVIDENCE = 16  # ids kept, the first ones
 REPLICAS = 2048
 LINEAGES = 4
-TASKS = 16  # turns kept, the latest ones
+TASKS = 16  # turns kept, the first ones
 SLOW = ("creep", "drip")  # dated to days
 
 
@@ -71,7 +72,7 @@ class Sighting:
     owners: dict[str, int] = field(
         default_factory=dict
     )  # program → bytes of its largest window, the way that is out of bounds
-    tasks: dict[str, None] = field(default_factory=dict)  # turns of an agent that were under way, the latest last
+    tasks: dict[str, None] = field(default_factory=dict)  # turns of an agent that were under way when it began
 
     def see(self, replica: Replica, revision: str | None, first: float, last: float, *, uses: int, events: int) -> None:
         """One more window or event of a replica."""
@@ -108,12 +109,9 @@ class Sighting:
             self.owners[program] = max(size, self.owners.get(program, 0))
 
     def during(self, tasks: Iterable[str]) -> None:
-        """Turns of its replica that were under way."""
-        for task in tasks:
-            self.tasks.pop(task, None)
-            self.tasks[task] = None
-        while len(self.tasks) > TASKS:
-            del self.tasks[next(iter(self.tasks))]
+        """Turns of its replica that were under way. Those of its beginning: later ones would tie it to all that is new then."""
+        if not self.tasks:
+            self.tasks = dict.fromkeys(islice(tasks, TASKS))
 
     @property
     def count(self) -> int:

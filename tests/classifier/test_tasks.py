@@ -1,4 +1,4 @@
-"""Deviations that one turn of an agent brought are one cause, however long it took; those of other turns are not."""
+"""Deviations that one turn of an agent brought are one cause within a minute; those of other turns are not."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def together(one, two, policy=POLICY):
         pytest.param(0.0, 7.0, ["ZD-9"], 7.1, False, id="another-turn"),
         pytest.param(0.0, 7.0, [], 7.1, False, id="no-words"),
         pytest.param(0.0, 1.0, [], 1.5, True, id="no-words-but-near"),
-        pytest.param(0.0, 7.0, ["ZD-1"], 17.0, False, id="long-over"),
-        pytest.param(0.0, 900.0, ["ZD-1"], 900.0, False, id="a-turn-that-never-ends"),
+        pytest.param(0.0, 7.0, ["ZD-1"], 17.0, True, id="in-the-minute"),
+        pytest.param(0.0, 900.0, ["ZD-1"], 61.0, False, id="a-turn-that-never-ends"),
     ],
 )
-def test_one_turn_is_one_task_while_what_it_brought_goes_on(first, last, tasks, then, is_one):
+def test_one_turn_is_one_task_for_a_minute(first, last, tasks, then, is_one):
     """A read of seven seconds, and a write that was a finding of its own for it (#5)."""
     assert together(seen("read", first, last, *tasks), seen("write", then, then, "ZD-1")) is is_one
 
@@ -53,8 +53,15 @@ def test_the_order_in_which_the_two_are_judged_decides_nothing():
     assert together(read, write) and together(write, read)
 
 
-def test_a_sighting_keeps_the_latest_turns_and_a_snapshot_has_them():
+def test_a_shell_of_somebody_takes_nothing_in_that_is_not_near():
+    """Beside one, a theft of critical severity became a finding of medium."""
+    shell, theft = seen("exec:/bin/sh<runc", 0.0, 7.0, "ZD-1"), seen("write", 7.1, 7.2, "ZD-1")
+    assert not together(shell, theft) and not together(theft, shell)
+
+
+def test_a_sighting_keeps_the_turns_of_its_beginning_and_a_snapshot_has_them():
+    """One that goes on for days would else share a turn with all that is new."""
     s = seen("read", 0.0, 7.0, *(f"ZD-{n}" for n in range(50)))
-    s.during(["ZD-40"])
-    assert len(s.tasks) == TASKS and [*s.tasks][-2:] == ["ZD-49", "ZD-40"]
+    s.during(["ZD-99"])
+    assert [*s.tasks] == [f"ZD-{n}" for n in range(TASKS)]
     assert thaw(freeze(s)) == s
