@@ -37,7 +37,7 @@ from wire.redact import POLICIES
 
 log = logging.getLogger("driftline.sensor")
 
-BUSY = 20_000_000  # ns; after a batch that comes so soon after the last one the loop rests, to read larger ones
+BUSY = 20_000_000  # ns between two batches
 REST = 0.01  # seconds: of the rings, a tenth at 2,400 execs or 13,000 forks a second
 FULL = 0.75  # share of a table from which on idle rows are given back
 SHARE = 0.25  # of such a table that one workload keeps then, as `crowds` of bpf/common.h lets it take no more
@@ -159,6 +159,7 @@ class Agent:
         while not self.stop.asked:
             if self.kernel.wait(min(0.25, self.hearing.rest, (due - _boottime()) / 1e9)):
                 self.take()
+                self._breathe()
             self._listen()
             self._late()
             self.sink.pump()
@@ -167,6 +168,13 @@ class Agent:
                 self.windows()
                 self._sight.check()
                 due += self._interval() * (1 + (_boottime() - due) // self._interval())
+
+    def _breathe(self) -> None:
+        """After a batch that comes soon after the last one the loop rests, to read larger ones."""
+        now = _boottime()
+        if now - self._taken < BUSY:
+            time.sleep(REST)
+        self._taken = now
 
     def close(self) -> None:
         """Sends what is left, and unloads unless the settings say otherwise."""
@@ -198,10 +206,6 @@ class Agent:
         for event in self.observer.flows(batch.facts, self.kernel.flows):
             self._send(event)
         self.kernel.done(batch)
-        now = _boottime()
-        if now - self._taken < BUSY:
-            time.sleep(REST)
-        self._taken = now
 
     def windows(self) -> None:
         """One window per replica, then the tick that says that this is all."""
