@@ -5,7 +5,7 @@
  * those of system calls are (bpf/files.c), at raw tracepoint io_uring_complete, which fires in the task that asked, or in a worker of
  * its own: all share one table of open files.
  * Sees: every request of a known opcode, also one that then fails; opened files. Misses: arguments and results of all else; files
- * whose open has no completion, which are counted. Costs: see docs/probes.md#io_uring. */
+ * whose open has no completion (counted), or one that finds no room. Costs: see docs/probes.md#io_uring. */
 
 #define RING_OPS 80      /* opcodes counted one by one, and the two below; Linux 6.18 has 63 */
 #define RING_UNNAMED 78  /* files opened of which nobody can say which */
@@ -59,12 +59,12 @@ int ring_submitted(struct bpf_raw_tracepoint_args *ctx) {
 static inline u64 ring_own_file(u64 request, u32 place, u32 result) {
     u64 ring = PEEK(u64, request, OFF_KIOCB_RING);
     u64 at = place == ~0U ? result : place - 1;  /* ~0: the kernel chose one, and says which */
-#ifdef OFF_RING_NODES    /* since Linux 6.13 */
+#if defined(OFF_RING_NODES) && defined(OFF_RING_NODES_MAX) && defined(OFF_NODE_FILE)    /* since Linux 6.13 */
     if (at >= PEEK(u32, ring, OFF_RING_NODES_MAX))
         return 0;
     u64 node = PEEK(u64, PEEK(u64, ring, OFF_RING_NODES), at * 8);
     return node ? PEEK(u64, node, OFF_NODE_FILE) & ~7ULL : 0;  /* the lower bits are flags */
-#elif defined(OFF_RING_FILES)
+#elif defined(OFF_RING_FILES) && defined(OFF_RING_FILES_MAX)
     return at < PEEK(u32, ring, OFF_RING_FILES_MAX) ? PEEK(u64, PEEK(u64, ring, OFF_RING_FILES), at * 8) & ~7ULL : 0;
 #else
     return 0;

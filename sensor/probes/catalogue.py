@@ -155,6 +155,7 @@ PROBES: tuple[Probe, ...] = (
         (
             "arguments and results of requests to io_uring other than opens, and their order",
             "files of opens without a completion (counted as io_uring:unnamed_open)",
+            "files of opens whose completion finds no room in the ring, on newer kernels: only the request is counted",
             "files that a ring opens and gives back before their completion is written: what has their number then is counted",
             "requests that the kernel turns away before it takes them (a bad opcode, a bad flag)",
         ),

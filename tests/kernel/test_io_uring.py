@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import DEADLINE, until
 from wire.records import Window
 
 
@@ -48,7 +48,7 @@ def test_every_request_is_counted_under_its_name(sensor, box, tmp_path, mode):
 
 def test_requests_of_several_processes_on_all_cpus_are_counted_to_the_last(sensor, box):
     running = [box.start(box.programs / "ring", mode, "nop:20000") for mode in ("plain", "sqpoll") * 2]
-    assert [p.wait(60) for p in running] == [0] * 4
+    assert [p.wait(DEADLINE) for p in running] == [0] * 4
     assert asked(sensor.all_of(box)) == {"nop": 80_000}
 
 
