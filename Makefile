@@ -9,7 +9,7 @@ MINUTES ?= 1
 ARCH := $(shell dpkg --print-architecture 2>/dev/null || echo amd64)
 PACKAGES := python3 python3-venv python3-bpfcc libbpf1 bpftool kmod linux-headers-cloud-$(ARCH)
 # What only the tests need: systemd-analyze reads the units, strace and gcc make known loads, containerd runs pods.
-TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev
+TEST_PACKAGES := systemd strace gcc libc6-dev containerd runc busybox-static containernetworking-plugins iproute2 nodejs libssl-dev curl
 # Servers and other tools that only `make bench` measures; none of their services is started.
 BENCH_PACKAGES := redis-server nginx-light apache2-utils bpftrace bpfcc-tools linux-perf sysdig
 
