@@ -12,18 +12,10 @@ from functools import lru_cache
 from classifier.classes.endpoints import INTERNAL, NAMES, TOOL, is_address, parts, purpose
 from classifier.classes.facts import INTERPRETER, LAUNCHER, MCP, executed
 from classifier.drift.severity import SHELL, SPECIAL_EXEC, TOOLS
+from classifier.envelope import dimensions
 
 EXEC, EGRESS, INGRESS, FILE, IDENTITY, SYSCALL = "exec", "egress", "ingress", "file", "identity", "syscall"
 DIMENSIONS = (EXEC, EGRESS, INGRESS, FILE, IDENTITY, SYSCALL)
-KIND = {
-    "exec": EXEC,
-    "egress": EGRESS,
-    "ingress": INGRESS,
-    "open": FILE,
-    "write": FILE,
-    "identity": IDENTITY,
-    "syscall": SYSCALL,
-}
 SYSTEM = re.compile(r"/(?:bin|sbin|usr|lib|lib64|etc|proc|sys|dev)(?=/|$)")
 WRITABLE = re.compile(r"/(?:tmp|var/tmp|run|dev/shm)(?=/|$)")
 SUFFIX = re.compile(r"\.[a-z0-9]{1,11}$")
@@ -38,7 +30,7 @@ def dimension(behaviour: str) -> str:
     >>> dimension("write:data:/x"), dimension("gram:a>b>c")
     ('file', '')
     """
-    return KIND.get(behaviour.split(":", 1)[0], "")
+    return dimensions.dimension(behaviour) or ""
 
 
 @lru_cache(maxsize=65536)

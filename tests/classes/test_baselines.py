@@ -122,6 +122,7 @@ def test_what_is_not_admitted_or_held_for_sign_off_does_not_count():
         ("identity:token:/var/run/secrets/acme", "identity:token"),
         ("identity:acme:/x", "identity:(other)"),
         ("syscall:bpf", "syscall:bpf"),
+        ("io_uring:connect", "io_uring:connect"),
         ("gram:a>b>c", ""),
         ("egress:broken", ""),
         ("", ""),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from classifier.classes import templates
+from classifier.drift.features import features
 from classifier.drift.finding import EXPECTED, REVIEW
 from classifier.envelope.dimensions import dimension
 from tests.classifier.story import born, days, learned, play, rollout
+from tests.classifier.test_posterior import judged
 from tests.factories import SHOP, use
 
 OPENS = use("io_uring:openat", 4, evidence=("n1/e1/80",), data={"lineage": "python3.11"})
@@ -33,4 +36,10 @@ def test_a_rollout_that_declares_it_is_expected():
 
 
 def test_requests_count_with_the_system_calls():
-    assert dimension(OPENS.behaviour) == "syscall"
+    assert dimension(OPENS.behaviour) == templates.dimension(OPENS.behaviour) == "syscall"
+
+
+def test_requests_weigh_like_system_calls():
+    pipeline = play(learned(1, 2))
+    terms = {t.name for t in features([judged(behaviour=OPENS.behaviour)], pipeline.envelope(SHOP), {})}
+    assert "kind syscall" in terms
