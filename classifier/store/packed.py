@@ -9,11 +9,8 @@ import zstandard
 
 MAGIC = b"\x28\xb5\x2f\xfd"  # of zstd; no state begins so
 LEVEL = 1  # a state is full of the same names: 2.0 MB to 0.17 in 2 ms
-RATIO, SMALL, MOST = (
-    256,
-    1 << 20,
-    1 << 30,
-)  # times its compressed size; bytes where that says less; bytes that SQLite takes
+RATIO = 256  # times its compressed size that a state may have
+SMALL, MOST = 1 << 20, 1 << 30  # bytes that it may have at any ratio, and at most
 
 
 def packed(state: bytes) -> bytes:
