@@ -163,3 +163,4 @@ def fold(e: Envelope) -> None:
             items.pack(e.items[behaviour], cell)
             past.cells.setdefault(behaviour, Cell(cell.first, cell.last)).add(cell)
         e.folded.add(key)
+    e.shared.leave()

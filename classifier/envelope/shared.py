@@ -30,8 +30,13 @@ class Shared:
         self._places: dict[tuple[str, ...], dict[str, int]] = {}
 
     def rest(self) -> None:
-        """A day is over: what grows on the next one is another."""
+        """A day is over: what grows on the next one is another, and all replicas are awake."""
         self._grown.clear()
+        self.leave()
+
+    def leave(self) -> None:
+        """Replicas have gone, and with them many an order of names: whoever has one keeps it."""
+        self._places.clear()
 
     def same(self, value: H) -> H:
         """The one that stands for all equal numbers, or texts."""

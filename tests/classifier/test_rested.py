@@ -107,3 +107,33 @@ def test_what_many_replicas_have_in_common_is_one_object():
     assert first._places is second._places and first._common is second._common
     assert first["egress:tcp:p0:443"].days is second["egress:tcp:p5:443"].days
     assert len(first._data) < 70 * len(PEERS)
+
+
+def mixed(n: int) -> Window:
+    """A replica's only window, with an order of first sights of its own."""
+    order = PEERS[n % len(PEERS) :] + PEERS[: n % len(PEERS)]
+    turned = [use(p) for p in (order[::-1] if n >= len(PEERS) else order)]
+    return Window(replica(n), n * HOUR, (n + 1) * HOUR, tuple(turned), {})
+
+
+def orders(e: Envelope) -> int:
+    return len(e.shared._places)
+
+
+def test_orders_of_names_go_with_the_replicas_that_had_them():
+    e = Envelope(SHOP, Policy(max_lanes=4))
+    for n in range(12):
+        e.learn(mixed(n))
+        e.ended(replica(n), (n + 1) * HOUR)
+    assert orders(e) <= 4
+
+
+def test_orders_of_names_go_with_the_day():
+    e = Envelope(SHOP, Policy())
+    for n in range(12):
+        e.learn(mixed(n))
+        e.ended(replica(n), (n + 1) * HOUR)
+    assert orders(e) == 12
+    for day in range(8, 10):  # no day of sharing
+        e.sweep(day)
+        assert orders(e) == 0
