@@ -13,8 +13,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of mallopt(3)
 SETTINGS = {
     ARENA_MAX: 1,  # all but SQLite and zstd work under one lock of Python anyway
     MMAP_THRESHOLD: 1280 << 10,  # bytes; more than a packer takes for each small thing it packs
-    TRIM_THRESHOLD: 2
-    << 20,  # bytes at the end of an arena; more than such a packer, or each would go to the kernel and back
+    TRIM_THRESHOLD: 2 << 20,  # bytes at the end of an arena; more than such a packer, or each would go back
 }
 
 
