@@ -62,7 +62,9 @@ def decided(reach: Reach) -> Road:
     led = {i: found for i in evidence if (found := chains.leads(graph, i))}
     whole = reach.linker.chain_of(evidence)
     sure = {i: found for i, found in led.items() if len(found) == 1}
-    if sure:
+    deeds = {i for i in led if _is_deed(reach, i)}
+    # Where what was done may be of several turns, a call beside it, benign perhaps, does not decide which.
+    if sure and (not deeds or deeds & sure.keys()):
         return _captured(reach, whole, sure)
     if led:
         found = _ranked(reach, led)
@@ -82,8 +84,9 @@ def _captured(reach: Reach, whole: Chain, led: dict[str, list[Trigger]]) -> Road
         words = f"{first.why}; {len(found)} turns show it, the most of its evidence leads to this one"
         first = replace(first, why=words)
     deeds = {i for i in reach.evidence if _is_deed(reach, i)}
-    if deeds and not deeds & led.keys() and deeds <= set(whole.unlinked):
-        words = f"calls and deeds are of one finding; no link ties the {len(deeds)} deeds to a call"
+    graph = reach.linker.graph
+    if deeds and not deeds & {*led, *chains.up(graph, (graph.stands.get(i, i) for i in led))}:
+        words = f"calls and deeds are of one finding; no link ties the {len(deeds)} deeds to its turn"
         trigger = replace(first, basis=INFERRED)
         return Road(INFERRED, TIME, replace(whole, trigger=trigger), words, also=also, error=CLOCK)
     return Road(CAPTURED, EVIDENCE, replace(whole, trigger=first), also=also)

@@ -10,7 +10,7 @@ from classifier.links.reach import Finding
 from classifier.links.road import of_list, road
 from classifier.links.view import about
 from guard.audit.chain import trigger as section
-from tests.links.factories import FLOW, HOST, POD, Story, finding, turn
+from tests.links.factories import FLOW, HOST, POD, SERVER, Story, finding, turn
 from tests.links.test_doubles import twice
 
 
@@ -49,6 +49,27 @@ def test_a_deed_of_one_of_two_turns_that_ran_at_once_is_ambiguous_and_no_turn_is
     told = found(s, finding(sent.id, first=1010.0, last=1011.0))
     assert (told.state, told.by, len(told.possible)) == ("ambiguous", "evidence", 2)
     assert told.chain.trigger.excerpt == "" and section(told)["state"] == "ambiguous"
+
+
+def test_a_call_beside_a_deed_does_not_decide_whose_the_deed_is():
+    """A benign tool call leads to one turn, what was done to either of two: it was called captured, and of the first."""
+    s = Story()
+    call = turn(s, 1000.0, "ZD-1", ended=1030.0, host=HOST)
+    other = turn(s, 1001.0, "ZD-2", ended=1031.0, host=HOST)
+    sent = s.egress(1010.0, HOST)
+    told = found(s, finding(call.id, sent.id, first=1000.0, last=1011.0))
+    assert (told.state, told.by) == ("ambiguous", "evidence")
+    assert told.possible == (call.data["llm"], other.data["llm"])
+
+
+def test_a_server_that_served_everybody_does_not_tie_its_start_to_a_turn():
+    s = Story()
+    started = s.exec(10.0, "/usr/bin/files", pid=SERVER, parent=1)
+    call = turn(s, 1000.0, "ZD-1", ended=1030.0)
+    s.mcp(1005.0, "read", {"q": "ZD-1"})
+    told = found(s, finding(call.id, started.id, first=10.0, last=1011.0))
+    assert (told.state, told.by, told.chain.trigger.excerpt) == ("inferred", "time", "ZD-1")
+    assert "no link ties the 1 deeds" in told.why
 
 
 @pytest.mark.parametrize("pace", [0.5, 3.0, 600.0])
