@@ -117,7 +117,11 @@ def _sorted(finding: Finding, ids: list[str], known: Mapping[str, Event]) -> tup
     """
     rows = finding.get("deviations") or ()
     since = min((float(d["first"]) for d in rows), default=0.0)
-    old = [i for i, e in known.items() if e.time < since - SLACK]
+    # Of two deviations the later one may rest on an event from before it, though the earlier had begun.
+    began: dict[str, float] = {}
+    for d in rows:
+        began[d["behaviour"]] = min(float(d["first"]), began.get(d["behaviour"], float("inf")))
+    old = [i for i, e in known.items() if e.time < began.get(e.behaviour or "", since) - SLACK]
     seen = {known[i].behaviour for i in ids if i in known and i not in old}
     counted = [
         Counted(str(d["behaviour"]), float(d["first"]), float(d["last"]),

@@ -72,6 +72,20 @@ def test_a_connection_of_another_day_is_no_evidence_of_who_used_it_now():
     assert [(c.behaviour, c.old) for c in found.counted] == [(FLOW, (old.id,))]
 
 
+def test_an_event_is_held_against_the_beginning_of_its_own_deviation():
+    """A file came first, a connection hours later, and what grew on it hours after that: the connection's turn was named."""
+    s = Story()
+    opened = s.event("open", 36_000.0, {"path": "/x"}, "open:data:/x")
+    turn(s, 37_000.0, "ZD-2", ended=37_010.0, host=HOST)
+    connected = s.egress(37_005.0, HOST)
+    turn(s, 50_000.0, "ZD-3", ended=50_030.0)
+    asked = finding(opened.id, connected.id, first=50_005.0, last=50_020.0)
+    asked["deviations"].append({"behaviour": "open:data:/x", "first": 36_000.0, "last": 50_010.0})
+    found, _ = reach(s, asked)
+    assert found.evidence == [opened.id]
+    assert [(c.behaviour, c.first, c.old) for c in found.counted] == [(FLOW, 50_005.0, (connected.id,))]
+
+
 def test_a_flood_behind_the_evidence_does_not_wash_it_out():
     """Sixteen turns of a rollout were the oldest of what was read, and a linker's bound let go of them first."""
     s = Story()
