@@ -141,10 +141,16 @@ def test_an_exec_in_a_thread_is_the_processs(sensor, box):
     assert len(said.events("exec")) == 2
 
 
+def moved_in(box, does):
+    """A shell that is somewhere else when it begins. It says so: a Popen returns before the kernel is done with the exec."""
+    shell = subprocess.Popen(["/bin/sh", "-c", f"echo; read go; {does}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    shell.stdout.readline()
+    (box.path / "cgroup.procs").write_text(str(shell.pid))
+    shell.communicate(b"go\n")
+
+
 def test_a_process_that_is_moved_in_is_known_by_its_next_fork(sensor, box):
-    loop = subprocess.Popen(["/bin/sh", "-c", "read go; /bin/ls / >/dev/null"], stdin=subprocess.PIPE)
-    (box.path / "cgroup.procs").write_text(str(loop.pid))
-    loop.communicate(b"go\n")
+    moved_in(box, "/bin/ls / >/dev/null")
     said = sensor.all_of(box)
     assert [e.behaviour for e in said.events("exec")] == [f"exec:/usr/bin/ls<{SHELL_NAME}"]
 
@@ -152,9 +158,7 @@ def test_a_process_that_is_moved_in_is_known_by_its_next_fork(sensor, box):
 def test_what_a_moved_process_does_itself_is_attributed_to_its_image(sensor, box, tmp_path):
     """It had no entry before its next fork or exec, so its files belonged to nobody."""
     (tmp_path / "notes.txt").write_text("x")
-    loop = subprocess.Popen(["/bin/sh", "-c", f"read go; read x < {tmp_path}/notes.txt"], stdin=subprocess.PIPE)
-    (box.path / "cgroup.procs").write_text(str(loop.pid))
-    loop.communicate(b"go\n")
+    moved_in(box, f"read x < {tmp_path}/notes.txt")
     said = sensor.all_of(box)
     [event] = [e for e in said.events("open") if "notes.txt" in e.data["path"]]
     assert event.data["image"] == SHELL
