@@ -274,6 +274,8 @@ class Pipeline:
             found += [f for w in due for f in w.evaluate(s.now, s.timeline, self.weights)]
             self._rest()
         self._daily()
+        if s.wards:  # one at each tick: where nothing ends any more, nobody else packs what a sweep woke
+            list(s.wards.values())[s.counters[NAMES[Tick]] % len(s.wards)].envelope.settle()
         return found
 
     def _triage(self, triage: Triage) -> list[Finding]:

@@ -31,7 +31,7 @@ from classifier.envelope.strangers import NEW, Stranger
 from classifier.policy import Policy
 from wire.records import Deploy, Replica, Use, Window, Workload
 
-OTHERS = 4  # replicas that ended before and are packed again when one more ends
+OTHERS = 4  # replicas that ended before and are packed again at a time
 
 
 @stored
@@ -165,6 +165,10 @@ class Envelope:
         for lane in self.lanes.values():
             if lane.replica == replica:
                 rest(lane, self.shared)
+        self.settle()
+
+    def settle(self) -> None:
+        """Some of what a sweep woke goes back to less room."""
         daily.lay_to_rest(self, OTHERS)
 
     def blind(self, node: str, start: float, end: float, reason: str) -> None:

@@ -1,5 +1,7 @@
 """What replicas that have ended showed is packed, and equal to what it was."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,10 @@ from classifier.envelope.envelope import Envelope
 from classifier.envelope.rested import Rested, days_of, rest, wake
 from classifier.envelope.shared import Shared
 from classifier.envelope.state import freeze, thaw
+from classifier.pipeline import Pipeline
 from classifier.policy import Policy
-from tests.factories import SHOP, replica, use
-from wire.records import Window
+from tests.factories import SHOP, identity, replica, use
+from wire.records import Tick, Window
 
 HOUR, DAY = 3600.0, 86_400.0
 PEERS = [f"egress:tcp:p{n}:443" for n in range(6)]
@@ -137,3 +140,17 @@ def test_orders_of_names_go_with_the_day():
     for day in range(8, 10):  # no day of sharing
         e.sweep(day)
         assert orders(e) == 0
+
+
+def test_what_a_sweep_has_woken_is_packed_again_where_nothing_ends_any_more():
+    pipeline = Pipeline(Policy())
+    for n in range(9):
+        pipeline.feed(identity(n))
+        pipeline.feed(Window(replica(n), n * HOUR, (n + 1) * HOUR, (use(PEERS[0]),), {}))
+        pipeline.feed(replace(identity(n), ended=(n + 1) * HOUR))
+    e = pipeline.envelope(SHOP)
+    pipeline.feed(Tick("n1", 2 * DAY))
+    assert 0 < asleep(e) < 9
+    for n in range(3):
+        pipeline.feed(Tick("n1", 2 * DAY + 10.0 * n))
+    assert asleep(e) == len(e.lanes) == 9
