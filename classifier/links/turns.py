@@ -109,14 +109,16 @@ class Turns:
             turn.asks = turn.asks and (turn.who != who or key == known)
         turn = self.turns[known]
         turn.began = turn.began if turn.who else call.began
-        turn.who, turn.last, turn.asks = who, max(turn.last, call.ended), bool(call.calls)
+        # What an agent tells of itself may claim any end.
+        turn.who, turn.last, turn.asks = who, max(turn.last, min(call.ended, event.time)), bool(call.calls)
 
     def _steps(self, event: Event, call: Call) -> None:
         turn = self.turns.get(self.of_call.get(call.llm, ""))
         if turn is None:
             self.headless += 1
             return
-        turn.first, turn.last, turn.asks = turn.first or call.name, max(turn.last, event.time), True
+        turn.first, turn.last = turn.first or call.name, max(turn.last, event.time)
+        turn.asks = turn.asks or self._is_newest(call.llm, turn)
         behaviour = step(turn.first, turn.before, call.name)
         turn.before = call.name
         if behaviour is None:
@@ -132,6 +134,11 @@ class Turns:
             held[behaviour] = Use(behaviour, 1, first=event.time, evidence=(event.id,))
         else:
             held[behaviour] = replace(old, count=old.count + 1, evidence=(*old.evidence, event.id)[:EVIDENCE])
+
+    def _is_newest(self, id_: str, turn: Turn) -> bool:
+        """Whether the process of a turn has made no model call since: else it is over or was given up."""
+        mine = (i for i, key in reversed(self.of_call.items()) if key in self.turns and self.turns[key].who == turn.who)
+        return next(mine, "") == id_
 
     def _meet(self, behaviour: str) -> None:
         new = behaviour not in self.known

@@ -176,3 +176,22 @@ def test_a_tool_call_that_is_told_says_that_the_turn_goes_on():
     bare = s.llm(10.0, user="ZD-1", answer="a")  # a sensor may leave out the list of calls
     assert noted(bare).under_way(s.replica, 60.0, 70.0) == []
     assert noted(bare, s.tool(bare, "read", id_="c1")).under_way(s.replica, 60.0, 70.0) == [bare.id]
+
+
+def test_a_tool_call_that_is_told_late_does_not_open_again_a_turn_that_is_over():
+    s = Story()
+    first = asking(s, 10.0, "ZD-1")
+    last = asking(s, 20.0, "ZD-1", wants=False, before=["aZD-110.0"])
+    assert noted(first, last, s.tool(first, "read", id_="c1")).under_way(s.replica, 60.0, 70.0) == []
+
+
+def test_a_tool_call_that_is_told_late_does_not_open_again_a_turn_that_was_given_up():
+    s = Story()
+    first, other = asking(s, 10.0, "ZD-1"), asking(s, 50.0, "ZD-2", wants=False)
+    assert noted(first, other, s.tool(first, "read", id_="c1")).under_way(s.replica, 60.0, 70.0) == []
+
+
+def test_a_call_that_claims_to_end_in_a_far_future_is_not_under_way_until_then():
+    s = Story()
+    claimed = replace(asking(s, 10.0, "ZD-1", wants=False, ended=1e12), time=11.0)
+    assert noted(claimed).under_way(s.replica, 60.0, 70.0) == []
