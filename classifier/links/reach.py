@@ -24,9 +24,10 @@ BACK = (900.0, 3600.0, 4 * 3600.0)  # seconds before what is known to belong to 
 UNPOINTED = 2  # steps that are taken even where nothing points further back
 ON = (60.0, 900.0, 3600.0)  # seconds behind its evidence, step by step
 LONGEST = 3600.0  # seconds of what was counted that are read, its beginning
-LIMIT = 20_000  # events that are read before the evidence, and as many behind; of several replicas each gets its part
+LIMIT = 20_000  # events that are read before the evidence, and as many behind; each replica and each span gets its part
 LEAST = 1_500  # of a replica
 REPLICAS = 16
+SPANS = 8  # far apart, the earliest
 MOST = {"llm": 8_192, "tool": 16_384, "mcp": 16_384, "process": 16_384, "file": 16_384, "network": 16_384}
 SLACK = 1.0  # seconds by which an event may be dated before what it belongs to
 
@@ -88,7 +89,7 @@ def read(finding: Finding, told: Told, event: Callable[[str], Event | None], ran
         if asked is not None:
             reach.events[asked.id] = asked
     _whose(reach, finding, known, ran)
-    _further(reach, told)
+    _around(reach, told)
     gone = len(ids) - len(known)
     reach.lost += [f"{gone} events of the finding are past their time"] * bool(gone)
     return reach
@@ -140,25 +141,43 @@ def _whose(reach: Reach, finding: Finding, known: Mapping[str, Event], ran: Ran 
         reach.lost.append(f"{len(found) - REPLICAS} replicas of the finding were not looked at")
 
 
-def _moments(reach: Reach) -> tuple[float, float] | None:
-    """Between what its story must lie: the events of its time, or else the spans in which it was counted."""
+def _spans(reach: Reach) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Between what its story must lie: the events of its time with their model calls, and apart what was counted."""
     times = [reach.events[i].time for i in reach.evidence if i in reach.events]
-    if not times:
-        times = [t for c in reach.counted for t in (c.first, min(c.last, c.first + LONGEST))]
-    times += [e.time for e in reach.events.values() if e.kind == "llm"] if times else []
-    return (min(times), max(times)) if times else None
+    calls = [e.time for e in reach.events.values() if e.kind == "llm"]
+    counted = [(c.first, min(c.last, c.first + LONGEST)) for c in reach.counted]
+    return _apart((t, t) for t in (*times, *calls) if times), _apart(counted)
 
 
-def _further(reach: Reach, told: Told) -> None:
-    """Read, step by step, until nothing points beyond what was read."""
-    moments = _moments(reach)
-    if moments is None:
+def _apart(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Those that begin within `LONGEST` as one: a finding may be of several days, and they are not read through."""
+    found: list[tuple[float, float]] = []
+    for first, last in sorted(spans):
+        if found and first - found[-1][0] <= LONGEST:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found
+
+
+def _around(reach: Reach, told: Told) -> None:
+    """Read around its evidence, and where that leads nowhere around what was counted."""
+    spans, counted = _spans(reach)
+    within = all(any(s[0] <= c[0] and c[1] <= s[1] + ON[0] for s in spans) for c in counted)
+    if spans:
+        _further(reach, told, spans)
+    if not within and not any(chain.leads(reach.linker.graph, i) for i in reach.evidence):
+        _further(reach, told, counted)
+    if not spans and not counted:
         reach.why = "nothing of it has a time"
-        return
-    (first, last), back, on = moments, 0, 0
+
+
+def _further(reach: Reach, told: Told, spans: list[tuple[float, float]]) -> None:
+    """Read, step by step, until nothing points beyond what was read."""
+    back = on = 0
+    spans, left = spans[:SPANS], spans[SPANS:]
     while True:
-        reach.start, reach.end = first - BACK[back], last + ON[on]
-        full = _take(reach, told, first)
+        full = _take(reach, told, [(a - BACK[back], a, b + ON[on]) for a, b in spans])
         before, behind = _open(reach)
         earlier = back + 1 < len(BACK) and not full and (bool(before) or (back + 1 < UNPOINTED and not _is_led(reach)))
         later = on + 1 < len(ON) and bool(behind)
@@ -167,24 +186,33 @@ def _further(reach: Reach, told: Told) -> None:
         back, on = back + earlier, on + later
     reach.why = before or behind or "nothing that was read points further"
     if full:
-        reach.lost += [f"of {place(r)} only the last {_limit(reach)} events before it were read" for r in full]
+        many = _limit(reach, spans)
+        reach.lost += [f"of {place(r)} only the last {many} events before it were read" for r in full]
+    if len(spans) > 1:
+        reach.lost.append(f"what lies between {len(spans)} spans that are far apart was not read")
+    if left:
+        reach.lost.append(f"{len(left)} more spans, the latest, were not read")
 
 
-def _take(reach: Reach, told: Told, first: float) -> list[Replica]:
-    """Everything between start and end; replicas of which there was more than could be read."""
-    full, many = [], _limit(reach)
-    for replica in reach.replicas:
-        before = told(replica, reach.start, first, many, latest=True)
-        behind = told(replica, first, reach.end, many, latest=False)
-        reach.events |= {e.id: e for e in (*before, *behind)}
-        full += [replica] * (len(before) >= many)
+def _take(reach: Reach, told: Told, spans: list[tuple[float, float, float]]) -> list[Replica]:
+    """Everything between the first and the last of each; replicas of which more lies before the middle than could be read."""
+    full: dict[Replica, None] = {}
+    many = _limit(reach, spans)
+    for start, first, end in spans:
+        for replica in reach.replicas:
+            before = told(replica, start, first, many, latest=True)
+            behind = told(replica, first, end, many, latest=False)
+            reach.events |= {e.id: e for e in (*before, *behind)}
+            if len(before) >= many:
+                full[replica] = None
+        reach.start, reach.end = min(reach.start or start, start), max(reach.end, end)
     # What is read is bounded here; the bounds of a linker that runs on would let go of the oldest, the evidence itself.
     reach.linker = Linker(Memory(dict(MOST))).add_all(reach.events.values())
-    return full
+    return list(full)
 
 
-def _limit(reach: Reach) -> int:
-    return max(LEAST, LIMIT // max(1, len(reach.replicas)))
+def _limit(reach: Reach, spans: Sequence[object]) -> int:
+    return max(LEAST, LIMIT // max(1, len(reach.replicas))) // len(spans)
 
 
 def _is_led(reach: Reach) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.links.reach import BACK, LIMIT, MOST, REPLICAS, read
+from classifier.links.reach import BACK, LIMIT, LONGEST, MOST, ON, REPLICAS, SPANS, read
 from classifier.links.road import decided, of_list, road
 from tests.links.factories import FLOW, HOST, Story, finding, result, turn
 from wire.records import Replica
@@ -15,10 +15,11 @@ class Asked:
 
     def __init__(self, story):
         self._told, self.event = of_list(story.events)
-        self.starts = []
+        self.starts, self.spans = [], []
 
     def told(self, replica, start, end, limit, *, latest):
         self.starts += [start] if latest else []
+        self.spans.append((start, end))
         return self._told(replica, start, end, limit, latest=latest)
 
 
@@ -84,6 +85,37 @@ def test_an_event_is_held_against_the_beginning_of_its_own_deviation():
     found, _ = reach(s, asked)
     assert found.evidence == [opened.id]
     assert [(c.behaviour, c.first, c.old) for c in found.counted] == [(FLOW, 50_005.0, (connected.id,))]
+
+
+def test_what_was_counted_hours_after_evidence_that_leads_nowhere_is_read_too():
+    s = Story()
+    own = s.event("egress", 36_000.0, {"name": "own.example.org"}, "egress:tcp:own.example.org:443")
+    turn(s, 50_000.0, "ZD-3", ended=50_030.0)
+    asked = finding(own.id, first=50_005.0, last=50_020.0)
+    asked["deviations"].append({"behaviour": own.behaviour, "first": 36_000.0, "last": 36_001.0})
+    found, _ = reach(s, asked)
+    told = decided(found)
+    assert (told.state, told.chain.trigger.excerpt) == ("inferred", "ZD-3")
+    assert found.start < 36_000.0 and found.end > 50_020.0
+
+
+def test_between_evidence_of_several_days_is_not_read_and_that_is_said():
+    s = Story()
+    first = turn(s, 1000.0, "ZD-1", ended=1020.0)
+    between = s.open(50_000.0, "/between")
+    turn(s, 2e5, "ZD-2", ended=2e5 + 20, host=HOST)
+    sent = s.egress(2e5 + 10, HOST)
+    found, source = reach(s, finding(first.id, sent.id, first=1000.0, last=2e5 + 20))
+    assert decided(found).chain.trigger.excerpt == "ZD-2"
+    assert between.id not in found.events and any("between 2 spans" in words for words in found.lost)
+    assert all(end - start <= sum((BACK[-1], ON[-1], LONGEST)) for start, end in source.spans)
+
+
+def test_of_evidence_of_very_many_days_the_earliest_is_read_and_that_is_said():
+    s = Story()
+    sent = [s.egress(1e5 * (n + 1), HOST) for n in range(SPANS + 3)]
+    found, _ = reach(s, finding(*(e.id for e in sent), first=1e5, last=9e5))
+    assert any(words.startswith("3 more spans") for words in found.lost)
 
 
 def test_a_flood_behind_the_evidence_does_not_wash_it_out():
