@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from classifier.links import chain
 from classifier.links.linker import Linker
-from classifier.links.memory import Memory
+from classifier.links.memory import MOST, Memory
 from classifier.links.reading import Call, Llm, place
 from wire.records import Event, Replica
 
@@ -28,7 +28,6 @@ LIMIT = 20_000  # events that are read before the evidence, and as many behind; 
 LEAST = 1_500  # of a replica
 REPLICAS = 16
 SPANS = 8  # far apart, the earliest
-MOST = {"llm": 8_192, "tool": 16_384, "mcp": 16_384, "process": 16_384, "file": 16_384, "network": 16_384}
 SLACK = 1.0  # seconds by which an event may be dated before what it belongs to
 
 Finding = Mapping[str, Any]  # as `finding_to_dict` writes it
@@ -207,7 +206,7 @@ def _take(reach: Reach, told: Told, spans: list[tuple[float, float, float]]) -> 
                 full[replica] = None
         reach.start, reach.end = min(reach.start or start, start), max(reach.end, end)
     # What is read is bounded here; the bounds of a linker that runs on would let go of the oldest, the evidence itself.
-    reach.linker = Linker(Memory(dict(MOST))).add_all(reach.events.values())
+    reach.linker = Linker(Memory(dict.fromkeys(MOST, len(reach.events)))).add_all(reach.events.values())
     return list(full)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from classifier.links.reach import BACK, LIMIT, LONGEST, MOST, ON, REPLICAS, SPANS, read
+from classifier.links.reach import BACK, LIMIT, LONGEST, ON, REPLICAS, SPANS, read
 from classifier.links.road import decided, of_list, road
-from tests.links.factories import FLOW, HOST, Story, finding, result, turn
+from tests.links.factories import AGENT, FLOW, HOST, Story, finding, result, turn
 from wire.records import Replica
 
 
@@ -126,7 +126,19 @@ def test_a_flood_behind_the_evidence_does_not_wash_it_out():
         s.llm(1002.0 + n / 100, user=f"ZD-{n + 2}", answer=f"b{n}")
     last = s.egress(1009.0, "other.example.org")
     found, _ = reach(s, finding(call.id, last.id, first=1000.0, last=1009.0))
-    assert decided(found).chain.trigger.excerpt == "ZD-1" and min(MOST.values()) > 512
+    assert decided(found).chain.trigger.excerpt == "ZD-1"
+
+
+def test_nothing_that_was_read_falls_out_of_the_linker():
+    """17,000 starts of programs behind the evidence, and the evidence itself was let go."""
+    s = Story()
+    turn(s, 1000.0, "ZD-1", ended=5000.0)
+    first = s.exec(1010.0, "/bin/evil", pid=500, parent=AGENT)
+    for n in range(17_000):
+        s.exec(1011.0 + n / 1000, "/bin/true", pid=1000 + n % 5000, parent=AGENT)
+    found, _ = reach(s, finding(first.id, first=1010.0, last=1030.0, behaviour=first.behaviour))
+    assert first.id in found.linker.graph.facts and not found.linker.memory.dropped
+    assert decided(found).chain.trigger.excerpt == "ZD-1"
 
 
 def test_what_could_not_be_read_is_said():
