@@ -91,6 +91,7 @@ def read(finding: Finding, told: Told, event: Callable[[str], Event | None], ran
     _around(reach, told)
     gone = len(ids) - len(known)
     reach.lost += [f"{gone} events of the finding are past their time"] * bool(gone)
+    reach.lost = list(dict.fromkeys(reach.lost))
     return reach
 
 
@@ -165,8 +166,14 @@ def _around(reach: Reach, told: Told) -> None:
     within = all(any(s[0] <= c[0] and c[1] <= s[1] + ON[0] for s in spans) for c in counted)
     if spans:
         _further(reach, told, spans)
-    if not within and not any(chain.leads(reach.linker.graph, i) for i in reach.evidence):
-        _further(reach, told, counted)
+    if counted and not any(chain.leads(reach.linker.graph, i) for i in reach.evidence):
+        if not within:
+            _further(reach, told, counted)
+            spans = _apart([*spans, *counted])
+        long = sum(c.last - c.first > LONGEST for c in reach.counted)
+        reach.lost += [f"of {long} behaviours that were counted for longer, the first hour was read"] * bool(long)
+    if len(spans) > 1:
+        reach.lost.append(f"what lies between {len(spans)} spans that are far apart was not read")
     if not spans and not counted:
         reach.why = "nothing of it has a time"
 
@@ -176,7 +183,7 @@ def _further(reach: Reach, told: Told, spans: list[tuple[float, float]]) -> None
     back = on = 0
     spans, left = spans[:SPANS], spans[SPANS:]
     while True:
-        full = _take(reach, told, [(a - BACK[back], a, b + ON[on]) for a, b in spans])
+        full, cut = _take(reach, told, [(a - BACK[back], a, b + ON[on]) for a, b in spans])
         before, behind = _open(reach)
         earlier = back + 1 < len(BACK) and not full and (bool(before) or (back + 1 < UNPOINTED and not _is_led(reach)))
         later = on + 1 < len(ON) and bool(behind)
@@ -184,30 +191,31 @@ def _further(reach: Reach, told: Told, spans: list[tuple[float, float]]) -> None
             break
         back, on = back + earlier, on + later
     reach.why = before or behind or "nothing that was read points further"
-    if full:
-        many = _limit(reach, spans)
-        reach.lost += [f"of {place(r)} only the last {many} events before it were read" for r in full]
-    if len(spans) > 1:
-        reach.lost.append(f"what lies between {len(spans)} spans that are far apart was not read")
+    many = _limit(reach, spans)
+    reach.lost += [f"of {place(r)} only the last {many} events before it were read" for r in full]
+    reach.lost += [f"of {place(r)} only the first {many} events from its beginning on were read" for r in cut]
     if left:
         reach.lost.append(f"{len(left)} more spans, the latest, were not read")
 
 
-def _take(reach: Reach, told: Told, spans: list[tuple[float, float, float]]) -> list[Replica]:
-    """Everything between the first and the last of each; replicas of which more lies before the middle than could be read."""
+def _take(
+    reach: Reach, told: Told, spans: list[tuple[float, float, float]]
+) -> tuple[dict[Replica, None], dict[Replica, None]]:
+    """Everything between the first and the last of each; replicas of which more lies before the middle, or behind it."""
     full: dict[Replica, None] = {}
+    cut: dict[Replica, None] = {}
     many = _limit(reach, spans)
     for start, first, end in spans:
         for replica in reach.replicas:
             before = told(replica, start, first, many, latest=True)
             behind = told(replica, first, end, many, latest=False)
             reach.events |= {e.id: e for e in (*before, *behind)}
-            if len(before) >= many:
-                full[replica] = None
+            full |= dict.fromkeys([replica] * (len(before) >= many))
+            cut |= dict.fromkeys([replica] * (len(behind) >= many))
         reach.start, reach.end = min(reach.start or start, start), max(reach.end, end)
     # What is read is bounded here; the bounds of a linker that runs on would let go of the oldest, the evidence itself.
     reach.linker = Linker(Memory(dict.fromkeys(MOST, len(reach.events)))).add_all(reach.events.values())
-    return list(full)
+    return full, cut
 
 
 def _limit(reach: Reach, spans: Sequence[object]) -> int:

@@ -97,6 +97,7 @@ def test_what_was_counted_hours_after_evidence_that_leads_nowhere_is_read_too():
     told = decided(found)
     assert (told.state, told.chain.trigger.excerpt) == ("inferred", "ZD-3")
     assert found.start < 36_000.0 and found.end > 50_020.0
+    assert any("between 2 spans" in words for words in found.lost)
 
 
 def test_between_evidence_of_several_days_is_not_read_and_that_is_said():
@@ -151,6 +152,16 @@ def test_what_could_not_be_read_is_said():
 
     found = read(finding(call.id, first=1000.0, last=1001.0), much, event)
     assert any(f"only the last {LIMIT} events before it" in words for words in found.lost)
+    assert any(f"only the first {LIMIT} events from its beginning on" in words for words in found.lost)
+
+
+def test_of_what_was_counted_for_long_the_first_hour_is_read_and_that_is_said():
+    s = Story()
+    turn(s, 999.0, "ZD-1", ended=1020.0)
+    for last, said in ((1000.0 + LONGEST, 0), (9e5, 1)):
+        _, found = road(finding(first=1000.0, last=last), *of_list(s.events), lambda *_: [s.replica])
+        assert found.end <= 1000.0 + LONGEST + ON[-1]
+        assert sum("the first hour was read" in words for words in found.lost) == said
 
 
 def test_many_replicas_share_what_may_be_read():
