@@ -171,8 +171,10 @@ def _around(reach: Reach, told: Told) -> None:
             _further(reach, told, counted)
             spans = _apart([*spans, *counted])
         long = sum(c.last - c.first > LONGEST for c in reach.counted)
-        reach.lost += [f"of {long} behaviours that were counted for longer, the first hour was read"] * bool(long)
-    if len(spans) > 1:
+        reach.lost += [f"of {long} behaviours that were counted for longer, the first hour was read"] * bool(
+            long and reach.replicas
+        )
+    if len(spans) > 1 and reach.replicas:
         reach.lost.append(f"what lies between {len(spans)} spans that are far apart was not read")
     if not spans and not counted:
         reach.why = "nothing of it has a time"

@@ -158,8 +158,8 @@ def test_what_could_not_be_read_is_said():
 def test_of_what_was_counted_for_long_the_first_hour_is_read_and_that_is_said():
     s = Story()
     turn(s, 999.0, "ZD-1", ended=1020.0)
-    for last, said in ((1000.0 + LONGEST, 0), (9e5, 1)):
-        _, found = road(finding(first=1000.0, last=last), *of_list(s.events), lambda *_: [s.replica])
+    for last, ran, said in ((1000.0 + LONGEST, [s.replica], 0), (9e5, [s.replica], 1), (9e5, [], 0)):
+        _, found = road(finding(first=1000.0, last=last), *of_list(s.events), lambda *_, ran=ran: ran)
         assert found.end <= 1000.0 + LONGEST + ON[-1]
         assert sum("the first hour was read" in words for words in found.lost) == said
 
