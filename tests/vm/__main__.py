@@ -10,53 +10,38 @@ import json
 import os
 import platform
 import resource
-import shutil
-import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.vm import boots, machine, report
+from tests.vm import boots, command, machine, report
 from tests.vm.boots import Boot
 from tests.vm.machine import ROOT, Machine, Outcome
-from tests.vm.packages import SERIES, PackageError
+from tests.vm.packages import SERIES
 
 Answers = dict[tuple[str, str], Outcome]  # series and name of a boot → what came of it
 
 
 def main() -> int:
-    options = _options()
-    if os.geteuid():
-        print("Error: a guest's root is made of mounts, which needs root\nHint: sudo make kernel", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was unpacked is removed
-    begun, folder = time.monotonic(), options.folder / "driftline-vm"  # removed as a whole, so a name of our own
-    try:
+    options, begun = _options(), time.monotonic()
+    folder = options.folder / "driftline-vm"
+
+    def work() -> int:
         machines = [machine.make(series, folder, options.tree) for series in options.only]
         _say("all", f"packages: {time.monotonic() - begun:.0f} s")
         columns = _asked(machines)
-    except PackageError as e:
-        print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if not options.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-    if options.page:
-        options.page.write_text(report.page(columns))
-    return _verdict(columns, time.monotonic() - begun)
+        if options.page:
+            options.page.write_text(report.page(columns))
+        return _verdict(columns, time.monotonic() - begun)
+
+    return command.run("kernel", folder, work, keep=options.keep)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.vm", description="Ask every kernel the same.")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp"), help="where packages are unpacked")
+    parser = command.parser("python -m tests.vm", "Ask every kernel the same.")
     parser.add_argument("--only", nargs="+", choices=SERIES, default=list(SERIES), help="series of kernels")
-    parser.add_argument("--tree", type=Path, default=ROOT, help="a checkout that the guests see in place of this one")
-    parser.add_argument("--page", type=Path, help="where the tables are written")
-    parser.add_argument("--keep", action="store_true", help="leave the folder, so that the next run fetches nothing")
     return parser.parse_args()
 
 

@@ -5,19 +5,14 @@ python -m tests.vm.pods [--folder /tmp] [--tree DIR] [--page FILE] [--keep]
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import shutil
-import signal
 import sys
 from pathlib import Path
 
 from tests.containers import report
 from tests.containers.claims import Row
-from tests.vm import boots, machine
-from tests.vm.machine import ROOT, Outcome
-from tests.vm.packages import PackageError
+from tests.vm import boots, command, machine
+from tests.vm.machine import Outcome
 
 HEAD = """# Containers of crun
 
@@ -40,36 +35,14 @@ CLAIM = "pods under crun"
 
 
 def main() -> int:
-    options = _options()
-    if os.geteuid():
-        print(
-            "Error: a guest's root is made of mounts, which needs root\nHint: sudo make containers-crun",
-            file=sys.stderr,
-        )
-        return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was unpacked is removed
-    folder = options.folder / "driftline-vm-crun"  # removed as a whole, so a name of our own
-    try:
+    options = command.parser("python -m tests.vm.pods", "Observe pods of crun in a guest.").parse_args()
+    folder = options.folder / "driftline-vm-crun"
+
+    def work() -> int:
         made = machine.make(boots.FULL, folder, options.tree)
-        outcome = made.run(boots.PODS, seconds=boots.PODS_SECONDS, say=_say)
-    except PackageError as e:
-        print(f"Error: {e}\nHint: is the mirror of /etc/apt up? What was fetched is fetched once", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        if not options.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-    return _told(outcome, options.page)
+        return _told(made.run(boots.PODS, seconds=boots.PODS_SECONDS, say=_say), options.page)
 
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.vm.pods", description="Observe pods of crun in a guest.")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp"), help="where packages are unpacked")
-    parser.add_argument("--tree", type=Path, default=ROOT, help="a checkout that the guest sees in place of this one")
-    parser.add_argument("--page", type=Path, help="where the table is written")
-    parser.add_argument("--keep", action="store_true", help="leave the folder, so that the next run fetches nothing")
-    return parser.parse_args()
+    return command.run("containers-crun", folder, work, keep=options.keep)
 
 
 def _told(outcome: Outcome, page: Path | None) -> int:
