@@ -14,6 +14,7 @@ import pytest
 from classifier.deploys.senders import LOCAL, REMOTE, Ends, Origin, Senders, boot, cgroup_behind, cgroup_of, place_of
 from classifier.deploys.signing import Key, sign
 from tests.factories import SHOP
+from tests.observe.capability import need
 from tests.service.daemon import DEADLINE, free_address
 from wire.records import Head, Identity, Replica, Tick
 
@@ -37,8 +38,7 @@ sys.stdout.buffer.write(s.recv(65536))
 @pytest.fixture
 def cgroup():
     root = next((r for r in ROOTS if (r / "cgroup.procs").exists()), None)
-    if root is None or os.geteuid() != 0:
-        pytest.skip("needs root and cgroup v2")
+    need(root is not None and os.geteuid() == 0, "root and cgroup v2")
     made = root / f"driftline-test-senders-{os.getpid()}"
     made.mkdir()
     yield made

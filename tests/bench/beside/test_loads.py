@@ -10,6 +10,7 @@ from bench.beside.loads import KINDS, standing
 from bench.beside.tools import TOOLS
 from bench.stage import Stage
 from tests.kernel.lab import missing
+from tests.observe.capability import possible
 
 pytestmark = pytest.mark.kernel
 STRACE = next(tool for tool in TOOLS if tool.program == "strace")
@@ -19,8 +20,7 @@ BEGINNING = 5  # calls of a client that asks a server how it is set up
 
 @pytest.fixture
 def stage():
-    if reason := missing():
-        pytest.skip(reason)
+    possible(missing())
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     made = Stage()
     yield made

@@ -10,6 +10,7 @@ from bench.beside.attached import ToolError, attached
 from bench.beside.tools import TOOLS, Target, Tool
 from sensor.probes import client
 from tests.kernel.lab import missing
+from tests.observe.capability import possible
 
 BY_NAME = {tool.name: tool for tool in TOOLS}
 CALLS = 700
@@ -69,8 +70,7 @@ def test_a_tool_that_does_not_run_says_why(tmp_path, tool, said):
 @pytest.fixture
 def loop(tmp_path):
     """A process that makes calls when it is told to."""
-    if reason := missing():
-        pytest.skip(reason)
+    possible(missing())
     source = Path(__file__).parents[3] / "bench/loads/loop.c"
     subprocess.run(["gcc", "-O2", "-o", tmp_path / "loop", source], check=True)
     (tmp_path / "cgroup.procs").touch()  # it enters a folder; no cgroup is needed here

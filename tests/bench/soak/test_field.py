@@ -8,6 +8,7 @@ from bench.soak.field import Field
 from bench.soak.kernel import payload
 from sensor.probes import client
 from tests.kernel.lab import missing
+from tests.observe.capability import possible
 
 pytestmark = pytest.mark.kernel
 ROUNDS = 250  # of all loads together; some seconds
@@ -15,8 +16,7 @@ ROUNDS = 250  # of all loads together; some seconds
 
 @pytest.fixture
 def loads(tmp_path):
-    if reason := missing():
-        pytest.skip(reason)
+    possible(missing())
     made = Field(tmp_path)
     yield made
     made.close()
