@@ -31,8 +31,18 @@ def kind_of(behaviour: str, why: str) -> str:
         return "secret"
     if behaviour.startswith(MODELS):
         return "model"
-    head = behaviour.split(":", 1)[0]
-    return "syscall" if head == "io_uring" else head if head in BASE else "file"
+    head = head_of(behaviour)
+    return head if head in BASE else "file"
+
+
+def head_of(behaviour: str) -> str:
+    """What a behaviour begins with; a request to io_uring is a system call by another way.
+
+    >>> head_of("io_uring:openat"), head_of("write:data:/x")
+    ('syscall', 'write')
+    """
+    head = behaviour.partition(":")[0]
+    return "syscall" if head == "io_uring" else head
 
 
 def fits(change: str, kind: str) -> float:

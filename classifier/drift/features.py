@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from classifier.drift.compatibility import head_of
 from classifier.drift.continuity import interactive
 from classifier.drift.correlation import Correlation
 from classifier.drift.finding import Term
@@ -183,7 +184,7 @@ def _what(members: Sequence[Judged]) -> Iterable[Row]:
         yield "bare address", 1.0, raw
     if odd := next((m for m in members if _brought(m.sighting)), None):
         yield "code brought in", 1.0, odd.sighting.behaviour
-    head = worst.partition(":")[0].replace("io_uring", "syscall")  # a request is a system call by another way
+    head = head_of(worst)
     for kind in ("exec", "egress", "ingress", "write", "open", "identity", "syscall"):
         yield f"kind {kind}", float(head == kind), worst
 

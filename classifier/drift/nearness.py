@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from classifier.drift.compatibility import head_of
 from classifier.drift.sighting import Sighting
 from classifier.envelope.envelope import Envelope
 
@@ -15,7 +16,7 @@ def nearness(s: Sighting, envelope: Envelope) -> float:
     kind, _, rest = s.behaviour.partition(":")
     if kind == "egress":
         return envelope.names.host(rest)
-    if kind in ("ingress", "syscall", "io_uring", "identity"):
+    if head_of(s.behaviour) in ("ingress", "syscall", "identity"):
         return 0.0
     return envelope.names.folder(kind, rest)
 
